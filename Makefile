@@ -1,0 +1,47 @@
+# Every target sets itself up: scripts/setup.sh does nothing, quickly, when nothing is left to do.
+.DEFAULT_GOAL := help
+.PHONY: help run test setup lint format proto breaking lock clean
+
+BIN := .venv/bin
+CODE := domain adapters service tests
+export MAILPORT_DATA_DIR ?= .mailport
+
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: setup ## Serve with the sandbox, walk through the journey once, stop with Ctrl-C; data in MAILPORT_DATA_DIR (.mailport)
+	@exec $(BIN)/mailport serve --sandbox --walk $(ARGS)
+
+test: setup ## Run the whole suite; ARGS="tests/unit -k retry" for a part of it
+	@$(BIN)/pytest $(ARGS)
+
+setup: ## Make .venv from requirements.lock; the other targets do it themselves
+	@sh scripts/setup.sh
+
+lint: setup ## Check style, types, import contracts, proto and the freshness of generated code
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	sh scripts/stubs.sh --check
+
+format: setup ## Write Python and proto files in the style that lint asks for
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/buf format --write
+
+proto: setup ## Generate the Python code in proto/ from the .proto files
+	sh scripts/stubs.sh
+
+breaking: setup ## Check that the API still serves the callers of what came before; AGAINST=REVISION chooses
+	@sh scripts/breaking.sh $(AGAINST)
+
+lock: setup ## Write requirements.lock again after a change of pyproject.toml; ARGS=--upgrade for newer versions
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	    pyproject.toml --group dev --output-file requirements.lock $(ARGS)
+
+clean: ## Remove the environment and every cache; the data in .mailport stays
+	rm -rf .venv .make build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The API of mailport, generated from the proto files; versions are sub-packages."""

@@ -1,0 +1,65 @@
+"""Idempotency keys (rule 10): their form, and what makes two requests the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from domain.errors import Violation
+from domain.message import WrittenAddress, WrittenMessage
+from domain.reasons import Reason
+
+MAX_KEY_BYTES = 255
+
+
+def check_key(key: str) -> Violation | None:
+    """Names what is wrong with a non-empty *key*: it must be 1 to 255 printable ASCII characters."""
+    if len(key) <= MAX_KEY_BYTES and all(" " <= character <= "~" for character in key):
+        return None
+    return Violation(
+        field="idempotency_key",
+        reason=Reason.VALUE_TOO_LONG if len(key) > MAX_KEY_BYTES else Reason.VALUE_MALFORMED,
+        message="An idempotency key has 1 to 255 printable ASCII characters.",
+        remedy="Use a random UUID for each message, and the same one when the call is repeated.",
+    )
+
+
+def content_bytes(configuration_id: str, message: WrittenMessage) -> Iterator[bytes]:
+    """
+    Yields the request's content field by field, each after its length, so that no two contents read the same.
+
+    To be hashed with a key; named fields rather than protobuf bytes, whose order and unknown fields may differ between
+    equal requests.
+    """
+    yield from _texts("configuration_id", [configuration_id])
+    yield from _addresses("from", [message.sender] if message.sender else [])
+    yield from _addresses("reply_to", message.reply_to)
+    yield from _addresses("to", message.to)
+    yield from _addresses("cc", message.cc)
+    yield from _addresses("bcc", message.bcc)
+    yield from _texts("subject", [message.subject])
+    yield from _texts("text_body", [message.text_body])
+    yield from _texts("html_body", [message.html_body])
+    for attachment in message.attachments:
+        yield from _texts("attachment", [attachment.file_name, attachment.content_type, attachment.content_id])
+        yield from _field("content", [attachment.content])
+    yield from _texts("headers", [part for header in message.headers for part in header])
+    yield from _field("raw_mime", [message.raw_mime])
+    yield from _texts("message_id", [message.message_id])
+    yield from _texts("expire_after", [str(message.expire_after)])
+    yield from _texts("send_time", [message.send_time.isoformat() if message.send_time else ""])
+    yield from _texts("in_doubt_policy", [message.in_doubt_policy])
+
+
+def _addresses(name: str, addresses: Iterable[WrittenAddress]) -> Iterator[bytes]:
+    yield from _texts(name, [part for address in addresses for part in (address.address, address.name)])
+
+
+def _texts(name: str, values: Iterable[str]) -> Iterator[bytes]:
+    yield from _field(name, [value.encode("utf-8", "surrogatepass") for value in values])
+
+
+def _field(name: str, values: list[bytes]) -> Iterator[bytes]:
+    yield name.encode() + b"\0" + len(values).to_bytes(4, "big")
+    for value in values:
+        yield len(value).to_bytes(8, "big")
+        yield value

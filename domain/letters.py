@@ -1,0 +1,56 @@
+"""The mails that mailport itself writes: the validation mail and the test mail."""
+
+from __future__ import annotations
+
+from domain.address import EmailAddress
+from domain.message import NamedAddress, OutgoingMessage
+from domain.settings.model import GraphTransport, MailSettings
+
+_AUTOMATIC = (("Auto-Submitted", "auto-generated"),)
+"""RFC 3834: no vacation notice answers these."""
+
+
+def validation_letter(
+    settings: MailSettings, recipient: EmailAddress, configuration_id: str, code: str
+) -> OutgoingMessage:
+    """Returns the mail that proves *settings*; with *code* (not empty) it asks the reader to bring the code back."""
+    lines = [f'The mail settings of the configuration "{configuration_id}" work: this mail was sent with them.']
+    if code:
+        lines += [
+            "",
+            f"To put them into use, confirm with this code: {_grouped(code)}",
+            "",
+            "It is valid for 30 minutes.",
+        ]
+    else:
+        lines += ["", "They are in use from now on. There is nothing for you to do."]
+    subject = f"Mail settings of {configuration_id}: " + ("your confirmation code" if code else "they work")
+    return _letter(settings, recipient, subject, lines)
+
+
+def letter_for_test(settings: MailSettings, recipient: EmailAddress, configuration_id: str) -> OutgoingMessage:
+    """Returns the mail that SendTest sends."""
+    name = f'the configuration "{configuration_id}"' if configuration_id else "unsaved settings"
+    return _letter(settings, recipient, "Test mail", [f"This is a test mail, sent with {name}. Nothing was saved."])
+
+
+def _letter(settings: MailSettings, recipient: EmailAddress, subject: str, lines: list[str]) -> OutgoingMessage:
+    text = [*lines, "", f"Sent through {_server(settings)} by mailport.", ""]
+    return OutgoingMessage(
+        sender=NamedAddress(settings.from_address, settings.from_name),
+        to=(NamedAddress(recipient),),
+        subject=subject,
+        text_body="\n".join(text),
+        headers=_AUTOMATIC,
+    )
+
+
+def _server(settings: MailSettings) -> str:
+    transport = settings.transport
+    return transport.base_url if isinstance(transport, GraphTransport) else f"{transport.host.name}:{transport.port}"
+
+
+def _grouped(code: str) -> str:
+    """Writes a code in two groups, as people read it; blanks are ignored when it comes back."""
+    half = len(code) // 2
+    return f"{code[:half]} {code[half:]}"

@@ -1,0 +1,35 @@
+"""News between processes: work is due, a delivery changed."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import Protocol
+
+
+class Listening(Protocol):
+    """News about one delivery, collected from the moment it was entered."""
+
+    async def changed(self, within: timedelta) -> bool:
+        """
+        Waits until the delivery may have changed; True then, False when *within* has passed first.
+
+        News that came between two calls is not lost: the next call returns at once.
+        """
+        ...
+
+
+class Signals(Protocol):
+    """
+    Hints, never facts: a signal may be spurious, late or lost, so whoever waits also looks by itself now and then.
+
+    Signals are raised by the repositories when a unit of work commits, not by callers.
+    """
+
+    async def work_due(self, within: timedelta) -> None:
+        """Returns when a delivery may have become due, at the latest after *within*."""
+        ...
+
+    def listen(self, delivery_id: str) -> AbstractAsyncContextManager[Listening]:
+        """Listens for changes of one delivery while the context is open."""
+        ...

@@ -1,0 +1,251 @@
+"""What keeps configurations and deliveries: one unit of work, all or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Protocol, Self
+
+from domain.configuration import Configuration
+from domain.delivery import Attempt, Delivery, DeliveryState
+
+
+class Configurations(Protocol):
+    """The configurations of all tenants; each call names the tenant, and sees no other's."""
+
+    async def find(self, tenant: str, configuration_id: str) -> Configuration | None:
+        """
+        Returns the configuration with its secrets opened, or None.
+
+        A secret that does not open comes as an UnreadableSecret; the rest of the settings is there all the same.
+        """
+        ...
+
+    async def page(self, tenant: str, *, after: str, limit: int) -> tuple[Configuration, ...]:
+        """Returns up to *limit* configurations with ids above *after* ("" for the first), by id."""
+        ...
+
+    async def add(self, configuration: Configuration) -> None:
+        """Stores a new configuration. Raises ConcurrentChange when the id is taken meanwhile."""
+        ...
+
+    async def save(self, configuration: Configuration, *, expected_version: int) -> None:
+        """
+        Replaces the stored configuration, secrets sealed; retired revisions and their secrets are gone.
+
+        Raises ConcurrentChange when the stored version is not *expected_version*, or the configuration is gone.
+        """
+        ...
+
+    async def delete(self, tenant: str, configuration_id: str, *, expected_version: int) -> None:
+        """
+        Deletes it with its secrets; deliveries keep their record.
+
+        Raises ConcurrentChange when the stored version is not *expected_version*.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyRecord:
+    """What a key stands for (rule 10)."""
+
+    key: str
+    """1 to 255 printable ASCII characters, unique within the tenant."""
+    content_digest: bytes
+    """Keyed hash over the named fields of the request."""
+    expire_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The delivery that stands under an idempotency key."""
+
+    delivery: Delivery
+    content_digest: bytes
+    """Of the request that was accepted first."""
+    is_replay: bool
+    """True: it was there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The configuration that a delivery goes out with: what lanes and limits are counted by."""
+
+    tenant: str
+    configuration_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's right to attempt a delivery; each write under it proves that it still holds."""
+
+    token: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery that a worker may attempt now; its state is SENDING and the attempt is counted."""
+
+    delivery: Delivery
+    lease: Lease
+
+    @property
+    def account(self) -> Account:
+        """Returns the account whose lane the attempt takes."""
+        return Account(self.delivery.tenant, self.delivery.configuration_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A delivery whose lease ran out: locked until the unit of work ends, to be advanced and saved by the reaper."""
+
+    delivery: Delivery
+    past_no_return: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries a list holds; empty fields do not filter."""
+
+    configuration_id: str = ""
+    states: frozenset[DeliveryState] = frozenset()
+    created_from: datetime | None = None
+    """Inclusive."""
+    created_before: datetime | None = None
+    """Exclusive."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPosition:
+    """Where a page ended: lists run from the newest down, by create time and id."""
+
+    create_time: datetime
+    delivery_id: str
+
+
+class Deliveries(Protocol):
+    """Accepted messages on their way. Due times and leases are judged by the store's own clock."""
+
+    async def accept(self, delivery: Delivery, content: bytes, key: IdempotencyRecord | None) -> Accepted:
+        """
+        Stores the delivery, its sealed content and its key, all or nothing; signals that work is due at commit.
+
+        When a live key is taken, stores nothing and returns what stands under it; of any number of concurrent callers one
+        is the first. An expired key is free again.
+        """
+        ...
+
+    async def accepted(self, tenant: str, key: str) -> Accepted | None:
+        """Returns what stands under a live idempotency key, or None."""
+        ...
+
+    async def find(self, tenant: str, delivery_id: str) -> Delivery | None:
+        """Returns the delivery, or None; an id that is not one of ours is None too."""
+        ...
+
+    async def attempts(self, tenant: str, delivery_id: str) -> tuple[Attempt, ...]:
+        """Returns the attempts in order, at most the last 50."""
+        ...
+
+    async def page(
+        self, tenant: str, where: DeliveryFilter, *, after: DeliveryPosition | None, limit: int
+    ) -> tuple[Delivery, ...]:
+        """Returns up to *limit* deliveries, newest first, below *after*."""
+        ...
+
+    async def content(self, delivery: Delivery) -> bytes:
+        """
+        Returns the flattened message.
+
+        Raises SecretUnreadable when it does not open, NotFound when it was shredded.
+        """
+        ...
+
+    async def claim(
+        self,
+        *,
+        worker: str,
+        lease: timedelta,
+        limit: int,
+        data_centers: tuple[str, ...] = (),
+        passing_over: frozenset[Account] = frozenset(),
+    ) -> tuple[Claim, ...]:
+        """
+        Takes up to *limit* due, unexpired deliveries, oldest due time first, that no other worker holds.
+
+        Each is advanced by Claimed, gets an attempt record and a fresh lease token. *data_centers*: only work for these
+        sites or for any; empty takes all. *passing_over*: accounts that have all the lanes they may have.
+        """
+        ...
+
+    async def renew(self, claim: Claim, *, lease: timedelta) -> None:
+        """Prolongs the lease from now. Raises LeaseLost when it no longer holds."""
+        ...
+
+    async def pass_no_return(self, claim: Claim) -> None:
+        """Marks that content may leave from now on. Raises LeaseLost when the lease no longer holds."""
+        ...
+
+    async def record(self, claim: Claim, delivery: Delivery, attempt: Attempt) -> None:
+        """
+        Stores what the attempt made of the delivery and ends the lease; signals the change at commit.
+
+        Raises LeaseLost when the lease no longer holds; nothing is overwritten then.
+        """
+        ...
+
+    async def abandoned(self, limit: int) -> tuple[Abandoned, ...]:
+        """Locks up to *limit* deliveries that are SENDING under a lease that ran out."""
+        ...
+
+    async def end_leases(self) -> int:
+        """
+        Lets every lease run out now, so that `abandoned` finds its delivery; returns their number.
+
+        Only for a process that knows itself to be alone on the store, after its predecessor died.
+        """
+        ...
+
+    async def overdue(self, limit: int) -> tuple[Delivery, ...]:
+        """Locks up to *limit* waiting deliveries whose lifetime is over."""
+        ...
+
+    async def lock(self, tenant: str, delivery_id: str) -> Delivery | None:
+        """Returns the delivery locked until the unit of work ends, or None."""
+        ...
+
+    async def save(self, delivery: Delivery) -> None:
+        """Stores a locked delivery that no worker holds any more; ends whatever lease there was; signals at commit."""
+        ...
+
+    async def release(self, tenant: str, configuration_id: str) -> int:
+        """Makes the HELD and RETRYING deliveries of a configuration due now, in order; returns their number."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """
+    One transaction over all repositories.
+
+    ``async with uow() as work:``; leaving without `commit` rolls back. A fresh unit for each use. A store that is away
+    raises Unavailable, from any call, within two seconds.
+    """
+
+    @property
+    def configurations(self) -> Configurations: ...
+
+    @property
+    def deliveries(self) -> Deliveries: ...
+
+    async def commit(self) -> None:
+        """Makes everything durable, then lets the signals out."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...

@@ -1,0 +1,64 @@
+"""What sends mail: one attempt, an answer for each recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from domain.message import Envelope
+from domain.settings.model import MailSettings
+from domain.verdict import Report, Verdict
+
+__all__ = ["BeforeContent", "MailTransport", "Patience", "Report", "Verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an attempt may take."""
+
+    until_content: timedelta = timedelta(seconds=120)
+    """From the start to the end of DATA's reply, all addresses and commands together."""
+    each_reply: timedelta = timedelta(seconds=60)
+    """For the greeting and for each reply."""
+    content: timedelta = timedelta(minutes=10)
+    """For writing the content, in all."""
+    final_reply: timedelta = timedelta(minutes=10)
+    """For the answer to the final dot; giving up earlier makes duplicates (RFC 5321 section 4.5.3.2.6)."""
+
+    @property
+    def total(self) -> timedelta:
+        """The longest that an attempt can take; a lease outlives it or is renewed."""
+        return self.until_content + self.content + self.final_reply
+
+
+BeforeContent = Callable[[], Awaitable[None]]
+"""Awaited once, immediately before the first byte of content leaves: the point of no return. Whatever it raises ends the
+attempt with nothing sent, and is raised to the caller."""
+
+
+class MailTransport(Protocol):
+    """Offers a message to a server."""
+
+    async def submit(
+        self,
+        settings: MailSettings,
+        envelope: Envelope,
+        content: bytes,
+        *,
+        before_content: BeforeContent,
+        patience: Patience,
+    ) -> Report:
+        """
+        Offers the message once over a connection of its own; never retries.
+
+        *content* is the flattened message with CRLF line ends, not dot-stuffed. Each refusal, lost connection, timeout or
+        unspeakable peer is a result in the report, never an exception: before the point of no return it is a definite failure
+        (nothing was accepted), after it and without a complete reply its kind is IN_DOUBT. What happens after the server's
+        final 2xx (a failing QUIT, a reset) changes nothing. Credentials leave only on a connection secured as the settings
+        say.
+
+        Raises only what *before_content* raises, and CancelledError.
+        """
+        ...

@@ -1,0 +1,110 @@
+"""A mail server that does as the test says."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from domain.address import EmailAddress
+from domain.failures.failure import Failure, FailureKind, Stage
+from domain.failures.trace import Trace, TraceStep
+from domain.message import Envelope
+from domain.ports.environment import Clock
+from domain.ports.transport import BeforeContent, Patience, Report, Verdict
+from domain.reasons import Reason
+from domain.settings.model import MailSettings
+from tests.fakes.environment import FakeClock
+
+
+def a_failure(
+    kind: FailureKind = FailureKind.PERMANENT,
+    *,
+    reason: Reason = Reason.MESSAGE_REFUSED,
+    stage: Stage = Stage.DATA,
+    code: str = "550 5.0.0",
+) -> Failure:
+    """Returns a failure with words that do not matter."""
+    return Failure(
+        reason=reason, kind=kind, stage=stage, cause="The server said no.", remedy="Ask it.", provider_code=code
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """One attempt as it was made."""
+
+    settings: MailSettings
+    envelope: Envelope
+    content: bytes
+    patience: Patience
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    What the next attempt meets: `failure` ends it for the message, before the content unless it is IN_DOUBT.
+
+    `refused` answers single recipients; DATA is reached when one is left.
+    """
+
+    failure: Failure | None = None
+    refused: tuple[tuple[EmailAddress, Failure], ...] = ()
+    reply: str = "250 2.0.0 queued"
+
+
+class FakeTransport:
+    """
+    `domain.ports.transport.MailTransport`: takes every message unless told otherwise.
+
+    `answers` are used up one an attempt, then `usual` answers. Each attempt is in `submitted`; what passed the point of
+    no return and was taken is in `accepted`. `while_connecting` and `while_sending` are awaited before and after the
+    point of no return, e.g. to block there.
+    """
+
+    def __init__(self, *answers: Answer, clock: Clock | None = None) -> None:
+        self.answers = deque(answers)
+        self.usual = Answer()
+        self.submitted: list[Submitted] = []
+        self.accepted: list[Submitted] = []
+        self.while_connecting: Callable[[], Awaitable[None]] | None = None
+        self.while_sending: Callable[[], Awaitable[None]] | None = None
+        self._clock = clock or FakeClock()
+
+    async def submit(
+        self,
+        settings: MailSettings,
+        envelope: Envelope,
+        content: bytes,
+        *,
+        before_content: BeforeContent,
+        patience: Patience,
+    ) -> Report:
+        attempt = Submitted(settings, envelope, content, patience)
+        self.submitted.append(attempt)
+        answer = self.answers.popleft() if self.answers else self.usual
+        if self.while_connecting is not None:
+            await self.while_connecting()
+        refused = dict(answer.refused)
+        left = [recipient for recipient in envelope.recipients if recipient not in refused]
+        failure = answer.failure
+        if left and (failure is None or failure.kind is FailureKind.IN_DOUBT):
+            await before_content()
+            if self.while_sending is not None:
+                await self.while_sending()
+            if failure is None:
+                self.accepted.append(attempt)
+        verdicts = tuple(
+            _verdict(recipient, refused.get(recipient, failure), answer) for recipient in envelope.recipients
+        )
+        return Report(verdicts=verdicts, trace=self._trace(failure), failure=failure)
+
+    def _trace(self, failure: Failure | None) -> Trace:
+        stage = failure.stage if failure else Stage.DATA
+        step = TraceStep(stage=stage, succeeded=failure is None, duration=timedelta(milliseconds=1))
+        return Trace(start_time=self._clock.now(), steps=(step,))
+
+
+def _verdict(recipient: EmailAddress, failure: Failure | None, answer: Answer) -> Verdict:
+    return Verdict(recipient=recipient, failure=failure, reply=failure.provider_code if failure else answer.reply)

@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded server, migrations, the connection pool and what its errors mean."""

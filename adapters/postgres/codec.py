@@ -1,0 +1,160 @@
+"""Domain values as JSON columns, and back. Unknown keys are ignored and missing ones get their default, so that the code of
+two versions can work on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.address import EmailAddress
+from domain.delivery import Recipient, RecipientState
+from domain.errors import Warning
+from domain.failures.failure import Failure, FailureKind, Fix, Stage
+from domain.failures.trace import TlsSession, Trace, TraceStep
+from domain.reasons import Reason
+
+Json = Mapping[str, Any]
+
+
+def address_from(text: str) -> EmailAddress:
+    """Rebuilds an address from its stored text."""
+    local_part, _, domain = text.rpartition("@")
+    return EmailAddress(local_part, domain)
+
+
+def time_to(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None
+
+
+def time_from(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def failure_to(failure: Failure | None) -> Json | None:
+    if failure is None:
+        return None
+    return {
+        "reason": failure.reason.value,
+        "kind": failure.kind.value,
+        "stage": failure.stage.value,
+        "cause": failure.cause,
+        "remedy": failure.remedy,
+        "provider_code": failure.provider_code,
+        "provider_reply": failure.provider_reply,
+        "retry_time": time_to(failure.retry_time),
+        "fixes": [{"field": fix.field, "value": fix.value} for fix in failure.fixes],
+    }
+
+
+def failure_from(row: Json | None) -> Failure | None:
+    if row is None:
+        return None
+    return Failure(
+        reason=Reason(row["reason"]),
+        kind=FailureKind(row["kind"]),
+        stage=Stage(row["stage"]),
+        cause=row["cause"],
+        remedy=row["remedy"],
+        provider_code=row.get("provider_code", ""),
+        provider_reply=row.get("provider_reply", ""),
+        retry_time=time_from(row.get("retry_time")),
+        fixes=tuple(Fix(field=fix["field"], value=fix["value"]) for fix in row.get("fixes", ())),
+    )
+
+
+def trace_to(trace: Trace | None) -> Json | None:
+    if trace is None:
+        return None
+    return {"start_time": time_to(trace.start_time), "steps": [_step_to(step) for step in trace.steps]}
+
+
+def trace_from(row: Json | None) -> Trace | None:
+    if row is None:
+        return None
+    return Trace(
+        start_time=datetime.fromisoformat(row["start_time"]), steps=tuple(_step_from(step) for step in row["steps"])
+    )
+
+
+def recipient_to(recipient: Recipient) -> Json:
+    return {
+        "address": str(recipient.address),
+        "state": recipient.state.value,
+        "failure": failure_to(recipient.failure),
+        "reply": recipient.reply,
+        "accept_time": time_to(recipient.accept_time),
+    }
+
+
+def recipient_from(row: Json) -> Recipient:
+    return Recipient(
+        address=address_from(row["address"]),
+        state=RecipientState(row["state"]),
+        failure=failure_from(row.get("failure")),
+        reply=row.get("reply", ""),
+        accept_time=time_from(row.get("accept_time")),
+    )
+
+
+def warning_to(warning: Warning) -> Json:
+    return {
+        "field": warning.field,
+        "reason": warning.reason.value,
+        "message": warning.message,
+        "remedy": warning.remedy,
+    }
+
+
+def warning_from(row: Json) -> Warning:
+    return Warning(
+        field=row["field"], reason=Reason(row["reason"]), message=row["message"], remedy=row.get("remedy", "")
+    )
+
+
+def _step_to(step: TraceStep) -> Json:
+    return {
+        "stage": step.stage.value,
+        "succeeded": step.succeeded,
+        "duration_us": round(step.duration.total_seconds() * 1_000_000),
+        "detail": step.detail,
+        "peer": step.peer,
+        "reply": step.reply,
+        "tls": _tls_to(step.tls),
+    }
+
+
+def _step_from(row: Json) -> TraceStep:
+    return TraceStep(
+        stage=Stage(row["stage"]),
+        succeeded=row["succeeded"],
+        duration=timedelta(microseconds=row["duration_us"]),
+        detail=row.get("detail", ""),
+        peer=row.get("peer", ""),
+        reply=row.get("reply", ""),
+        tls=_tls_from(row.get("tls")),
+    )
+
+
+def _tls_to(tls: TlsSession | None) -> Json | None:
+    if tls is None:
+        return None
+    return {
+        "version": tls.version,
+        "cipher": tls.cipher,
+        "certificate_subject": tls.certificate_subject,
+        "certificate_issuer": tls.certificate_issuer,
+        "certificate_expire_time": time_to(tls.certificate_expire_time),
+    }
+
+
+def _tls_from(row: Json | None) -> TlsSession | None:
+    if row is None:
+        return None
+    return TlsSession(
+        version=row["version"],
+        cipher=row["cipher"],
+        certificate_subject=row.get("certificate_subject", ""),
+        certificate_issuer=row.get("certificate_issuer", ""),
+        certificate_expire_time=time_from(row.get("certificate_expire_time")),
+    )

@@ -1,0 +1,78 @@
+"""A connection that never waits without end and that drops itself when it is of no more use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.abc import PQGen
+from psycopg.rows import TupleRow
+
+from adapters.postgres.failures import spoils_connection
+
+_Result = TypeVar("_Result")
+_SERVER_FIRST: Final = timedelta(milliseconds=250)
+_CANCEL_SECONDS: Final = 0.25
+
+# Weaker levels are raised to "on"; stronger ones (remote_apply) stay.
+_SESSION: Final = """
+    select set_config('timezone', 'UTC', false),
+           set_config('statement_timeout', %(statement)s, false),
+           set_config('idle_in_transaction_session_timeout', '10s', false),
+           set_config('synchronous_commit', case when level in ('off', 'local') then 'on' else level end, false)
+    from current_setting('synchronous_commit') as level
+"""
+
+
+class BoundedConnection(AsyncConnection[TupleRow]):
+    """
+    Waits at most `answer_within` for each answer, then drops the line: the caller gets an OperationalError.
+
+    Without this a server that is frozen, or a line that is dead, holds its caller for ever. For LISTEN, which waits on
+    purpose, use a connection of another class.
+    """
+
+    answer_within: timedelta = timedelta(seconds=2)
+
+    async def wait(self, gen: PQGen[_Result], *args: Any, **kwargs: Any) -> _Result:
+        """Waits as the base class does, within the bound; the server's own timeout comes first when it is alive."""
+        limit = (self.answer_within + _SERVER_FIRST).total_seconds()
+        watchdog = asyncio.get_running_loop().call_later(limit, self._drop_line)
+        try:
+            return await super().wait(gen, *args, **kwargs)
+        except psycopg.Error as error:
+            if spoils_connection(error):
+                self.pgconn.finish()
+            raise
+        finally:
+            watchdog.cancel()
+
+    async def cancel_safe(self, *, timeout: float = _CANCEL_SECONDS) -> None:  # noqa: ASYNC109 - psycopg's signature
+        """Asks the server to stop the statement; a cancelled task waits for that only shortly."""
+        await super().cancel_safe(timeout=min(timeout, _CANCEL_SECONDS))
+
+    def _drop_line(self) -> None:
+        # Whoever waits on the socket sees its end and cleans up; closing it here would pull it from under them.
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.pgconn.socket)) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Tells whether the server said with its last answer that it takes no changes (PostgreSQL 14 and later)."""
+        return any(
+            self.pgconn.parameter_status(name) == b"on"
+            for name in (b"in_hot_standby", b"default_transaction_read_only")
+        )
+
+    async def set_up(self) -> None:
+        """Sets what every session of mailport relies on: UTC, bounded statements, commits that are durable."""
+        statement = f"{self.answer_within // timedelta(milliseconds=1)}ms"
+        await self.set_autocommit(True)
+        await self.execute(_SESSION, {"statement": statement})
+        await self.set_autocommit(False)

@@ -1,0 +1,108 @@
+"""A delivery as a row, and back."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from adapters.postgres.codec import (
+    address_from,
+    failure_from,
+    failure_to,
+    recipient_from,
+    recipient_to,
+    trace_from,
+    trace_to,
+)
+from domain.delivery import Attempt, Delivery, DeliveryState
+from domain.message import InDoubtPolicy
+
+COLUMNS: Final = """
+    d.tenant, d.delivery_id, d.configuration_id, d.message_id, d.sender, d.recipients, d.state, d.in_doubt_policy,
+    d.attempt_count, d.doubt_count, d.create_time, d.update_time, d.expire_time, d.next_attempt_time, d.final_time,
+    d.failure, d.data_center
+"""
+
+
+def parse_id(delivery_id: str) -> UUID | None:
+    """Returns the id as PostgreSQL holds it, or None when it cannot be one of ours."""
+    try:
+        identity = UUID(delivery_id)
+    except ValueError:
+        return None
+    return identity if str(identity) == delivery_id else None
+
+
+def delivery_to(delivery: Delivery) -> dict[str, Any]:
+    """Returns the row's values."""
+    return {
+        "tenant": delivery.tenant,
+        "delivery_id": UUID(delivery.delivery_id),
+        "configuration_id": delivery.configuration_id,
+        "message_id": delivery.message_id,
+        "sender": str(delivery.sender),
+        "recipients": Jsonb([recipient_to(recipient) for recipient in delivery.recipients]),
+        "state": delivery.state.value,
+        "in_doubt_policy": delivery.in_doubt_policy.value,
+        "attempt_count": delivery.attempt_count,
+        "doubt_count": delivery.doubt_count,
+        "create_time": delivery.create_time,
+        "update_time": delivery.update_time,
+        "expire_time": delivery.expire_time,
+        "next_attempt_time": delivery.next_attempt_time,
+        "final_time": delivery.final_time,
+        "failure": _jsonb(failure_to(delivery.failure)),
+        "data_center": delivery.data_center,
+    }
+
+
+def delivery_from(row: DictRow) -> Delivery:
+    """Rebuilds a delivery."""
+    return Delivery(
+        tenant=row["tenant"],
+        delivery_id=str(row["delivery_id"]),
+        configuration_id=row["configuration_id"],
+        message_id=row["message_id"],
+        sender=address_from(row["sender"]),
+        recipients=tuple(recipient_from(each) for each in row["recipients"]),
+        state=DeliveryState(row["state"]),
+        in_doubt_policy=InDoubtPolicy(row["in_doubt_policy"]),
+        attempt_count=row["attempt_count"],
+        doubt_count=row["doubt_count"],
+        create_time=row["create_time"],
+        update_time=row["update_time"],
+        expire_time=row["expire_time"],
+        next_attempt_time=row["next_attempt_time"],
+        final_time=row["final_time"],
+        failure=failure_from(row["failure"]),
+        data_center=row["data_center"],
+    )
+
+
+def attempt_to(attempt: Attempt) -> dict[str, Any]:
+    """Returns the values that an ended attempt adds to its row."""
+    return {
+        "end_time": attempt.end_time,
+        "attempt_failure": _jsonb(failure_to(attempt.failure)),
+        "trace": _jsonb(trace_to(attempt.trace)),
+        "in_doubt": attempt.in_doubt,
+    }
+
+
+def attempt_from(row: DictRow) -> Attempt:
+    """Rebuilds an attempt."""
+    return Attempt(
+        number=row["number"],
+        start_time=row["start_time"],
+        end_time=row["end_time"],
+        failure=failure_from(row["failure"]),
+        trace=trace_from(row["trace"]),
+        in_doubt=row["in_doubt"],
+    )
+
+
+def _jsonb(value: Any) -> Jsonb | None:
+    return None if value is None else Jsonb(value)

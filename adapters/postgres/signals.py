@@ -1,0 +1,106 @@
+"""News between processes over LISTEN and NOTIFY: work is due, a delivery changed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Final
+
+import psycopg
+from psycopg import AsyncConnection, Notify, sql
+
+from adapters.postgres.failures import checked_dsn
+
+DUE_CHANNEL: Final = "mailport_due"
+CHANGED_CHANNEL: Final = "mailport_changed"
+_RECONNECT: Final = timedelta(seconds=1)
+
+
+class _Listening:
+    def __init__(self) -> None:
+        self._news = asyncio.Event()
+
+    def tell(self) -> None:
+        self._news.set()
+
+    async def changed(self, within: timedelta) -> bool:
+        """See `domain.ports.signals.Listening`."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        self._news.clear()
+        return True
+
+
+class PostgresSignals:
+    """
+    A `domain.ports.signals.Signals` over one connection of its own, which is made anew whenever it breaks.
+
+    Run `run` as a task for as long as signals are wanted. After each reconnection everybody is woken once, since news may have
+    been missed meanwhile.
+    """
+
+    def __init__(self, *, dsn: str) -> None:
+        self._dsn = checked_dsn(dsn)
+        self._due = asyncio.Event()
+        self._listeners: dict[str, set[_Listening]] = defaultdict(set)
+
+    async def run(self) -> None:
+        """Listens until it is cancelled; never raises for a database that is away."""
+        while True:
+            with contextlib.suppress(psycopg.Error, OSError):
+                await self._listen_once()
+            await asyncio.sleep(_RECONNECT.total_seconds())
+
+    async def work_due(self, within: timedelta) -> None:
+        """See the port."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds()):
+                await self._due.wait()
+        self._due.clear()
+
+    @contextlib.asynccontextmanager
+    async def listen(self, delivery_id: str) -> AsyncIterator[_Listening]:
+        """See the port."""
+        listening = _Listening()
+        self._listeners[delivery_id].add(listening)
+        try:
+            yield listening
+        finally:
+            self._listeners[delivery_id].discard(listening)
+            if not self._listeners[delivery_id]:
+                del self._listeners[delivery_id]
+
+    async def _listen_once(self) -> None:
+        connection = await AsyncConnection.connect(
+            self._dsn,
+            autocommit=True,
+            connect_timeout=5,
+            fallback_application_name="mailport signals",
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+        )
+        async with connection:
+            for channel in (DUE_CHANNEL, CHANGED_CHANNEL):
+                await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+            self._wake_all()
+            async for notify in connection.notifies():
+                self._tell(notify)
+
+    def _tell(self, notify: Notify) -> None:
+        if notify.channel == DUE_CHANNEL:
+            self._due.set()
+        for listening in self._listeners.get(notify.payload, ()):
+            listening.tell()
+
+    def _wake_all(self) -> None:
+        self._due.set()
+        for listeners in self._listeners.values():
+            for listening in listeners:
+                listening.tell()

@@ -1,0 +1,168 @@
+"""The whole sandbox: certificates, mail server, inbox and pages, started and stopped as one."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from starlette.applications import Starlette
+
+from service.sandbox.accounts import DEFAULT_PASSWORD, DEFAULT_USERNAME, Accounts
+from service.sandbox.ca import SandboxCertificates, ensure_certificates
+from service.sandbox.inbox import DEFAULT_MAX_BYTES, DEFAULT_MAX_MESSAGES, Inbox
+from service.sandbox.mail_server import DEFAULT_SIZE_LIMIT_BYTES, DEFAULT_SLOW_ANSWER_DELAY, MailServer
+from service.sandbox.pages import SandboxFacts, sandbox_app, standalone_site
+
+
+class Sandbox:
+    """
+    Runs the simulators on the current event loop, from `start` to `stop` or inside ``async with``.
+
+    *folder* keeps the CA, so that clients which trust it go on doing so. *host* is the address to listen on;
+    *host_names* are further names that clients reach it by. Port 0 takes a free port. The inbox lives in memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        host: str = "127.0.0.1",
+        host_names: tuple[str, ...] = (),
+        smtp_port: int = 0,
+        smtps_port: int = 0,
+        username: str = DEFAULT_USERNAME,
+        password: str = DEFAULT_PASSWORD,
+        size_limit_bytes: int = DEFAULT_SIZE_LIMIT_BYTES,
+        slow_answer_delay: timedelta = DEFAULT_SLOW_ANSWER_DELAY,
+        max_messages: int = DEFAULT_MAX_MESSAGES,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None:
+        self._folder = folder
+        self._host = host
+        self._host_names = host_names
+        self._asked_ports = (smtp_port, smtps_port)
+        self._username = username
+        self._password = password
+        self._size_limit_bytes = size_limit_bytes
+        self._slow_answer_delay = slow_answer_delay
+        self._inbox = Inbox(max_messages=max_messages, max_bytes=max_bytes)
+        self._app = sandbox_app(inbox=self._inbox, facts=self._facts)
+        self._site = standalone_site(self._app)
+        self._running: tuple[SandboxCertificates, MailServer] | None = None
+
+    async def start(self) -> None:
+        """
+        Makes or renews the certificates and opens the ports.
+
+        Raises OSError if the folder cannot be written or a port is taken; nothing is left open then.
+        """
+        if self._running is not None:
+            raise RuntimeError("the sandbox is already running")
+        is_wildcard = _is_wildcard(self._host)
+        names = self._host_names if is_wildcard else (self._host, *self._host_names)
+        certificates = ensure_certificates(self._folder, now=datetime.now(UTC), host_names=names)
+        server = MailServer(
+            inbox=self._inbox,
+            accounts=Accounts({self._username: self._password}),
+            tls=certificates.server_context(),
+            host=self._host,
+            starttls_port=self._asked_ports[0],
+            implicit_tls_port=self._asked_ports[1],
+            size_limit_bytes=self._size_limit_bytes,
+            slow_answer_delay=self._slow_answer_delay,
+        )
+        await server.start()
+        self._running = certificates, server
+
+    async def stop(self) -> None:
+        """Closes the ports and all connections; the inbox can still be read. Does nothing if not running."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running[1].stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def smtp_host(self) -> str:
+        """The name or address that clients dial and that the certificate carries."""
+        return "localhost" if _is_wildcard(self._host) else self._host
+
+    @property
+    def smtp_port(self) -> int:
+        """The port with STARTTLS. Raises RuntimeError unless running."""
+        return self._started()[1].starttls_port
+
+    @property
+    def smtps_port(self) -> int:
+        """The port with implicit TLS. Raises RuntimeError unless running."""
+        return self._started()[1].implicit_tls_port
+
+    @property
+    def username(self) -> str:
+        """The account's user name."""
+        return self._username
+
+    @property
+    def password(self) -> str:
+        """The account's password, which is no secret."""
+        return self._password
+
+    @property
+    def ca_pem(self) -> str:
+        """The CA certificate that clients must trust. Raises RuntimeError unless running."""
+        return self._started()[0].ca_pem
+
+    @property
+    def ca_path(self) -> Path:
+        """The file with that certificate. Raises RuntimeError unless running."""
+        return self._started()[0].ca_path
+
+    @property
+    def inbox(self) -> Inbox:
+        """What arrived."""
+        return self._inbox
+
+    @property
+    def app(self) -> Starlette:
+        """The pages, for mounting at `pages.MOUNT_PATH`."""
+        return self._app
+
+    @property
+    def site(self) -> Starlette:
+        """The pages as a site of their own, mounted at the same path."""
+        return self._site
+
+    def _started(self) -> tuple[SandboxCertificates, MailServer]:
+        if self._running is None:
+            raise RuntimeError("the sandbox is not running")
+        return self._running
+
+    def _facts(self) -> SandboxFacts:
+        certificates, server = self._started()
+        return SandboxFacts(
+            smtp_host=self.smtp_host,
+            smtp_port=server.starttls_port,
+            smtps_port=server.implicit_tls_port,
+            username=self._username,
+            password=self._password,
+            size_limit_bytes=self._size_limit_bytes,
+            ca_path=str(certificates.ca_path),
+            ca_pem=certificates.ca_pem,
+        )
+
+
+def _is_wildcard(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return not host

@@ -1,0 +1,209 @@
+"""One attempt from the name look-up to the server's last word, and the report of it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from adapters.smtp.dialling import Dialled, Unreachable, dial
+from adapters.smtp.dialogue import Dialogue, Timer, Witness
+from adapters.smtp.scrub import Scrubber
+from adapters.smtp.session import Session, shaking_hands
+from adapters.smtp.submission import Submission
+from adapters.smtp.tls import TlsContexts, describe
+from adapters.smtp.tracing import Stopped, TraceLog
+from adapters.smtp.verdicts import each_error, settle, tls_fault, unreachable_fault
+from adapters.smtp.wire import Wire
+from domain.connection import ConnectionSecurity
+from domain.failures.evidence import Evidence, Symptom
+from domain.failures.explain import LONGEST_REPLY, cut, explain
+from domain.failures.failure import Failure, Stage
+from domain.message import Envelope
+from domain.ports.environment import Clock
+from domain.ports.network import EgressDenied, NameUnavailable, NameUnknown, PeerAddress, Resolver
+from domain.ports.transport import BeforeContent, Patience, Report
+from domain.settings.model import BasicAuthentication, OAuthAuthentication, SmtpTransport
+
+_LOOKUP: Final = timedelta(seconds=20)
+_CONNECT: Final = timedelta(seconds=30)
+_PROBE: Final = timedelta(seconds=5)
+_TLS_CLOSE_SECONDS: Final = 1.0
+_OTHER_ADDRESS_HELPS: Final = frozenset({Symptom.LOST, Symptom.SILENT})
+
+
+class Attempt:
+    """
+    Offers one message once to one server.
+
+    `wire` is the connection in use, or the last one, None before there is any; whoever runs the attempt ends it.
+    `may_say_goodbye` tells whether a QUIT may be sent there.
+    """
+
+    def __init__(
+        self,
+        *,
+        smtp: SmtpTransport,
+        authentication: BasicAuthentication | OAuthAuthentication | None,
+        resolver: Resolver,
+        contexts: TlsContexts,
+        clock: Clock,
+        host_name: str,
+        patience: Patience,
+    ) -> None:
+        self.wire: Wire | None = None
+        self.may_say_goodbye = False
+        self._smtp = smtp
+        self._authentication = authentication
+        self._resolver = resolver
+        self._contexts = contexts
+        self._host_name = host_name
+        basic = authentication if isinstance(authentication, BasicAuthentication) else None
+        self._witness = Witness(smtp=smtp, scrubber=Scrubber(basic), clock=clock)
+        self._trace = TraceLog(clock)
+        self._timer = Timer(patience)
+
+    async def run(self, envelope: Envelope, content: bytes, *, before_content: BeforeContent) -> Report:
+        """Returns the report; raises what *before_content* raises, and CancelledError."""
+        submission: Submission | None = None
+        failure: Failure | None = None
+        try:
+            session = await self._open(self._usable_authentication())
+            submission = Submission(session=session, envelope=envelope, content=content, before_content=before_content)
+            await submission.run()
+            self.may_say_goodbye = submission.may_say_goodbye
+        except Stopped as stopped:
+            self.may_say_goodbye = stopped.is_answer and (submission is None or submission.may_say_goodbye)
+            failure = explain(stopped.evidence)
+        verdicts = settle(
+            envelope.recipients,
+            refused=submission.refused if submission else {},
+            failure=failure,
+            reply=_last_words(failure) if failure else submission.reply if submission else "",
+        )
+        return Report(verdicts=verdicts, trace=self._trace.trace(), failure=failure)
+
+    def _usable_authentication(self) -> BasicAuthentication | None:
+        authentication = self._authentication
+        if isinstance(authentication, OAuthAuthentication):
+            with self._trace.step(Stage.AUTH):
+                raise Stopped(self._witness.saw(Stage.AUTH, Symptom.NO_CONSENT))
+        if authentication is not None and not authentication.password:
+            with self._trace.step(Stage.AUTH):
+                raise Stopped(self._witness.saw(Stage.AUTH, Symptom.NO_SECRET))
+        return authentication
+
+    async def _open(self, authentication: BasicAuthentication | None) -> Session:
+        """Returns a session that is signed in, on the first address that serves one."""
+        context = await self._context()
+        addresses = await self._look_up()
+        while True:
+            dialled = await self._connect(addresses)
+            peer = dialled.peer
+            addresses = [address for address in addresses if address != peer]
+            try:
+                session = await self._begin(dialled, context)
+                await session.open(authentication, context=context, speaks_tls=partial(self._speaks_tls, peer))
+            except Stopped as stopped:
+                # Nothing was said about this mail yet; another address may be in better health (RFC 5321 section 5.1).
+                if not (addresses and self._timer.seconds_left and _may_fare_better_elsewhere(stopped.evidence)):
+                    raise
+                if self.wire is not None:
+                    self.wire.abort()
+            else:
+                return session
+
+    async def _context(self) -> ssl.SSLContext | None:
+        if self._smtp.security is ConnectionSecurity.NONE:
+            return None
+        try:
+            return await self._contexts.get(self._smtp.minimum_tls_version, self._smtp.ca_certificates)
+        except (ssl.SSLError, ValueError) as error:
+            with self._trace.step(Stage.TLS):
+                detail = "ca_certificates holds no certificate that can be read"
+                raise Stopped(self._witness.saw(Stage.TLS, Symptom.CERT_UNTRUSTED, detail)) from error
+
+    async def _look_up(self) -> Sequence[PeerAddress]:
+        with self._trace.step(Stage.DNS) as step:
+            try:
+                async with self._timer.limit(min(_LOOKUP, self._timer.patience.each_reply)):
+                    addresses = await self._resolver.resolve(self._smtp.host.name, self._smtp.port)
+            except NameUnknown as unknown:
+                raise Stopped(self._witness.saw(Stage.DNS, Symptom.NAME_UNKNOWN, unknown.detail)) from unknown
+            except NameUnavailable as away:
+                raise Stopped(self._witness.saw(Stage.DNS, Symptom.NAME_UNAVAILABLE, away.detail)) from away
+            except EgressDenied as denied:
+                raise Stopped(self._witness.saw(Stage.DNS, Symptom.EGRESS_DENIED, denied.detail)) from denied
+            except TimeoutError as late:
+                detail = "the name service did not answer in time"
+                raise Stopped(self._witness.saw(Stage.DNS, Symptom.NAME_UNAVAILABLE, detail)) from late
+            step.detail = ", ".join(address.ip for address in addresses)
+            return addresses
+
+    async def _connect(self, addresses: Sequence[PeerAddress]) -> Dialled:
+        with self._trace.step(Stage.CONNECT) as step:
+            try:
+                dialled = await dial(
+                    addresses, seconds=self._timer.seconds(min(_CONNECT, self._timer.patience.each_reply))
+                )
+            except Unreachable as unreachable:
+                symptom, detail = unreachable_fault(unreachable.errors)
+                raise Stopped(self._witness.saw(Stage.CONNECT, symptom, detail)) from unreachable
+            step.peer = str(dialled.peer)
+            step.detail = each_error(dialled.errors)
+            return dialled
+
+    async def _begin(self, dialled: Dialled, context: ssl.SSLContext | None) -> Session:
+        loop = asyncio.get_running_loop()
+        self.wire = wire = Wire(loop)
+        dialogue = Dialogue(wire=wire, witness=self._witness, timer=self._timer)
+        if self._smtp.security is not ConnectionSecurity.IMPLICIT_TLS or context is None:
+            await loop.create_connection(lambda: wire, sock=dialled.socket)
+        else:
+            with self._trace.step(Stage.TLS) as step:
+                async with dialogue.minding(Stage.TLS), self._timer.limit():
+                    await shaking_hands(dialogue, self._wrap(wire, dialled, context), from_first_byte=True)
+                step.detail = "implicit TLS"
+                step.tls = describe(wire.tls) if wire.tls else None
+        return Session(dialogue=dialogue, trace=self._trace, smtp=self._smtp, host_name=self._host_name)
+
+    async def _wrap(self, wire: Wire, dialled: Dialled, context: ssl.SSLContext) -> None:
+        await asyncio.get_running_loop().create_connection(
+            lambda: wire,
+            sock=dialled.socket,
+            ssl=context,
+            server_hostname=self._smtp.host.name,
+            ssl_handshake_timeout=self._timer.seconds() + 1,
+            ssl_shutdown_timeout=_TLS_CLOSE_SECONDS,
+        )
+
+    async def _speaks_tls(self, peer: PeerAddress) -> bool:
+        """Tells whether *peer* answers a TLS handshake, with whatever certificate; nothing else is sent there."""
+        try:
+            async with self._timer.limit(_PROBE):
+                context = await self._contexts.get(self._smtp.minimum_tls_version, self._smtp.ca_certificates)
+                dialled = await dial([peer], seconds=self._timer.seconds(_PROBE))
+                wire = Wire(asyncio.get_running_loop())
+                try:
+                    await self._wrap(wire, dialled, context)
+                finally:
+                    wire.abort()
+        except ssl.SSLError as error:
+            symptom, _ = tls_fault(error, from_first_byte=True)
+            return symptom not in (Symptom.PLAINTEXT_INSTEAD_OF_TLS, Symptom.TLS_HANDSHAKE)
+        except (OSError, Unreachable, ValueError):
+            return False
+        return True
+
+
+def _last_words(failure: Failure) -> str:
+    return cut(f"{failure.provider_code} {failure.provider_reply}".strip(), LONGEST_REPLY)
+
+
+def _may_fare_better_elsewhere(evidence: Evidence) -> bool:
+    if evidence.stage not in (Stage.TLS, Stage.EHLO):
+        return False
+    return evidence.symptom in _OTHER_ADDRESS_HELPS or (evidence.symptom is None and 400 <= evidence.code <= 499)

@@ -1,0 +1,135 @@
+"""Commands and replies with limits of time, each mishap turned into evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from adapters.smtp.replies import MalformedReply, Reply, ReplyTooLarge
+from adapters.smtp.scrub import Scrubber
+from adapters.smtp.tracing import Stopped
+from adapters.smtp.verdicts import Heard, hear
+from adapters.smtp.wire import Wire
+from domain.failures.evidence import Evidence, Surface, Symptom
+from domain.failures.failure import Stage
+from domain.ports.environment import Clock
+from domain.ports.transport import Patience
+from domain.providers import preset_for_host
+from domain.settings.model import SmtpTransport
+
+_SURFACES = {Stage.DNS: Surface.DNS, Stage.CONNECT: Surface.CONNECT, Stage.TLS: Surface.TLS}
+
+
+class Witness:
+    """Makes evidence of what one attempt meets: knows the server, the time, and what must not be repeated."""
+
+    def __init__(self, *, smtp: SmtpTransport, scrubber: Scrubber, clock: Clock) -> None:
+        preset = preset_for_host(smtp.host)
+        self._smtp = smtp
+        self._provider = preset.provider_id if preset else ""
+        self._scrubber = scrubber
+        self._clock = clock
+
+    def hear(self, reply: Reply) -> Heard:
+        """Takes a reply apart, scrubbed."""
+        return hear(reply, self._scrubber.clean)
+
+    def answered(self, stage: Stage, reply: Reply, *, detail: str = "") -> Evidence:
+        """Returns evidence of a reply that was not hoped for; one that no step can be answered with is garbage."""
+        heard = self.hear(reply)
+        return Evidence(
+            surface=Surface.SMTP,
+            stage=stage,
+            symptom=None if reply.is_negative else Symptom.GARBAGE,
+            code=heard.code,
+            enhanced_code=heard.enhanced_code,
+            text=heard.text,
+            detail=detail if reply.is_negative else f"unexpected reply {heard.code}",
+            host=self._smtp.host.name,
+            port=self._smtp.port,
+            provider=self._provider,
+            security=self._smtp.security,
+            met_time=self._clock.now(),
+        )
+
+    def saw(self, stage: Stage, symptom: Symptom, detail: str = "") -> Evidence:
+        """Returns evidence of something that was no reply."""
+        return Evidence(
+            surface=_SURFACES.get(stage, Surface.SMTP),
+            stage=stage,
+            symptom=symptom,
+            detail=self._scrubber.clean(detail),
+            host=self._smtp.host.name,
+            port=self._smtp.port,
+            provider=self._provider,
+            security=self._smtp.security,
+            met_time=self._clock.now(),
+        )
+
+
+class Timer:
+    """The time that an attempt may take: for each reply, and for all up to the content together."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.patience = patience
+        self._end = asyncio.get_running_loop().time() + patience.until_content.total_seconds()
+
+    @property
+    def seconds_left(self) -> float:
+        """What is left of the time up to the content."""
+        return max(0.0, self._end - asyncio.get_running_loop().time())
+
+    def seconds(self, span: timedelta | None = None) -> float:
+        """Returns what a step may take: *span*, else a reply's time, and never more than is left."""
+        return min((span or self.patience.each_reply).total_seconds(), self.seconds_left)
+
+    @asynccontextmanager
+    async def limit(self, span: timedelta | None = None) -> AsyncIterator[None]:
+        """Raises TimeoutError when what is within takes longer than `seconds`."""
+        async with asyncio.timeout(self.seconds(span)):
+            yield
+
+
+class Dialogue:
+    """What a session's steps have in common: a wire, a witness, a timer."""
+
+    def __init__(self, *, wire: Wire, witness: Witness, timer: Timer) -> None:
+        self.wire = wire
+        self.witness = witness
+        self.timer = timer
+
+    async def ask(self, stage: Stage, *words: bytes) -> Reply:
+        """Sends a command and returns its reply, whatever it says; raises Stopped when there is none in time."""
+        async with self.minding(stage), self.timer.limit():
+            return await self.wire.ask(*words)
+
+    async def must(self, stage: Stage, *words: bytes, detail: str = "") -> Reply:
+        """Sends a command that has to be answered with a 2yz; raises Stopped with the reply otherwise."""
+        reply = await self.ask(stage, *words)
+        if not reply.is_positive:
+            raise Stopped(self.witness.answered(stage, reply, detail=detail))
+        return reply
+
+    @asynccontextmanager
+    async def minding(self, stage: Stage) -> AsyncIterator[None]:
+        """Turns a lost connection, silence and unreadable replies within into Stopped."""
+        try:
+            yield
+        except TimeoutError:
+            slow = self.timer.seconds_left <= 0
+            detail = "the time for the whole attempt was used up" if slow else "no complete reply in time"
+            raise Stopped(self.witness.saw(stage, Symptom.TOO_SLOW if slow else Symptom.SILENT, detail)) from None
+        except MalformedReply as malformed:
+            symptom = Symptom.TLS_INSTEAD_OF_PLAINTEXT if self._is_foreign_tls(malformed) else Symptom.GARBAGE
+            seen = malformed.seen.decode("ascii", errors="replace")
+            detail = f'it began "{seen}"' if malformed.seen and symptom is Symptom.GARBAGE else ""
+            raise Stopped(self.witness.saw(stage, symptom, detail)) from malformed
+        except ReplyTooLarge as endless:
+            raise Stopped(self.witness.saw(stage, Symptom.REPLY_TOO_LARGE)) from endless
+        except OSError as lost:
+            raise Stopped(self.witness.saw(stage, Symptom.LOST)) from lost
+
+    def _is_foreign_tls(self, malformed: MalformedReply) -> bool:
+        return malformed.is_tls and self.wire.tls is None

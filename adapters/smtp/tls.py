@@ -1,0 +1,102 @@
+"""What TLS is asked for, and what it gave: contexts by settings, the session for the trace."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import warnings
+from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from domain.connection import TlsVersion
+from domain.failures.trace import TlsSession
+from domain.ports.environment import Clock
+
+_KEPT_CONTEXTS: Final = 64
+_LIFETIME: Final = timedelta(hours=1)
+"""After it the certificate authorities are read anew, so that the system's updates count without a restart."""
+_OLD_CIPHERS: Final = "DEFAULT@SECLEVEL=0"
+"""TLS 1.0 and 1.1 sign with SHA-1, which OpenSSL 3 allows at its lowest security level only."""
+_VERSIONS: Final = {
+    TlsVersion.TLS_1_0: ssl.TLSVersion.TLSv1,
+    TlsVersion.TLS_1_1: ssl.TLSVersion.TLSv1_1,
+    TlsVersion.TLS_1_2: ssl.TLSVersion.TLSv1_2,
+    TlsVersion.TLS_1_3: ssl.TLSVersion.TLSv1_3,
+}
+
+
+class TlsContexts:
+    """
+    Contexts by minimum version and trusted authorities, kept for an hour.
+
+    Each verifies chain, dates and name; there is no way to switch that off. Settings that differ in either point never
+    share a context, so a private authority counts for the servers that name it and no other, and a lowered security
+    level for the connections that ask for old TLS. Reading the system's authorities takes tens of milliseconds: a
+    thread does it.
+    """
+
+    def __init__(self, *, clock: Clock, ca_file: Path | None = None) -> None:
+        """Trusts the authorities in *ca_file* (PEM), or the system's, for servers whose settings name none."""
+        self._clock = clock
+        self._ca_file = ca_file
+        self._contexts: OrderedDict[tuple[TlsVersion, str], tuple[timedelta, ssl.SSLContext]] = OrderedDict()
+
+    async def get(self, minimum: TlsVersion, ca_certificates: str) -> ssl.SSLContext:
+        """Returns the context for these settings; raises ssl.SSLError when *ca_certificates* holds no certificate."""
+        key, now = (minimum, ca_certificates), self._clock.monotonic()
+        kept = self._contexts.get(key)
+        if kept is not None and now - kept[0] < _LIFETIME:
+            self._contexts.move_to_end(key)
+            return kept[1]
+        context = await asyncio.to_thread(new_context, minimum, ca_certificates, self._ca_file)
+        self._contexts[key] = (now, context)
+        self._contexts.move_to_end(key)
+        while len(self._contexts) > _KEPT_CONTEXTS:
+            self._contexts.popitem(last=False)
+        return context
+
+
+def new_context(minimum: TlsVersion, ca_certificates: str, ca_file: Path | None) -> ssl.SSLContext:
+    """Makes a verifying client context; see `TlsContexts`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name from the start
+    if ca_certificates:
+        context.load_verify_locations(cadata=ca_certificates)
+        # A pinned certificate that is no root of its own is trusted as it is, too.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    elif ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    else:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    if not minimum.is_recommended:
+        context.set_ciphers(_OLD_CIPHERS)
+    with warnings.catch_warnings():
+        # Python calls the old versions deprecated, which is why they are asked for here and nowhere else.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = _VERSIONS[minimum]
+    return context
+
+
+def describe(session: ssl.SSLObject) -> TlsSession:
+    """Returns what was negotiated, for the trace."""
+    certificate: dict[str, Any] = session.getpeercert() or {}
+    cipher = session.cipher()
+    not_after = certificate.get("notAfter")
+    return TlsSession(
+        version=session.version() or "",
+        cipher=cipher[0] if cipher else "",
+        certificate_subject=_common_name(certificate.get("subject", ())) or _first_name(certificate),
+        certificate_issuer=_common_name(certificate.get("issuer", ())),
+        certificate_expire_time=datetime.fromtimestamp(ssl.cert_time_to_seconds(not_after), UTC) if not_after else None,
+    )
+
+
+def _common_name(name: Any) -> str:
+    """Returns the common name, else the organisation, of a distinguished name as `ssl` gives it."""
+    fields = {key: value for part in name for key, value in part}
+    return str(fields.get("commonName") or fields.get("organizationName") or "")
+
+
+def _first_name(certificate: dict[str, Any]) -> str:
+    return next((str(value) for _, value in certificate.get("subjectAltName", ())), "")

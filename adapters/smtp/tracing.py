@@ -1,0 +1,89 @@
+"""The staged record of one attempt, written as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from domain.failures.evidence import Evidence
+from domain.failures.explain import cut
+from domain.failures.failure import Stage
+from domain.failures.trace import TlsSession, Trace, TraceStep
+from domain.ports.environment import Clock
+
+_LONGEST: Final = 512
+
+
+class Stopped(Exception):
+    """The attempt cannot go on, and *evidence* says why; caught where the report is made."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence.symptom or evidence.code)
+        self.evidence = evidence
+
+    @property
+    def is_answer(self) -> bool:
+        """Tells whether the server said so itself, and is still there to be told goodbye."""
+        return self.evidence.symptom is None and self.evidence.code != 421
+
+
+@dataclass(slots=True)
+class Step:
+    """What a step under way notes; all of it scrubbed."""
+
+    detail: str = ""
+    peer: str = ""
+    reply: str = ""
+    tls: TlsSession | None = None
+    succeeded: bool = field(default=True)
+
+
+class TraceLog:
+    """Collects the steps in the order in which they end."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._start_time = clock.now()
+        self._steps: list[TraceStep] = []
+
+    @contextmanager
+    def step(self, stage: Stage) -> Iterator[Step]:
+        """Records what happens within as one step: failed when Stopped leaves it, which also says the rest."""
+        step, begin = Step(), self._clock.monotonic()
+        try:
+            yield step
+        except Stopped as stopped:
+            step.succeeded = False
+            step.reply = step.reply or _reply(stopped.evidence)
+            step.detail = "; ".join(part for part in (step.detail, _symptom(stopped.evidence)) if part)
+            raise
+        finally:
+            self._steps.append(
+                TraceStep(
+                    stage=stage,
+                    succeeded=step.succeeded,
+                    duration=self._clock.monotonic() - begin,
+                    detail=cut(step.detail, _LONGEST),
+                    peer=step.peer,
+                    reply=cut(step.reply, _LONGEST),
+                    tls=step.tls,
+                )
+            )
+
+    def trace(self) -> Trace:
+        """Returns the record so far."""
+        return Trace(start_time=self._start_time, steps=tuple(self._steps))
+
+
+def _reply(evidence: Evidence) -> str:
+    words = (str(evidence.code) if evidence.code else "", evidence.enhanced_code, evidence.text)
+    return " ".join(word for word in words if word)
+
+
+def _symptom(evidence: Evidence) -> str:
+    if evidence.symptom is None:
+        return evidence.detail
+    name = evidence.symptom.replace("_", " ")
+    return f"{name}: {evidence.detail}" if evidence.detail else name

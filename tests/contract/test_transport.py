@@ -1,0 +1,241 @@
+"""What every MailTransport does (domain.ports.transport)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Protocol
+
+import pytest
+import pytest_asyncio
+
+from adapters.smtp.transport import SmtpMailTransport
+from adapters.system.clock import SystemClock
+from domain.address import EmailAddress
+from domain.connection import ConnectionSecurity
+from domain.failures.failure import FailureKind, Stage
+from domain.host import Host
+from domain.message import Envelope
+from domain.ports.transport import BeforeContent, MailTransport, Patience, Report
+from domain.settings.model import MailSettings, SmtpTransport
+from tests.fakes.network import FakeResolver
+from tests.fakes.transport import Answer, FakeTransport, a_failure
+from tests.peers.faulty_smtp import FaultySmtp
+
+CONTENT = b"From: a@example.com\r\n\r\nHello\r\n"
+ANN, BOB, EVE = (EmailAddress(name, "example.com") for name in ("ann", "bob", "eve"))
+PATIENCE = Patience(
+    until_content=timedelta(seconds=5),
+    each_reply=timedelta(milliseconds=400),
+    content=timedelta(seconds=5),
+    final_reply=timedelta(milliseconds=400),
+)
+
+
+class World(Protocol):
+    """A transport, and a server that answers as told."""
+
+    @property
+    def transport(self) -> MailTransport: ...
+
+    async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
+        """Makes the server answer by *plan*, a map of ``mail``, ``rcpt:<address>``, ``dot`` to replies; returns "
+        "settings."""
+        ...
+
+    def taken(self) -> int:
+        """Tells how many messages the server has said yes to."""
+        ...
+
+
+class FakeWorld:
+    def __init__(self, _: AsyncExitStack) -> None:
+        self.transport = FakeTransport()
+
+    async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
+        refused = tuple(
+            (EmailAddress(*stage.removeprefix("rcpt:").split("@")), a_failure(_kind(reply), stage=Stage.RCPT_TO))
+            for stage, reply in plan.items()
+            if stage.startswith("rcpt:")
+        )
+        whole = next((reply for stage, reply in plan.items() if not stage.startswith("rcpt:")), None)
+        stage = Stage.MAIL_FROM if "mail" in plan else Stage.DATA
+        self.transport.usual = Answer(a_failure(_kind(whole), stage=stage) if whole else None, refused)
+        return settings_for(587)
+
+    def taken(self) -> int:
+        return len(self.transport.accepted)
+
+
+class SmtpWorld:
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._server: FaultySmtp | None = None
+        self.transport = SmtpMailTransport(
+            resolver=FakeResolver(),
+            clock=SystemClock(),
+            host_name="mailport.example.test",
+            linger=timedelta(0),
+        )
+        stack.push_async_callback(self.transport.aclose)
+
+    async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
+        self._server = await self._stack.enter_async_context(FaultySmtp(plan=plan))
+        return settings_for(self._server.port)
+
+    def taken(self) -> int:
+        return len(self._server.messages) if self._server else 0
+
+
+def _kind(reply: str) -> FailureKind:
+    if reply == "hang":
+        return FailureKind.IN_DOUBT
+    return FailureKind.TRANSIENT if reply.startswith("4") else FailureKind.PERMANENT
+
+
+def settings_for(port: int) -> MailSettings:
+    smtp = SmtpTransport(host=Host("localhost"), port=port, security=ConnectionSecurity.NONE)
+    return MailSettings(from_address=ANN, transport=smtp)
+
+
+@pytest_asyncio.fixture(params=[FakeWorld, SmtpWorld], ids=["fake", "smtp"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        yield request.param(stack)
+
+
+class Mark:
+    """Counts how often the point of no return was passed; *error* refuses it."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.passed = 0
+        self._error = error
+
+    async def __call__(self) -> None:
+        self.passed += 1
+        if self._error is not None:
+            raise self._error
+
+
+async def submit(
+    world: World, settings: MailSettings, *recipients: EmailAddress, before_content: BeforeContent | None = None
+) -> Report:
+    return await world.transport.submit(
+        settings,
+        Envelope(sender=ANN, recipients=recipients or (BOB,)),
+        CONTENT,
+        before_content=before_content or Mark(),
+        patience=PATIENCE,
+    )
+
+
+async def test_given_a_willing_server_when_submitted_then_every_recipient_is_accepted_in_order(world: World) -> None:
+    settings = await world.arrange({})
+    mark = Mark()
+
+    report = await submit(world, settings, BOB, EVE, before_content=mark)
+
+    assert report.failure is None
+    assert report.first_failure is None
+    assert [(verdict.recipient, verdict.is_accepted) for verdict in report.verdicts] == [(BOB, True), (EVE, True)]
+    assert all(verdict.reply.startswith("250") for verdict in report.verdicts)
+    assert report.trace.steps[-1].stage is Stage.DATA
+    assert (mark.passed, world.taken()) == (1, 1)
+
+
+async def test_given_one_refused_recipient_when_submitted_then_the_others_are_accepted(world: World) -> None:
+    settings = await world.arrange({"rcpt:eve@example.com": "550 5.1.1 unknown"})
+
+    report = await submit(world, settings, BOB, EVE)
+
+    bob, eve = report.verdicts
+    assert bob.is_accepted
+    assert eve.failure is not None
+    assert eve.failure.kind is FailureKind.PERMANENT
+    assert report.failure is None
+    assert report.first_failure == eve.failure
+    assert world.taken() == 1
+
+
+async def test_given_all_recipients_refused_when_submitted_then_the_point_of_no_return_is_not_reached(
+    world: World,
+) -> None:
+    settings = await world.arrange(
+        {"rcpt:bob@example.com": "550 5.1.1 unknown", "rcpt:eve@example.com": "450 4.2.1 busy"}
+    )
+    mark = Mark()
+
+    report = await submit(world, settings, BOB, EVE, before_content=mark)
+
+    kinds = [verdict.failure.kind for verdict in report.verdicts if verdict.failure]
+    assert kinds == [FailureKind.PERMANENT, FailureKind.TRANSIENT]
+    assert (mark.passed, world.taken()) == (0, 0)
+
+
+@pytest.mark.parametrize(("reply", "kind"), [("550 no", FailureKind.PERMANENT), ("451 no", FailureKind.TRANSIENT)])
+async def test_given_a_refused_sender_when_submitted_then_it_is_definite_for_all(
+    world: World, reply: str, kind: FailureKind
+) -> None:
+    settings = await world.arrange({"mail": reply})
+    mark = Mark()
+
+    report = await submit(world, settings, BOB, EVE, before_content=mark)
+
+    assert report.failure is not None
+    assert (report.failure.kind, report.failure.stage) == (kind, Stage.MAIL_FROM)
+    assert [verdict.failure for verdict in report.verdicts] == [report.failure] * 2
+    assert mark.passed == 0
+
+
+@pytest.mark.parametrize(("reply", "kind"), [("554 no", FailureKind.PERMANENT), ("451 later", FailureKind.TRANSIENT)])
+async def test_given_a_refused_content_when_submitted_then_it_is_definite(
+    world: World, reply: str, kind: FailureKind
+) -> None:
+    settings = await world.arrange({"dot": reply})
+
+    report = await submit(world, settings)
+
+    assert report.failure is not None
+    assert report.failure.kind is kind
+    assert not report.verdicts[0].is_in_doubt
+    assert world.taken() == 0
+
+
+async def test_given_no_answer_to_the_content_when_submitted_then_it_is_in_doubt(world: World) -> None:
+    settings = await world.arrange({"dot": "hang"})
+    mark = Mark()
+
+    report = await submit(world, settings, before_content=mark)
+
+    assert report.verdicts[0].is_in_doubt
+    assert mark.passed == 1
+
+
+async def test_given_a_mark_that_fails_when_submitted_then_its_error_is_raised_and_nothing_was_taken(
+    world: World,
+) -> None:
+    settings = await world.arrange({})
+
+    with pytest.raises(LookupError, match="lease lost"):
+        await submit(world, settings, before_content=Mark(LookupError("lease lost")))
+
+    assert world.taken() == 0
+
+
+async def test_given_a_mark_that_is_being_made_when_cancelled_then_nothing_was_taken(world: World) -> None:
+    settings = await world.arrange({})
+    reached = asyncio.Event()
+
+    async def block() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    attempt = asyncio.create_task(submit(world, settings, before_content=block))
+    await reached.wait()
+    attempt.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    assert world.taken() == 0

@@ -21,6 +21,10 @@ USER 65532:65532
 VOLUME /var/lib/mailport
 EXPOSE 50051 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["mailport", "check"]
+# Not `mailport check`: with the embedded database that would ask for the data folder that the server holds.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", "\
+import os, urllib.request; \
+port = os.environ.get('MAILPORT_WEB_ADDRESS', ':8080').rpartition(':')[2]; \
+urllib.request.urlopen(f'http://127.0.0.1:{port}/readyz', timeout=4)"]
 ENTRYPOINT ["mailport"]
 CMD ["serve"]

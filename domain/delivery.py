@@ -311,8 +311,7 @@ def _settle(delivery: Delivery, failures: Iterable[Failure], *, at: datetime, ji
         next_attempt_time(kind, attempt=delivery.attempt_count, now=at, jitter=jitter, asked=asked) for kind in kinds
     )
     state = DeliveryState.IN_DOUBT if in_doubt else DeliveryState.RETRYING
-    if due >= delivery.expire_time:
-        due = delivery.expire_time  # woken there to be ended, so that it never waits past its lifetime
+    due = min(delivery.expire_time, due)  # woken there to be ended, so that it never waits past its lifetime
     return replace(delivery, state=state, next_attempt_time=due)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 from domain.address import EmailAddress
+from domain.configuration import CONFIRMATION_LIFETIME
 from domain.message import NamedAddress, OutgoingMessage
 from domain.settings.model import GraphTransport, MailSettings
 
-_AUTOMATIC = (("Auto-Submitted", "auto-generated"),)
+_AUTOMATIC: Final = (("Auto-Submitted", "auto-generated"),)
 """RFC 3834: no vacation notice answers these."""
+_MINUTES: Final = CONFIRMATION_LIFETIME // timedelta(minutes=1)
 
 
 def validation_letter(
@@ -20,10 +25,10 @@ def validation_letter(
             "",
             f"To put them into use, confirm with this code: {_grouped(code)}",
             "",
-            "It is valid for 30 minutes.",
+            f"It is valid for {_MINUTES} minutes.",
         ]
     else:
-        lines += ["", "They are in use from now on. There is nothing for you to do."]
+        lines += ["", "They are put into use now. There is nothing for you to do."]
     subject = f"Mail settings of {configuration_id}: " + ("your confirmation code" if code else "they work")
     return _letter(settings, recipient, subject, lines)
 
@@ -47,7 +52,10 @@ def _letter(settings: MailSettings, recipient: EmailAddress, subject: str, lines
 
 def _server(settings: MailSettings) -> str:
     transport = settings.transport
-    return transport.base_url if isinstance(transport, GraphTransport) else f"{transport.host.name}:{transport.port}"
+    if isinstance(transport, GraphTransport):
+        return transport.base_url
+    host = transport.host.name
+    return f"[{host}]:{transport.port}" if ":" in host else f"{host}:{transport.port}"
 
 
 def _grouped(code: str) -> str:

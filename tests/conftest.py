@@ -2,4 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
+from typing import Final
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.migrate import migrate
+
 pytest_plugins = ["tests.peers.fixtures"]
+
+_NUMBERS = count(1)
+_TEMPLATE: Final = "mailport_template"
+_FASTER: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+"""Nothing that a test would see; a crash of the machine is not among the tests of this server."""
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The DSN of a server for the whole session, as its administrator; do not stop it and do not use its database."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres-server"), settings=_FASTER)
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def _template(postgres_server: str) -> str:
+    with psycopg.connect(postgres_server, autocommit=True) as admin:
+        admin.execute(sql.SQL("create database {}").format(sql.Identifier(_TEMPLATE)))
+    migrate(make_conninfo(postgres_server, dbname=_TEMPLATE))
+    return _TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres_server: str, _template: str) -> Iterator[str]:
+    """The DSN of a fresh database with the newest schema, for one test."""
+    name = f"test_{next(_NUMBERS)}"
+    with psycopg.connect(postgres_server, autocommit=True) as admin:
+        admin.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(_template)))
+        yield make_conninfo(postgres_server, dbname=name)
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

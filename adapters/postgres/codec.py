@@ -1,11 +1,17 @@
-"""Domain values as JSON columns, and back. Unknown keys are ignored and missing ones get their default, so that the code of
-two versions can work on the same rows."""
+"""
+Domain values as JSON columns, and back.
+
+The code of two versions works on the same rows: unknown keys are ignored, missing ones get their default, and a reason
+that only the newer version knows reads as INTERNAL, its texts as they are. Other words (kinds, stages, states) are
+closed: a new one takes a version that can read it before the version that writes it.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from domain.address import EmailAddress
 from domain.delivery import Recipient, RecipientState
@@ -15,6 +21,17 @@ from domain.failures.trace import TlsSession, Trace, TraceStep
 from domain.reasons import Reason
 
 Json = Mapping[str, Any]
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+def is_storable(text: str) -> bool:
+    """Tells whether PostgreSQL can hold *text*: neither text nor jsonb takes a NUL or half of a surrogate pair."""
+    return not _UNSTORABLE.search(text)
+
+
+def storable(text: str) -> str:
+    """Returns *text*, as a peer wrote it, with U+FFFD in place of what cannot be stored."""
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def address_from(text: str) -> EmailAddress:
@@ -38,10 +55,10 @@ def failure_to(failure: Failure | None) -> Json | None:
         "reason": failure.reason.value,
         "kind": failure.kind.value,
         "stage": failure.stage.value,
-        "cause": failure.cause,
-        "remedy": failure.remedy,
-        "provider_code": failure.provider_code,
-        "provider_reply": failure.provider_reply,
+        "cause": storable(failure.cause),
+        "remedy": storable(failure.remedy),
+        "provider_code": storable(failure.provider_code),
+        "provider_reply": storable(failure.provider_reply),
         "retry_time": time_to(failure.retry_time),
         "fixes": [{"field": fix.field, "value": fix.value} for fix in failure.fixes],
     }
@@ -51,7 +68,7 @@ def failure_from(row: Json | None) -> Failure | None:
     if row is None:
         return None
     return Failure(
-        reason=Reason(row["reason"]),
+        reason=_reason_from(row["reason"]),
         kind=FailureKind(row["kind"]),
         stage=Stage(row["stage"]),
         cause=row["cause"],
@@ -82,7 +99,7 @@ def recipient_to(recipient: Recipient) -> Json:
         "address": str(recipient.address),
         "state": recipient.state.value,
         "failure": failure_to(recipient.failure),
-        "reply": recipient.reply,
+        "reply": storable(recipient.reply),
         "accept_time": time_to(recipient.accept_time),
     }
 
@@ -108,18 +125,25 @@ def warning_to(warning: Warning) -> Json:
 
 def warning_from(row: Json) -> Warning:
     return Warning(
-        field=row["field"], reason=Reason(row["reason"]), message=row["message"], remedy=row.get("remedy", "")
+        field=row["field"], reason=_reason_from(row["reason"]), message=row["message"], remedy=row.get("remedy", "")
     )
+
+
+def _reason_from(text: str) -> Reason:
+    try:
+        return Reason(text)
+    except ValueError:
+        return Reason.INTERNAL
 
 
 def _step_to(step: TraceStep) -> Json:
     return {
         "stage": step.stage.value,
         "succeeded": step.succeeded,
-        "duration_us": round(step.duration.total_seconds() * 1_000_000),
-        "detail": step.detail,
-        "peer": step.peer,
-        "reply": step.reply,
+        "duration_us": step.duration // timedelta(microseconds=1),
+        "detail": storable(step.detail),
+        "peer": storable(step.peer),
+        "reply": storable(step.reply),
         "tls": _tls_to(step.tls),
     }
 
@@ -140,10 +164,10 @@ def _tls_to(tls: TlsSession | None) -> Json | None:
     if tls is None:
         return None
     return {
-        "version": tls.version,
-        "cipher": tls.cipher,
-        "certificate_subject": tls.certificate_subject,
-        "certificate_issuer": tls.certificate_issuer,
+        "version": storable(tls.version),
+        "cipher": storable(tls.cipher),
+        "certificate_subject": storable(tls.certificate_subject),
+        "certificate_issuer": storable(tls.certificate_issuer),
         "certificate_expire_time": time_to(tls.certificate_expire_time),
     }
 

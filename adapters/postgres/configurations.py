@@ -4,55 +4,63 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from psycopg.errors import UniqueViolation
-from psycopg.rows import DictRow, dict_row
+from psycopg import sql
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from adapters.postgres.codec import warning_from, warning_to
-from adapters.postgres.connection import BoundedConnection
+from adapters.postgres.codec import is_storable, warning_from, warning_to
+from adapters.postgres.session import Session
 from adapters.postgres.settings_codec import Secrets, secrets_of, settings_from, settings_to
 from domain.configuration import Configuration, Confirmation, Revision
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.ports.vault import Place, Vault
 from domain.secret import Secret, UnreadableSecret
 
-_READ: Final = """
-    select c.configuration_id, c.version, c.last_revision, c.create_time, c.update_time,
-           r.number, r.role, r.settings, r.warnings, r.basic_password, r.oauth_client_secret, r.mailbox_password,
-           r.create_time as revision_create_time, r.validate_time,
-           r.confirmation_digest, r.confirmation_expire_time, r.confirmation_tries_left
-    from configuration c left join revision r using (tenant, configuration_id)
-"""
+_COLUMNS: Final = sql.SQL(
+    """
+    c.configuration_id, c.version, c.last_revision, c.create_time, c.update_time,
+    r.number, r.role, r.settings, r.warnings, r.basic_password, r.oauth_client_secret, r.mailbox_password,
+    r.create_time as revision_create_time, r.validate_time,
+    r.confirmation_digest, r.confirmation_expire_time, r.confirmation_tries_left
+    """
+)
+_FIND: Final = sql.SQL(
+    """
+    select {columns} from configuration c left join revision r using (tenant, configuration_id)
+    where c.tenant = %(tenant)s and c.configuration_id = %(id)s
+    """
+).format(columns=_COLUMNS)
+_PAGE: Final = sql.SQL(
+    """
+    select {columns} from configuration c left join revision r using (tenant, configuration_id)
+    where c.tenant = %(tenant)s and c.configuration_id in (
+        select configuration_id from configuration
+        where tenant = %(tenant)s and configuration_id > %(after)s
+        order by configuration_id limit %(limit)s)
+    order by c.configuration_id
+    """
+).format(columns=_COLUMNS)
 
 
 class PostgresConfigurations:
     """A `domain.ports.storage.Configurations` within one transaction."""
 
-    def __init__(self, *, connection: BoundedConnection, vault: Vault) -> None:
-        self._connection = connection
+    def __init__(self, *, session: Session, vault: Vault) -> None:
+        self._session = session
         self._vault = vault
 
     async def find(self, tenant: str, configuration_id: str) -> Configuration | None:
         """See the port."""
-        rows = await self._rows(
-            _READ + "where c.tenant = %(tenant)s and c.configuration_id = %(id)s",
-            {"tenant": tenant, "id": configuration_id},
-        )
+        if not is_storable(configuration_id):
+            return None
+        rows = await self._session.rows(_FIND, {"tenant": tenant, "id": configuration_id})
         return self._configuration(tenant, rows) if rows else None
 
     async def page(self, tenant: str, *, after: str, limit: int) -> tuple[Configuration, ...]:
         """See the port."""
-        rows = await self._rows(
-            _READ
-            + """
-            where c.tenant = %(tenant)s and c.configuration_id in (
-                select configuration_id from configuration
-                where tenant = %(tenant)s and configuration_id > %(after)s
-                order by configuration_id limit %(limit)s)
-            order by c.configuration_id
-            """,
-            {"tenant": tenant, "after": after, "limit": limit},
-        )
+        # PostgreSQL takes no NUL. No id has one, so the same ids are above what stands before it.
+        beginning = after.partition("\0")[0]
+        rows = await self._session.rows(_PAGE, {"tenant": tenant, "after": beginning, "limit": limit})
         together: dict[str, list[DictRow]] = {}
         for row in rows:
             together.setdefault(row["configuration_id"], []).append(row)
@@ -60,21 +68,21 @@ class PostgresConfigurations:
 
     async def add(self, configuration: Configuration) -> None:
         """See the port."""
-        try:
-            await self._connection.execute(
-                """
-                insert into configuration (tenant, configuration_id, version, last_revision, create_time, update_time)
-                values (%(tenant)s, %(id)s, %(version)s, %(last_revision)s, %(create_time)s, %(update_time)s)
-                """,
-                _head(configuration),
-            )
-        except UniqueViolation as error:
-            raise _changed_meanwhile(configuration.configuration_id) from error
+        added = await self._session.execute(
+            """
+            insert into configuration (tenant, configuration_id, version, last_revision, create_time, update_time)
+            values (%(tenant)s, %(id)s, %(version)s, %(last_revision)s, %(create_time)s, %(update_time)s)
+            on conflict do nothing
+            """,
+            _head(configuration),
+        )
+        if added != 1:
+            raise _changed_meanwhile(configuration.configuration_id)
         await self._write_revisions(configuration)
 
     async def save(self, configuration: Configuration, *, expected_version: int) -> None:
         """See the port."""
-        done = await self._connection.execute(
+        done = await self._session.execute(
             """
             update configuration
             set version = %(version)s, last_revision = %(last_revision)s, update_time = %(update_time)s
@@ -82,32 +90,32 @@ class PostgresConfigurations:
             """,
             {**_head(configuration), "expected": expected_version},
         )
-        if done.rowcount != 1:
+        if done != 1:
             raise _changed_meanwhile(configuration.configuration_id)
         await self._write_revisions(configuration)
 
     async def delete(self, tenant: str, configuration_id: str, *, expected_version: int) -> None:
         """See the port."""
-        done = await self._connection.execute(
+        done = await self._session.execute(
             """
             delete from configuration
             where tenant = %(tenant)s and configuration_id = %(id)s and version = %(expected)s
             """,
             {"tenant": tenant, "id": configuration_id, "expected": expected_version},
         )
-        if done.rowcount != 1:
+        if done != 1:
             raise _changed_meanwhile(configuration_id)
 
     async def _write_revisions(self, configuration: Configuration) -> None:
         """
         Brings the stored revisions in line.
 
-        A revision that is stored already keeps its settings and its sealed secrets as they are, byte for byte: they never
-        change, and a secret that does not open must not be overwritten by its reading.
+        A revision that is stored already keeps its settings and its sealed secrets as they are, byte for byte: they
+        never change, and a secret that does not open must not be overwritten by its reading.
         """
         kept = {"draft": configuration.draft, "active": configuration.active}
         names = {"tenant": configuration.tenant, "id": configuration.configuration_id}
-        await self._connection.execute(
+        await self._session.execute(
             """
             delete from revision
             where tenant = %(tenant)s and configuration_id = %(id)s and not (number = any(%(kept)s))
@@ -117,7 +125,7 @@ class PostgresConfigurations:
         for role, revision in kept.items():
             if revision is None:
                 continue
-            done = await self._connection.execute(
+            done = await self._session.execute(
                 """
                 update revision
                 set role = %(role)s, validate_time = %(validate_time)s, confirmation_digest = %(digest)s,
@@ -126,7 +134,7 @@ class PostgresConfigurations:
                 """,
                 {**names, **_changing(role, revision)},
             )
-            if done.rowcount == 0:
+            if done == 0:
                 await self._insert_revision(configuration, role, revision)
 
     async def _insert_revision(self, configuration: Configuration, role: str, revision: Revision) -> None:
@@ -135,7 +143,7 @@ class PostgresConfigurations:
             f"sealed_{name}": self._vault.seal(secret.reveal().encode(), place=place) if secret is not None else None
             for (name, place), secret in zip(places.items(), secrets_of(revision.settings), strict=True)
         }
-        await self._connection.execute(
+        await self._session.execute(
             """
             insert into revision (
                 tenant, configuration_id, number, role, settings, warnings,
@@ -156,11 +164,6 @@ class PostgresConfigurations:
                 **sealed,
             },
         )
-
-    async def _rows(self, query: Any, parameters: dict[str, Any]) -> list[DictRow]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, parameters)
-            return await cursor.fetchall()
 
     def _configuration(self, tenant: str, rows: list[DictRow]) -> Configuration:
         head = rows[0]

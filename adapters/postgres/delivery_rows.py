@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 from uuid import UUID
 
+from psycopg import sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
@@ -20,11 +21,14 @@ from adapters.postgres.codec import (
 from domain.delivery import Attempt, Delivery, DeliveryState
 from domain.message import InDoubtPolicy
 
-COLUMNS: Final = """
+COLUMNS: Final = sql.SQL(
+    """
     d.tenant, d.delivery_id, d.configuration_id, d.message_id, d.sender, d.recipients, d.state, d.in_doubt_policy,
     d.attempt_count, d.doubt_count, d.create_time, d.update_time, d.expire_time, d.next_attempt_time, d.final_time,
     d.failure, d.data_center
-"""
+    """
+)
+"""Of the table delivery as d: what `delivery_from` reads."""
 
 
 def parse_id(delivery_id: str) -> UUID | None:
@@ -85,6 +89,7 @@ def delivery_from(row: DictRow) -> Delivery:
 def attempt_to(attempt: Attempt) -> dict[str, Any]:
     """Returns the values that an ended attempt adds to its row."""
     return {
+        "start_time": attempt.start_time,
         "end_time": attempt.end_time,
         "attempt_failure": _jsonb(failure_to(attempt.failure)),
         "trace": _jsonb(trace_to(attempt.trace)),

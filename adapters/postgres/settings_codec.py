@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from adapters.postgres.codec import Json, address_from, time_from, time_to
 from domain.host import Host
-from domain.secret import Secret
+from domain.secret import Secret, UnreadableSecret
 from domain.settings.model import (
     BasicAuthentication,
     ConnectionSecurity,
@@ -132,13 +132,13 @@ def _authentication_to(authentication: BasicAuthentication | OAuthAuthentication
 
 
 def _authentication_from(row: Json, secrets: Secrets) -> BasicAuthentication | OAuthAuthentication | None:
-    if (basic := row.get("basic")) and secrets.basic_password is not None:
-        return BasicAuthentication(username=basic["username"], password=secrets.basic_password)
-    if (oauth := row.get("oauth")) and secrets.oauth_client_secret is not None:
+    if basic := row.get("basic"):
+        return BasicAuthentication(username=basic["username"], password=_wanted(secrets.basic_password))
+    if oauth := row.get("oauth"):
         return OAuthAuthentication(
             provider=OAuthProvider(oauth["provider"]),
             client_id=oauth["client_id"],
-            client_secret=secrets.oauth_client_secret,
+            client_secret=_wanted(secrets.oauth_client_secret),
             client_secret_expire_time=time_from(oauth["client_secret_expire_time"]),
             authorization_endpoint=oauth["authorization_endpoint"],
             token_endpoint=oauth["token_endpoint"],
@@ -171,6 +171,11 @@ def _mailbox_from(row: Json | None, secrets: Secrets) -> MailboxSettings | None:
         host=Host(row["host"]),
         port=row["port"],
         security=ConnectionSecurity(row["security"]),
-        password=secrets.mailbox_password,
+        password=secrets.mailbox_password if row["use_oauth"] else _wanted(secrets.mailbox_password),
         use_oauth=row["use_oauth"],
     )
+
+
+def _wanted(secret: Secret | None) -> Secret:
+    """A secret that should be there and is not must never pass for settings that need none."""
+    return UnreadableSecret() if secret is None else secret

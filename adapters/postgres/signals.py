@@ -41,8 +41,8 @@ class PostgresSignals:
     """
     A `domain.ports.signals.Signals` over one connection of its own, which is made anew whenever it breaks.
 
-    Run `run` as a task for as long as signals are wanted. After each reconnection everybody is woken once, since news may have
-    been missed meanwhile.
+    Run `run` as a task for as long as signals are wanted. After each reconnection everybody is woken once, since news
+    may have been missed meanwhile.
     """
 
     def __init__(self, *, dsn: str) -> None:

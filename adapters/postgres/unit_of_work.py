@@ -6,12 +6,16 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.postgres.configurations import PostgresConfigurations
 from adapters.postgres.connection import BoundedConnection
 from adapters.postgres.deliveries import PostgresDeliveries
 from adapters.postgres.failures import translated
+from adapters.postgres.session import Session
+from domain.errors import Unavailable
 from domain.ports.vault import Vault
 
 
@@ -36,11 +40,10 @@ class PostgresUnitOfWork:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(translated())
             self._connection = await stack.enter_async_context(self._pool.connection())
-            self._configurations = PostgresConfigurations(connection=self._connection, vault=self._vault)
-            self._deliveries = PostgresDeliveries(connection=self._connection, vault=self._vault)
-            stack.push_async_callback(
-                self._connection.rollback
-            )  # the pool would commit; after a commit it does nothing
+            session = Session(self._connection)
+            self._configurations = PostgresConfigurations(session=session, vault=self._vault)
+            self._deliveries = PostgresDeliveries(session=session, vault=self._vault)
+            stack.push_async_callback(_roll_back, self._connection)  # the pool would commit
             self._stack = stack.pop_all()
         return self
 
@@ -50,5 +53,23 @@ class PostgresUnitOfWork:
         await self._stack.__aexit__(kind, error, traceback)
 
     async def commit(self) -> None:
-        """Makes everything durable; PostgreSQL lets the notifications out with it."""
-        await self._connection.commit()
+        """
+        Makes everything durable; PostgreSQL lets the notifications out with it.
+
+        Raises Unavailable, with nothing stored, also when a statement failed before and its error was passed over.
+        """
+        if self._connection.info.transaction_status is TransactionStatus.INERROR:
+            # PostgreSQL would answer such a COMMIT with ROLLBACK, and no error.
+            raise Unavailable("A statement of this transaction failed before.")
+        async with translated():
+            await self._connection.commit()
+
+
+async def _roll_back(connection: BoundedConnection) -> None:
+    """Ends the transaction; after a commit there is none, and nothing happens."""
+    try:
+        await connection.rollback()
+    except psycopg.Error:
+        # The server undoes what it cannot be asked to undo. An error here would hide what the unit ended with, or tell
+        # of a failure after a commit that succeeded.
+        await connection.close()

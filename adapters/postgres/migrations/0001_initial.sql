@@ -1,8 +1,9 @@
 -- Configurations, deliveries and idempotency keys. The tenant comes first in every key.
+-- Names are compared byte for byte: pages have one order on every server, and no update of a collation spoils an index.
 
 create table configuration (
-    tenant text not null,
-    configuration_id text not null,
+    tenant text collate "C" not null,
+    configuration_id text collate "C" not null,
     version bigint not null,
     last_revision integer not null,
     create_time timestamptz not null,
@@ -12,8 +13,8 @@ create table configuration (
 
 -- The settings of a revision never change once written; secrets are sealed and stand apart.
 create table revision (
-    tenant text not null,
-    configuration_id text not null,
+    tenant text collate "C" not null,
+    configuration_id text collate "C" not null,
     number integer not null,
     role text not null check (role in ('draft', 'active')),
     settings jsonb not null,
@@ -32,9 +33,9 @@ create table revision (
 );
 
 create table delivery (
-    tenant text not null,
+    tenant text collate "C" not null,
     delivery_id uuid not null,
-    configuration_id text not null,
+    configuration_id text collate "C" not null,
     message_id text not null,
     sender text not null,
     recipients jsonb not null,
@@ -60,14 +61,14 @@ create table delivery (
 create index delivery_newest on delivery (tenant, create_time desc, delivery_id desc);
 create index delivery_of_configuration on delivery (tenant, configuration_id, create_time desc, delivery_id desc);
 -- Small, since they hold what is waiting or under way, not what is done.
-create index delivery_due on delivery (next_attempt_time) where next_attempt_time is not null;
+create index delivery_due on delivery (next_attempt_time, delivery_id) where next_attempt_time is not null;
 create index delivery_leased on delivery (lease_until) where state = 'SENDING';
 create index delivery_ending on delivery (expire_time)
     where state in ('QUEUED', 'RETRYING', 'HELD') or (state = 'IN_DOUBT' and next_attempt_time is not null);
 
 -- The flattened message, sealed. Apart from its delivery, so that it can be shredded by itself.
 create table delivery_content (
-    tenant text not null,
+    tenant text collate "C" not null,
     delivery_id uuid not null,
     sealed bytea not null,
     primary key (tenant, delivery_id),
@@ -76,7 +77,7 @@ create table delivery_content (
 alter table delivery_content alter column sealed set storage external; -- ciphertext does not compress
 
 create table attempt (
-    tenant text not null,
+    tenant text collate "C" not null,
     delivery_id uuid not null,
     number integer not null,
     worker text not null,
@@ -90,8 +91,8 @@ create table attempt (
 );
 
 create table idempotency_key (
-    tenant text not null,
-    key text not null,
+    tenant text collate "C" not null,
+    key text collate "C" not null,
     content_digest bytea not null,
     delivery_id uuid not null,
     expire_time timestamptz not null,

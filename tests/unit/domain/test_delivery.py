@@ -32,9 +32,9 @@ from domain.delivery import (
 )
 from domain.failures.failure import Failure, FailureKind, Stage
 from domain.message import InDoubtPolicy
-from domain.verdict import Verdict
 from domain.reasons import Reason
 from domain.retry import DOUBT_PAUSE, MAX_DOUBTS
+from domain.verdict import Verdict
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ANNA, BERT, CARL = (EmailAddress(name, "example.com") for name in ("anna", "bert", "carl"))

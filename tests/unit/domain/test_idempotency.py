@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from domain.idempotency import check_key, content_bytes
 from domain.message import WrittenAddress, WrittenAttachment, WrittenMessage
 
 MESSAGE = WrittenMessage(to=(WrittenAddress("a@example.com", "A"),), subject="Hello", text_body="Hi")
-CHANGES = {
+CHANGES: dict[str, Any] = {
     "sender": WrittenAddress("x@example.com"),
     "reply_to": (WrittenAddress("x@example.com"),),
     "to": (WrittenAddress("x@example.com"),),
@@ -56,9 +57,9 @@ _MESSAGES = st.builds(
     subject=_TEXT,
     text_body=_TEXT,
     headers=st.lists(st.tuples(_TEXT, _TEXT), max_size=2).map(tuple),
-    attachments=st.lists(
-        st.builds(WrittenAttachment, file_name=_TEXT, content=st.binary(max_size=2)), max_size=2
-    ).map(tuple),
+    attachments=st.lists(st.builds(WrittenAttachment, file_name=_TEXT, content=st.binary(max_size=2)), max_size=2).map(
+        tuple
+    ),
 )
 
 

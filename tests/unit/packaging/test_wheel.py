@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from zipfile import ZipFile
 from tests.unit.packaging.conftest import ROOT
 
 SOURCES = {"domain": "domain", "adapters": "adapters", "service": "service", "mailport": "proto/mailport"}
+START_SECONDS = 30  # a first start makes a database
 
 # Imports every module of the four packages, and prints where each came from and what the wheel says it holds.
 IMPORT_ALL = """
@@ -67,3 +69,34 @@ def test_given_a_clean_environment_when_the_command_is_called_then_it_answers(in
 
     assert done.returncode == 0, done.stderr
     assert "serve" in done.stdout
+
+
+async def test_given_a_clean_environment_when_the_server_is_started_then_it_serves_and_stops_when_told(
+    installed: Path, tmp_path: Path
+) -> None:
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "MAILPORT_DATA_DIR": str(tmp_path / "data"),
+        "MAILPORT_GRPC_ADDRESS": "127.0.0.1:0",
+        "MAILPORT_WEB_ADDRESS": "127.0.0.1:0",
+    }
+    log = tmp_path / "log"
+    with log.open("wb") as stderr:
+        server = await asyncio.create_subprocess_exec(
+            installed / "bin" / "mailport", "serve",
+            cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
+        )  # fmt: skip
+
+    try:
+        assert server.stdout is not None
+        async with asyncio.timeout(START_SECONDS):
+            line = await server.stdout.readline()
+            assert line.startswith(b"mailport serves gRPC on 127.0.0.1:"), log.read_text("utf-8")
+            server.terminate()
+            exit_code = await server.wait()
+    finally:
+        if server.returncode is None:
+            server.kill()
+            await server.wait()
+
+    assert exit_code == 0, log.read_text("utf-8")

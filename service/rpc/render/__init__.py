@@ -1,0 +1,23 @@
+"""The only writer of responses: domain to protobuf. Never a secret."""
+
+from __future__ import annotations
+
+from service.rpc.render.configurations import render_configuration, render_warnings
+from service.rpc.render.deliveries import render_delivery
+from service.rpc.render.failures import render_failure, render_trace
+from service.rpc.render.options import render_options
+from service.rpc.render.pages import render_configurations_page, render_deliveries_page
+from service.rpc.render.proofs import render_test_sent, render_validated
+
+__all__ = [
+    "render_configuration",
+    "render_configurations_page",
+    "render_deliveries_page",
+    "render_delivery",
+    "render_failure",
+    "render_options",
+    "render_test_sent",
+    "render_trace",
+    "render_validated",
+    "render_warnings",
+]

@@ -1,0 +1,63 @@
+"""Deliveries, their recipients and attempts."""
+
+from __future__ import annotations
+
+from domain.delivery import Attempt, Recipient
+from mailport.v1 import delivery_pb2 as pb
+from service.rpc.render.failures import render_optional_failure, render_trace
+from service.rpc.render.values import LARGEST_ANSWER_BYTES, enum_value, text, timestamp
+from service.usecases.views import DeliveryView
+
+
+def render_delivery(view: DeliveryView) -> pb.Delivery:
+    """Returns the delivery with its attempts, without the oldest of them where the answer would be too large."""
+    delivery = view.delivery
+    rendered = pb.Delivery(
+        delivery_id=delivery.delivery_id,
+        state=enum_value(pb.DeliveryState, "DELIVERY_STATE_", delivery.state),
+        configuration_id=delivery.configuration_id,
+        message_id=delivery.message_id,
+        recipients=[_recipient(each) for each in delivery.recipients],
+        attempt_count=delivery.attempt_count,
+        failure=render_optional_failure(delivery.failure),
+        next_attempt_time=timestamp(delivery.next_attempt_time),
+        expire_time=timestamp(delivery.expire_time),
+        create_time=timestamp(delivery.create_time),
+        update_time=timestamp(delivery.update_time),
+        final_time=timestamp(delivery.final_time),
+        data_center=delivery.data_center,
+    )
+    rendered.attempts.extend(_newest([_attempt(each) for each in view.attempts], rendered.ByteSize()))
+    return rendered
+
+
+def _newest(attempts: list[pb.Attempt], used: int) -> list[pb.Attempt]:
+    """Keeps the last attempts that fit beside *used* bytes."""
+    kept: list[pb.Attempt] = []
+    for attempt in reversed(attempts):
+        used += attempt.ByteSize() + 8  # 8: the field's tag and the attempt's length
+        if used > LARGEST_ANSWER_BYTES:
+            break
+        kept.append(attempt)
+    return kept[::-1]
+
+
+def _recipient(recipient: Recipient) -> pb.RecipientResult:
+    return pb.RecipientResult(
+        address=str(recipient.address),
+        state=enum_value(pb.RecipientState, "RECIPIENT_STATE_", recipient.state),
+        provider_reply=text(recipient.reply),
+        failure=render_optional_failure(recipient.failure),
+        accept_time=timestamp(recipient.accept_time),
+    )
+
+
+def _attempt(attempt: Attempt) -> pb.Attempt:
+    return pb.Attempt(
+        number=attempt.number,
+        start_time=timestamp(attempt.start_time),
+        end_time=timestamp(attempt.end_time),
+        failure=render_optional_failure(attempt.failure),
+        in_doubt=attempt.in_doubt,
+        trace=render_trace(attempt.trace) if attempt.trace is not None else None,
+    )

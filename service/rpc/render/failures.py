@@ -1,0 +1,55 @@
+"""Failures and traces."""
+
+from __future__ import annotations
+
+from domain.failures.failure import Failure
+from domain.failures.trace import TlsSession, Trace, TraceStep
+from mailport.v1 import failure_pb2 as pb
+from service.rpc.render.values import duration, enum_value, text, timestamp
+
+
+def render_failure(failure: Failure) -> pb.Failure:
+    """Returns the failure as callers see it."""
+    return pb.Failure(
+        reason=failure.reason.value,
+        kind=enum_value(pb.FailureKind, "FAILURE_KIND_", failure.kind),
+        stage=enum_value(pb.FailureStage, "FAILURE_STAGE_", failure.stage),
+        provider_code=text(failure.provider_code),
+        provider_reply=text(failure.provider_reply),
+        cause=text(failure.cause),
+        remedy=text(failure.remedy),
+        retry_time=timestamp(failure.retry_time),
+        fixes=[pb.Fix(field=fix.field, value=fix.value) for fix in failure.fixes],
+    )
+
+
+def render_optional_failure(failure: Failure | None) -> pb.Failure | None:
+    """Returns the failure; None, which leaves the field unset, for None."""
+    return render_failure(failure) if failure is not None else None
+
+
+def render_trace(trace: Trace) -> pb.Trace:
+    """Returns the trace as callers see it."""
+    return pb.Trace(start_time=timestamp(trace.start_time), steps=[_step(step) for step in trace.steps])
+
+
+def _step(step: TraceStep) -> pb.TraceStep:
+    return pb.TraceStep(
+        stage=enum_value(pb.FailureStage, "FAILURE_STAGE_", step.stage),
+        succeeded=step.succeeded,
+        duration=duration(step.duration),
+        detail=text(step.detail),
+        peer=text(step.peer),
+        reply=text(step.reply),
+        tls=_tls(step.tls) if step.tls is not None else None,
+    )
+
+
+def _tls(session: TlsSession) -> pb.TlsSession:
+    return pb.TlsSession(
+        version=session.version,
+        cipher=session.cipher,
+        certificate_subject=text(session.certificate_subject),
+        certificate_issuer=text(session.certificate_issuer),
+        certificate_expire_time=timestamp(session.certificate_expire_time),
+    )

@@ -1,0 +1,52 @@
+"""Whether a configuration can send, and what may end that."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domain.configuration import RevisionState
+from domain.failures.failure import Failure, FailureKind, Stage
+from domain.reasons import Reason
+from mailport.v1 import configuration_pb2 as pb
+from service.rpc.render.failures import render_failure
+from service.rpc.render.warnings import render_revision_warnings
+from service.usecases.views import ConfigurationView, RevisionView
+
+_NO_CONSENT: Final = Failure(
+    reason=Reason.NEEDS_AUTHORIZATION,
+    kind=FailureKind.REAUTHORIZE,
+    stage=Stage.TOKEN,
+    cause="The active settings sign in with OAuth, and there is no consent that covers them.",
+    remedy="Call Authorize and let the owner of the account consent.",
+)
+
+
+def render_health(view: ConfigurationView) -> pb.ConfigurationHealth:
+    """Judges the active revision; the warnings are its own, or the draft's while nothing is active."""
+    state, failure = _judge(view.active)
+    shown = view.active or view.draft
+    return pb.ConfigurationHealth(
+        state=state,
+        warnings=render_revision_warnings(shown) if shown is not None else (),
+        failure=render_failure(failure) if failure is not None else None,
+    )
+
+
+def _judge(active: RevisionView | None) -> tuple[pb.HealthState.ValueType, Failure | None]:
+    if active is None:
+        return pb.HEALTH_STATE_NOT_CONFIGURED, None
+    if active.unreadable:
+        return pb.HEALTH_STATE_MISCONFIGURED, _unreadable(active.unreadable)
+    if active.state is RevisionState.NEEDS_AUTHORIZATION:
+        return pb.HEALTH_STATE_REAUTHORIZATION_REQUIRED, _NO_CONSENT
+    return pb.HEALTH_STATE_HEALTHY, None
+
+
+def _unreadable(fields: tuple[str, ...]) -> Failure:
+    return Failure(
+        reason=Reason.SECRET_UNREADABLE,
+        kind=FailureKind.MISCONFIGURED,
+        stage=Stage.AUTH,
+        cause=f"What is stored in {' and '.join(fields)} cannot be opened with the keys that mailport has.",
+        remedy="Enter the secret again with Configure and prove it, or bring back the key that it was sealed with.",
+    )

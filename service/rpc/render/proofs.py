@@ -1,0 +1,35 @@
+"""What ValidateAndSave and SendTest found out."""
+
+from __future__ import annotations
+
+from mailport.v1 import mail_service_pb2 as pb
+from service.rpc.render.configurations import render_configuration
+from service.rpc.render.failures import render_trace
+from service.rpc.render.values import enum_value, text, timestamp
+from service.rpc.render.warnings import render_revision_warnings, render_warnings
+from service.usecases.send_test import TestSent
+from service.usecases.validate_and_save import Validated
+
+
+def render_validated(validated: Validated) -> pb.ValidateAndSaveResponse:
+    """Returns the proof; its warnings are those of the revision that was proven."""
+    view = validated.view
+    proven = view.draft if validated.confirmation_expire_time is not None else view.active
+    return pb.ValidateAndSaveResponse(
+        configuration=render_configuration(view),
+        trace=render_trace(validated.trace),
+        warnings=render_revision_warnings(proven) if proven is not None else (),
+        confirmation_expire_time=timestamp(validated.confirmation_expire_time),
+        validation_recipient=str(validated.recipient),
+    )
+
+
+def render_test_sent(sent: TestSent) -> pb.SendTestResponse:
+    """Returns the server's verdict with the trace."""
+    return pb.SendTestResponse(
+        trace=render_trace(sent.proof.trace),
+        message_id=sent.proof.message_id,
+        provider_reply=text(sent.proof.reply),
+        tested=enum_value(pb.TestedSettings, "TESTED_SETTINGS_", sent.tested),
+        warnings=render_warnings(sent.warnings),
+    )

@@ -1,0 +1,182 @@
+"""MailService: each method parses, runs its use case, renders."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from mailport.v1 import configuration_pb2, mail_service_pb2_grpc
+from mailport.v1 import mail_service_pb2 as pb
+from service.rpc.call import current_call
+from service.rpc.not_yet import not_yet, not_yet_streamed
+from service.rpc.page_tokens import read_configurations_token, read_deliveries_token
+from service.rpc.parse import parse_delivery_filter, parse_id, parse_message, parse_optional_id, parse_settings
+from service.rpc.render import (
+    render_configuration,
+    render_configurations_page,
+    render_deliveries_page,
+    render_delivery,
+    render_options,
+    render_test_sent,
+    render_validated,
+)
+from service.usecases.configure import Configure
+from service.usecases.confirm_validation import ConfirmValidation
+from service.usecases.delete_configuration import DeleteConfiguration
+from service.usecases.get_configuration import GetConfiguration
+from service.usecases.get_delivery import GetDelivery
+from service.usecases.get_options import GetOptions
+from service.usecases.list_configurations import ListConfigurations
+from service.usecases.list_deliveries import ListDeliveries
+from service.usecases.send import Send
+from service.usecases.send_test import SendTest
+from service.usecases.validate_and_save import ValidateAndSave
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
+    """Sets mail up, proves and sends it; mail_service.proto says what each RPC does."""
+
+    def __init__(
+        self,
+        *,
+        configure: Configure,
+        get_configuration: GetConfiguration,
+        list_configurations: ListConfigurations,
+        delete_configuration: DeleteConfiguration,
+        get_options: GetOptions,
+        validate_and_save: ValidateAndSave,
+        confirm_validation: ConfirmValidation,
+        send_test: SendTest,
+        send: Send,
+        get_delivery: GetDelivery,
+        list_deliveries: ListDeliveries,
+    ) -> None:
+        self._configure = configure
+        self._get_configuration = get_configuration
+        self._list_configurations = list_configurations
+        self._delete_configuration = delete_configuration
+        self._get_options = get_options
+        self._validate_and_save = validate_and_save
+        self._confirm_validation = confirm_validation
+        self._send_test = send_test
+        self._send = send
+        self._get_delivery = get_delivery
+        self._list_deliveries = list_deliveries
+
+    async def Configure(self, request: pb.ConfigureRequest, context: Context) -> pb.ConfigureResponse:
+        written = parse_settings(request.settings)
+        view = await self._configure(current_call().caller, request.configuration_id, written, etag=request.etag)
+        configuration = render_configuration(view)
+        return pb.ConfigureResponse(configuration=configuration, warnings=configuration.draft.warnings)
+
+    async def GetConfiguration(
+        self, request: pb.GetConfigurationRequest, context: Context
+    ) -> pb.GetConfigurationResponse:
+        configuration_id = parse_id(request.configuration_id, field="configuration_id")
+        view = await self._get_configuration(current_call().caller, configuration_id)
+        return pb.GetConfigurationResponse(configuration=render_configuration(view))
+
+    async def ListConfigurations(
+        self, request: pb.ListConfigurationsRequest, context: Context
+    ) -> pb.ListConfigurationsResponse:
+        after = read_configurations_token(request.page_token)
+        page = await self._list_configurations(current_call().caller, size=request.page_size, after=after)
+        return render_configurations_page(page)
+
+    async def DeleteConfiguration(
+        self, request: pb.DeleteConfigurationRequest, context: Context
+    ) -> pb.DeleteConfigurationResponse:
+        configuration_id = parse_id(request.configuration_id, field="configuration_id")
+        await self._delete_configuration(current_call().caller, configuration_id, etag=request.etag)
+        return pb.DeleteConfigurationResponse(grant_revocation=configuration_pb2.GRANT_REVOCATION_NO_GRANT)
+
+    async def GetOptions(self, request: pb.GetOptionsRequest, context: Context) -> pb.GetOptionsResponse:
+        return render_options(await self._get_options())
+
+    async def Authorize(self, request: pb.AuthorizeRequest, context: Context) -> pb.AuthorizeResponse:
+        raise not_yet("Authorize")
+
+    async def CompleteAuth(self, request: pb.CompleteAuthRequest, context: Context) -> pb.CompleteAuthResponse:
+        raise not_yet("CompleteAuth")
+
+    async def RevokeAuth(self, request: pb.RevokeAuthRequest, context: Context) -> pb.RevokeAuthResponse:
+        raise not_yet("RevokeAuth")
+
+    async def ValidateAndSave(self, request: pb.ValidateAndSaveRequest, context: Context) -> pb.ValidateAndSaveResponse:
+        call = current_call()
+        validated = await self._validate_and_save(
+            call.caller,
+            parse_id(request.configuration_id, field="configuration_id"),
+            user_email=request.user_email,
+            require_confirmation=request.require_confirmation,
+            etag=request.etag,
+            time_left=call.time_left(),
+        )
+        return render_validated(validated)
+
+    async def ConfirmValidation(
+        self, request: pb.ConfirmValidationRequest, context: Context
+    ) -> pb.ConfirmValidationResponse:
+        configuration_id = parse_id(request.configuration_id, field="configuration_id")
+        view = await self._confirm_validation(current_call().caller, configuration_id, request.code)
+        return pb.ConfirmValidationResponse(configuration=render_configuration(view))
+
+    async def SendTest(self, request: pb.SendTestRequest, context: Context) -> pb.SendTestResponse:
+        call = current_call()
+        unsaved = parse_settings(request.settings) if request.HasField("settings") else None
+        # Unsaved settings need no configuration; without them the test is of a configuration, which has a name.
+        parse_configuration_id = parse_id if unsaved is None else parse_optional_id
+        sent = await self._send_test(
+            call.caller,
+            parse_configuration_id(request.configuration_id, field="configuration_id"),
+            to=request.to,
+            unsaved=unsaved,
+            time_left=call.time_left(),
+        )
+        return render_test_sent(sent)
+
+    async def Send(self, request: pb.SendRequest, context: Context) -> pb.SendResponse:
+        call = current_call()
+        sent = await self._send(
+            call.caller,
+            parse_id(request.configuration_id, field="configuration_id"),
+            parse_message(request.message),
+            key=request.idempotency_key,
+            wait=request.wait,
+            time_left=call.time_left(),
+        )
+        return pb.SendResponse(delivery=render_delivery(sent.view), replayed=sent.is_replay)
+
+    def SendStream(
+        self, request_iterator: AsyncIterator[pb.SendStreamRequest], context: Context
+    ) -> AsyncIterator[pb.SendStreamResponse]:
+        return not_yet_streamed("SendStream")
+
+    async def GetDelivery(self, request: pb.GetDeliveryRequest, context: Context) -> pb.GetDeliveryResponse:
+        delivery_id = parse_id(request.delivery_id, field="delivery_id")
+        view = await self._get_delivery(current_call().caller, delivery_id)
+        return pb.GetDeliveryResponse(delivery=render_delivery(view))
+
+    async def ListDeliveries(self, request: pb.ListDeliveriesRequest, context: Context) -> pb.ListDeliveriesResponse:
+        where = parse_delivery_filter(request)
+        after = read_deliveries_token(request.page_token, where)
+        page = await self._list_deliveries(current_call().caller, where, size=request.page_size, after=after)
+        return render_deliveries_page(page, where)
+
+    async def CancelDelivery(self, request: pb.CancelDeliveryRequest, context: Context) -> pb.CancelDeliveryResponse:
+        raise not_yet("CancelDelivery")
+
+    async def RetryDelivery(self, request: pb.RetryDeliveryRequest, context: Context) -> pb.RetryDeliveryResponse:
+        raise not_yet("RetryDelivery")
+
+    def WatchDeliveries(
+        self, request: pb.WatchDeliveriesRequest, context: Context
+    ) -> AsyncIterator[pb.WatchDeliveriesResponse]:
+        return not_yet_streamed("WatchDeliveries")
+
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
+        raise not_yet("Explain")

@@ -1,0 +1,141 @@
+"""What the server commands do: serve, the sandbox alone, migrate, check."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from service.container import (
+    StartFailed,
+    bring_up_to_date,
+    egress_policy,
+    load_keys,
+    pending_migrations,
+)
+from service.logs import set_up_logs
+from service.options import Options
+from service.running import Running, database, running, served, started_sandbox
+from service.sandbox.pages import MOUNT_PATH
+
+
+def serve(options: Options, *, sandbox: bool, walk: bool) -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit code. *walk* shows the journey once, against the sandbox."""
+    set_up_logs(level=options.log_level, form=options.log_format.value)
+    return _explained(lambda: asyncio.run(_serve(options, sandbox=sandbox, walk=walk)))
+
+
+def run_sandbox(options: Options) -> int:
+    """Runs the simulators alone, for a user's own CI, until SIGTERM or SIGINT; returns the exit code."""
+    set_up_logs(level=options.log_level, form=options.log_format.value)
+    return _explained(lambda: asyncio.run(_run_sandbox(options)))
+
+
+def migrate(options: Options) -> int:
+    """Brings the database's schema up to date and names what was applied; returns the exit code."""
+
+    def bring_up() -> int:
+        with database(options) as dsn:
+            applied = bring_up_to_date(dsn)
+        print("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
+        return 0
+
+    return _explained(bring_up)
+
+
+def check(options: Options) -> int:
+    """Examines all that a start needs and tells what is wrong; changes no schema. Returns 1 when something is."""
+    failed = 0
+    for name, examine in _EXAMINATIONS.items():
+        try:
+            print(f"ok    {name}: {examine(options)}")
+        except StartFailed as error:
+            failed += 1
+            print(f"FAIL  {name}: {error.message} {error.remedy}".rstrip())
+    return 1 if failed else 0
+
+
+async def _serve(options: Options, *, sandbox: bool, walk: bool) -> int:
+    stopping = _stop_event()
+    async with running(options, sandbox=sandbox) as service:
+        _say(service)
+        tasks = [asyncio.create_task(stopping.wait()), asyncio.create_task(service.failed.wait())]
+        journey = asyncio.create_task(_walk(service)) if walk and sandbox else None
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in [*tasks, *([journey] if journey else [])]:
+            task.cancel()
+        return 1 if service.failed.is_set() else 0
+
+
+async def _walk(service: Running) -> None:
+    from service.walk import walk_sandbox  # here, since serving needs no client
+
+    if service.sandbox is not None:
+        await walk_sandbox(service.grpc_address, service.web_url, service.sandbox)
+
+
+async def _run_sandbox(options: Options) -> int:
+    stopping = _stop_event()
+    async with started_sandbox(options) as simulators, served(simulators.site, options.web_address) as address:
+        host = simulators.smtp_host
+        print(
+            f"The sandbox runs: SMTP {host}:{simulators.smtp_port} (STARTTLS) and {host}:{simulators.smtps_port}"
+            f" (implicit TLS), inbox http://{address}{MOUNT_PATH}/inbox",
+            flush=True,
+        )
+        await stopping.wait()
+    return 0
+
+
+def _say(service: Running) -> None:
+    lines = [f"mailport serves gRPC on {service.grpc_address or '(no role api)'}, web on {service.web_url}"]
+    if service.sandbox is not None:
+        lines.append(f"The sandbox's inbox is at {service.web_url}{MOUNT_PATH}/inbox")
+    print("\n".join(lines), flush=True)
+
+
+def _stop_event() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _explained(run: Callable[[], int]) -> int:
+    try:
+        return run()
+    except StartFailed as error:
+        print(f"mailport cannot start: {error.message}", file=sys.stderr)
+        if error.remedy:
+            print(f"What to do: {error.remedy}", file=sys.stderr)
+        return 1
+
+
+def _examine_egress(options: Options) -> str:
+    egress_policy(options.egress_allow)
+    return f"the public internet{' and ' + options.egress_allow if options.egress_allow else ''}"
+
+
+def _examine_database(options: Options) -> str:
+    with database(options) as dsn:
+        missing = pending_migrations(dsn)
+    kind = "the operator's" if options.database_url else f"embedded in {options.data_dir}"
+    return f"{kind}, " + (
+        f"lacks {', '.join(missing)}; `mailport migrate` applies it" if missing else "schema up to date"
+    )
+
+
+def _examine_keys(options: Options) -> str:
+    ring = load_keys(options, now=datetime.now(UTC))
+    return f"{len(ring.keys)} key(s), number {ring.primary} seals"
+
+
+_EXAMINATIONS: Final[dict[str, Callable[[Options], str]]] = {
+    "egress": _examine_egress,
+    "database": _examine_database,
+    "keys": _examine_keys,
+}

@@ -1,0 +1,110 @@
+"""Configurations as lines: what sends, how, and how healthy it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mailport.v1 import configuration_pb2 as api
+from service.terminal.failures import draw_failure, draw_warnings
+from service.terminal.style import Style
+from service.terminal.words import aligned, instant, labelled, plain, word
+
+
+def draw_configuration(configuration: api.Configuration, style: Style) -> list[str]:
+    """Returns health, revisions and warnings of one configuration."""
+    health = configuration.health
+    heading = f"{style.bold(configuration.configuration_id)}  {health_word(health)}"
+    facts = [
+        ("active", _revision(configuration.active, style) if configuration.HasField("active") else "none"),
+        ("draft", _revision(configuration.draft, style) if configuration.HasField("draft") else "none"),
+        ("consent", _grant(configuration.grant) if configuration.HasField("grant") else ""),
+        ("changed", instant(configuration.update_time)),
+        ("etag", configuration.etag),
+    ]
+    lines = [heading, *labelled(facts), *draw_warnings(health.warnings, style)]
+    for forecast in health.forecasts:
+        when = instant(forecast.expected_time)
+        lines.append(f"  {style.caution} {when}: {plain(forecast.message)}")
+        if forecast.remedy:
+            lines.append(f"    {style.arrow} {plain(forecast.remedy)}")
+    if health.HasField("failure"):
+        lines += draw_failure(health.failure, style, indent="  ")
+    return lines
+
+
+def draw_configurations(configurations: Sequence[api.Configuration], style: Style) -> list[str]:
+    """Returns a table of configurations."""
+    if not configurations:
+        return ["No configurations. Make one with: mailport configure ID …"]
+    rows = [("CONFIGURATION", "HEALTH", "FROM", "THROUGH", "REVISIONS")]
+    for configuration in configurations:
+        active = configuration.HasField("active")
+        settings = configuration.active.settings if active else configuration.draft.settings
+        revisions = [f"active {configuration.active.number}"] if active else []
+        revisions += [f"draft {configuration.draft.number}"] if configuration.HasField("draft") else []
+        rows.append(
+            (
+                configuration.configuration_id,
+                health_word(configuration.health),
+                plain(settings.from_address),
+                through(settings),
+                ", ".join(revisions),
+            )
+        )
+    heading, *rest = aligned(rows)
+    return [style.faint(heading), *rest]
+
+
+def health_word(health: api.ConfigurationHealth) -> str:
+    """Returns the state of health, e.g. ``at risk``."""
+    return word(api.HealthState.DESCRIPTOR, health.state, prefix="HEALTH_STATE_")
+
+
+def security_word(security: api.ConnectionSecurity.ValueType) -> str:
+    """Returns how a connection is secured, e.g. ``implicit tls``."""
+    return word(api.ConnectionSecurity.DESCRIPTOR, security, prefix="CONNECTION_SECURITY_")
+
+
+def through(settings: api.Settings) -> str:
+    """Returns the way mail leaves, e.g. ``smtp.example.com:587 starttls``."""
+    match settings.WhichOneof("transport"):
+        case "smtp":
+            host = settings.smtp.host
+            host = f"[{host}]" if ":" in host else host
+            return f"{plain(host)}:{settings.smtp.port} {security_word(settings.smtp.security)}"
+        case "graph":
+            return plain(settings.graph.base_url) or "Microsoft Graph"
+        case _:
+            return ""
+
+
+def sign_in(settings: api.Settings) -> str:
+    """Returns how the account signs in, e.g. ``robot@example.com with a password``; never a secret."""
+    match settings.WhichOneof("authentication"):
+        case "basic":
+            stored = "a password" if settings.basic.password_set else "no password stored"
+            return f"{plain(settings.basic.username)} with {stored}"
+        case "oauth":
+            provider = word(api.OauthProvider.DESCRIPTOR, settings.oauth.provider, prefix="OAUTH_PROVIDER_")
+            return f"{plain(settings.oauth.username)} with consent at {provider}"
+        case _:
+            return "no sign-in"
+
+
+def _revision(revision: api.Revision, style: Style) -> str:
+    settings = revision.settings
+    state = word(api.RevisionState.DESCRIPTOR, revision.state, prefix="REVISION_STATE_")
+    name = f"{plain(settings.from_name)} " if settings.from_name else ""
+    facts = [
+        f"revision {revision.number}, {state}",
+        f"{name}<{plain(settings.from_address)}>",
+        through(settings),
+        sign_in(settings),
+        f"proven {proven}" if (proven := instant(revision.validate_time)) else "",
+    ]
+    return style.separator.join(fact for fact in facts if fact)
+
+
+def _grant(grant: api.Grant) -> str:
+    state = word(api.GrantState.DESCRIPTOR, grant.state, prefix="GRANT_STATE_")
+    return f"{plain(grant.account) or 'account unknown'}, {state}, since {instant(grant.authorize_time)}"

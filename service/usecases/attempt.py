@@ -1,0 +1,271 @@
+"""The step that the worker runs for each claimed delivery: talk to the server, record what it said."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from domain.configuration import Configuration, needs_consent
+from domain.delivery import Answered, Attempt, Delivery, LeaseExpired, NotTried, advance
+from domain.errors import LeaseLost, NotFound, SecretUnreadable, Unavailable
+from domain.failures.failure import Failure, FailureKind, Stage
+from domain.ports.environment import Clock, Entropy
+from domain.ports.storage import Claim, UnitOfWork
+from domain.ports.transport import MailTransport, Patience, Report
+from domain.reasons import Reason
+from domain.settings.model import MailSettings, unreadable_secrets
+
+LEASE: Final = timedelta(seconds=60)
+_RENEW_EVERY: Final = LEASE / 3
+_STORE_AGAIN: Final = timedelta(milliseconds=250)
+_LAST_MOMENT: Final = timedelta(seconds=3)
+"""For storing an answer that is already here when the process stops."""
+
+
+@dataclass(slots=True)
+class _Course:
+    """How far one attempt has come."""
+
+    start: datetime
+    is_past_no_return: bool = False
+
+
+class AttemptDelivery:
+    """Attempts one claimed delivery once."""
+
+    def __init__(
+        self,
+        *,
+        uow: Callable[[], UnitOfWork],
+        transport: MailTransport,
+        clock: Clock,
+        entropy: Entropy,
+        renew_every: timedelta = _RENEW_EVERY,
+        store_again: timedelta = _STORE_AGAIN,
+        last_moment: timedelta = _LAST_MOMENT,
+    ) -> None:
+        self._uow = uow
+        self._transport = transport
+        self._clock = clock
+        self._entropy = entropy
+        self._renew_every = renew_every
+        self._store_again = store_again
+        self._last_moment = last_moment
+
+    async def __call__(self, claim: Claim) -> Delivery | None:
+        """
+        Returns the delivery as it was recorded, or None when the lease was lost: another worker decides then.
+
+        The lease is renewed while the server thinks. Once the server has answered, the answer is kept and stored again and
+        again until the database takes it or the lease is lost; when the process stops, for a last moment.
+        What nobody foresaw is recorded too, so that a poisoned delivery waits longer each time, and then raised.
+        """
+        course = _Course(self._clock.now())
+        try:
+            try:
+                async with self._kept_alive(claim):
+                    event, report = await self._talk(claim, course)
+            except LeaseLost:
+                raise
+            except Exception:
+                await self._record(claim, course, self._unforeseen(course), None)
+                raise
+            return await self._record(claim, course, event, report)
+        except LeaseLost:
+            return None
+
+    async def _talk(self, claim: Claim, course: _Course) -> tuple[Answered | NotTried, Report | None]:
+        prepared = await self._prepare(claim)
+        if isinstance(prepared, Failure):
+            return NotTried(prepared, self._entropy.fraction()), None
+        settings, content = prepared
+
+        async def before_content() -> None:
+            await self._pass_no_return(claim)
+            course.is_past_no_return = True
+
+        try:
+            report = await self._transport.submit(
+                settings,
+                claim.delivery.envelope(),
+                content,
+                before_content=before_content,
+                patience=Patience(),
+            )
+        except Unavailable:
+            return NotTried(_unmarked(), self._entropy.fraction()), None
+        return Answered(report.verdicts, self._entropy.fraction()), report
+
+    async def _prepare(self, claim: Claim) -> tuple[MailSettings, bytes] | Failure:
+        """Reads what the attempt needs; a store that is away is waited for as long as the lease holds."""
+        while True:
+            try:
+                return await self._read(claim.delivery)
+            except Unavailable:
+                await asyncio.sleep(self._store_again.total_seconds())
+
+    async def _read(self, delivery: Delivery) -> tuple[MailSettings, bytes] | Failure:
+        async with self._uow() as work:
+            configuration = await work.configurations.find(delivery.tenant, delivery.configuration_id)
+            settings = _usable_settings(configuration)
+            if isinstance(settings, Failure):
+                return settings
+            try:
+                return settings, await work.deliveries.content(delivery)
+            except SecretUnreadable:
+                return _unreadable_content()
+            except NotFound:
+                return _gone("The message's content is no longer stored.")
+
+    async def _pass_no_return(self, claim: Claim) -> None:
+        async with self._uow() as work:
+            await work.deliveries.pass_no_return(claim)
+            await work.commit()
+
+    def _unforeseen(self, course: _Course) -> NotTried | LeaseExpired:
+        if course.is_past_no_return:
+            return LeaseExpired(past_no_return=True, jitter=self._entropy.fraction())
+        return NotTried(_broken(), self._entropy.fraction())
+
+    async def _record(
+        self, claim: Claim, course: _Course, event: Answered | NotTried | LeaseExpired, report: Report | None
+    ) -> Delivery:
+        end = self._clock.now()
+        after = advance(claim.delivery, event, at=end)
+        attempt = Attempt(
+            number=claim.lease.attempt,
+            start_time=course.start,
+            end_time=end,
+            failure=None if isinstance(event, LeaseExpired) else after.failure,
+            trace=report.trace if report else None,
+            in_doubt=after.doubt_count > claim.delivery.doubt_count,
+        )
+        storing = asyncio.create_task(self._store(claim, after, attempt), name=f"record {after.delivery_id}")
+        try:
+            await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            await asyncio.wait([storing], timeout=self._last_moment.total_seconds())
+            storing.cancel()
+            with contextlib.suppress(LeaseLost, asyncio.CancelledError):
+                await storing
+            raise
+        return after
+
+    async def _store(self, claim: Claim, after: Delivery, attempt: Attempt) -> None:
+        while True:
+            try:
+                async with self._uow() as work:
+                    await work.deliveries.record(claim, after, attempt)
+                    await work.commit()
+                return
+            except Unavailable:
+                await asyncio.sleep(self._store_again.total_seconds())
+
+    @contextlib.asynccontextmanager
+    async def _kept_alive(self, claim: Claim) -> AsyncIterator[None]:
+        """Renews the lease in the background; losing it cancels the work, which then has no right to go on."""
+        work_task = asyncio.current_task()
+        assert work_task is not None
+        lost = False
+
+        async def renew() -> None:
+            nonlocal lost
+            pause = self._renew_every
+            while True:
+                await asyncio.sleep(pause.total_seconds())
+                pause = self._renew_every
+                try:
+                    async with self._uow() as work:
+                        await work.deliveries.renew(claim, lease=LEASE)
+                        await work.commit()
+                except LeaseLost:
+                    lost = True
+                    work_task.cancel()
+                    return
+                except Unavailable:
+                    # The point of no return and the record prove the lease themselves; it is renewed once the store is back.
+                    pause = min(self._renew_every, self._store_again)
+
+        heartbeat = asyncio.create_task(renew(), name=f"lease of {claim.delivery.delivery_id}")
+        try:
+            try:
+                yield
+            finally:
+                heartbeat.cancel()
+                await asyncio.wait([heartbeat])
+        except asyncio.CancelledError:
+            # The heartbeat's cancelling is taken back; what remains is somebody else's, and that one is obeyed.
+            if lost and work_task.uncancel() == 0:
+                raise LeaseLost from None
+            raise
+
+
+def _usable_settings(configuration: Configuration | None) -> MailSettings | Failure:
+    if configuration is None or configuration.active is None:
+        return _gone("The configuration that the message was sent with is no longer there.")
+    settings = configuration.active.settings
+    if needs_consent(settings):
+        return Failure(
+            reason=Reason.NEEDS_AUTHORIZATION,
+            kind=FailureKind.REAUTHORIZE,
+            stage=Stage.TOKEN,
+            cause="The configuration signs in with OAuth, and there is no consent for it.",
+            remedy="Call Authorize and let the owner of the account consent; the message goes out then.",
+        )
+    if unreadable := unreadable_secrets(settings):
+        return _unreadable(unreadable[0])
+    return settings
+
+
+def _unreadable(what: str) -> Failure:
+    return Failure(
+        reason=Reason.SECRET_UNREADABLE,
+        kind=FailureKind.MISCONFIGURED,
+        stage=Stage.AUTH,
+        cause=f"The stored secret {what} cannot be opened with the keys that mailport has; nothing was sent.",
+        remedy="Enter the secret again with Configure and ValidateAndSave, or bring back the key that it was sealed with.",
+    )
+
+
+def _unreadable_content() -> Failure:
+    return Failure(
+        reason=Reason.SECRET_UNREADABLE,
+        kind=FailureKind.MISCONFIGURED,
+        stage=Stage.DATA,
+        cause="The stored message cannot be opened with the keys that mailport has; nothing was sent.",
+        remedy="Bring back the key that it was sealed with, or send the message anew.",
+    )
+
+
+def _unmarked() -> Failure:
+    return Failure(
+        reason=Reason.DATABASE_UNAVAILABLE,
+        kind=FailureKind.TRANSIENT,
+        stage=Stage.DATA,
+        cause="mailport's database was away when the content was about to leave; nothing was sent.",
+        remedy="Nothing to do: the message is tried again by itself.",
+    )
+
+
+def _broken() -> Failure:
+    return Failure(
+        reason=Reason.INTERNAL,
+        kind=FailureKind.TRANSIENT,
+        stage=Stage.CONNECT,
+        cause="mailport itself failed before any content left; nothing was sent.",
+        remedy="The message is tried again by itself; if it stays so, report it with the delivery id.",
+    )
+
+
+def _gone(cause: str) -> Failure:
+    return Failure(
+        reason=Reason.NOT_CONFIGURED,
+        kind=FailureKind.PERMANENT,
+        stage=Stage.CONNECT,
+        cause=cause,
+        remedy="Configure it again and send the message anew.",
+    )

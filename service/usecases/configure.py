@@ -1,0 +1,74 @@
+"""Configure: checks settings and stores them as the draft; nothing in use changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from domain.caller import Caller
+from domain.configuration import new_configuration, with_draft
+from domain.errors import ConcurrentChange, InputInvalid, Violation
+from domain.ports.environment import Clock
+from domain.ports.storage import UnitOfWork
+from domain.reasons import Reason
+from domain.settings.parse import SettingsRules, parse_settings
+from domain.settings.written import WrittenSettings
+from service.usecases.views import ConfigurationView, view_configuration
+
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def check_configuration_id(configuration_id: str) -> None:
+    """Raises InputInvalid unless the id has 1 to 63 characters of a-z, 0-9, - and _, beginning with a letter or digit."""
+    if not _ID.fullmatch(configuration_id):
+        raise InputInvalid(
+            [
+                Violation(
+                    field="configuration_id",
+                    reason=Reason.VALUE_MALFORMED if configuration_id else Reason.FIELD_REQUIRED,
+                    message="A configuration id has 1 to 63 characters of a-z, 0-9, - and _ and begins with a letter or digit.",
+                    remedy="Choose a short name for the setup, e.g. alerts.",
+                )
+            ]
+        )
+
+
+class Configure:
+    """Stores what a caller wrote as the configuration's draft."""
+
+    def __init__(self, *, uow: Callable[[], UnitOfWork], clock: Clock, rules: SettingsRules) -> None:
+        self._uow = uow
+        self._clock = clock
+        self._rules = rules
+
+    async def __call__(
+        self, caller: Caller, configuration_id: str, written: WrittenSettings, *, etag: str = ""
+    ) -> ConfigurationView:
+        """
+        Returns the configuration with its new draft.
+
+        Secrets left unset keep the stored ones while the account they belong to is unchanged.
+        Raises ConfigInvalid with every violation, ConcurrentChange when *etag* is stale.
+        """
+        check_configuration_id(configuration_id)
+        now = self._clock.now()
+        async with self._uow() as work:
+            stored = await work.configurations.find(caller.tenant, configuration_id)
+            if stored is None and etag:
+                raise ConcurrentChange(
+                    f"Configuration {configuration_id} is not there any more.",
+                    remedy="Leave the etag empty to create it anew.",
+                    metadata={"configuration_id": configuration_id},
+                )
+            current = stored or new_configuration(caller.tenant, configuration_id, at=now)
+            current.check_etag(etag)
+            kept = current.newest.settings if current.newest else None
+            parsed = parse_settings(written, stored=kept, rules=self._rules, now=now)
+            changed = with_draft(current, parsed.settings, parsed.warnings, at=now)
+            if stored is None:
+                await work.configurations.add(changed)
+            else:
+                await work.configurations.save(changed, expected_version=stored.version)
+            await work.commit()
+        return view_configuration(changed)

@@ -1,0 +1,45 @@
+"""ConfirmValidation: the mailed code comes back, and the proven draft becomes active."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hmac import compare_digest
+
+from domain.caller import Caller
+from domain.configuration import confirmed, pending_confirmation, wrong_code
+from domain.ports.environment import Clock
+from domain.ports.storage import UnitOfWork
+from domain.ports.vault import Vault
+from service.usecases.lookup import configuration_of
+from service.usecases.validate_and_save import code_digest
+from service.usecases.views import ConfigurationView, view_configuration
+
+
+class ConfirmValidation:
+    """Checks the code, five tries at most."""
+
+    def __init__(self, *, uow: Callable[[], UnitOfWork], clock: Clock, vault: Vault) -> None:
+        self._uow = uow
+        self._clock = clock
+        self._vault = vault
+
+    async def __call__(self, caller: Caller, configuration_id: str, code: str) -> ConfigurationView:
+        """
+        Makes the draft active.
+
+        Raises NotFound, NotReady (NO_CONFIRMATION_PENDING, CONFIRMATION_EXPIRED), InputInvalid for a wrong code, which
+        uses up one try, ConcurrentChange when another call came between.
+        """
+        now = self._clock.now()
+        async with self._uow() as work:
+            current = await configuration_of(work, caller.tenant, configuration_id)
+            pending = pending_confirmation(current, at=now)
+            given = code_digest(self._vault, current, "".join(code.split()))
+            changed = confirmed(current, matches=compare_digest(given, pending.code_digest), at=now)
+            await work.configurations.save(changed, expected_version=current.version)
+            if changed.draft is None:
+                await work.deliveries.release(caller.tenant, configuration_id)
+            await work.commit()
+        if changed.draft is not None and changed.draft.confirmation is not None:
+            raise wrong_code(changed.draft.confirmation)
+        return view_configuration(changed)

@@ -1,0 +1,22 @@
+"""GetConfiguration: one configuration, never a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from domain.caller import Caller
+from domain.ports.storage import UnitOfWork
+from service.usecases.lookup import configuration_of
+from service.usecases.views import ConfigurationView, view_configuration
+
+
+class GetConfiguration:
+    """Reads one configuration."""
+
+    def __init__(self, *, uow: Callable[[], UnitOfWork]) -> None:
+        self._uow = uow
+
+    async def __call__(self, caller: Caller, configuration_id: str) -> ConfigurationView:
+        """Returns the configuration. Raises NotFound."""
+        async with self._uow() as work:
+            return view_configuration(await configuration_of(work, caller.tenant, configuration_id))

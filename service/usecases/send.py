@@ -1,0 +1,170 @@
+"""Send: accepts a message for delivery; durable before it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from domain.caller import Caller
+from domain.delivery import Delivery, Recipient, minimum_retention
+from domain.errors import AlreadyExists, InputInvalid, MailportError, Unavailable
+from domain.idempotency import check_key, content_bytes
+from domain.message import WrittenMessage
+from domain.message_parser import ParsedMessage, parse_message
+from domain.mime.compose import compose, make_message_id
+from domain.ports.environment import Clock, Entropy
+from domain.ports.signals import Signals
+from domain.ports.storage import Accepted, IdempotencyRecord, UnitOfWork
+from domain.ports.vault import Vault
+from service.usecases.lookup import configuration_of, delivery_of
+from service.usecases.views import DeliveryView
+
+DIGEST_PURPOSE: Final = "idempotency-content"
+_OFF_LOOP_BYTES: Final = 256 * 1024
+"""Above this, a message is read and flattened in a thread, so that nobody else's call waits for it."""
+_LOOK_AGAIN: Final = timedelta(seconds=1)
+_ANSWER_BEFORE: Final = timedelta(milliseconds=500)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The delivery that the call stands for."""
+
+    view: DeliveryView
+    is_replay: bool
+
+
+class Send:
+    """Accepts messages under idempotency keys."""
+
+    def __init__(
+        self, *, uow: Callable[[], UnitOfWork], clock: Clock, entropy: Entropy, vault: Vault, signals: Signals
+    ) -> None:
+        self._uow = uow
+        self._clock = clock
+        self._entropy = entropy
+        self._vault = vault
+        self._signals = signals
+
+    async def __call__(
+        self,
+        caller: Caller,
+        configuration_id: str,
+        written: WrittenMessage,
+        *,
+        key: str,
+        wait: bool,
+        time_left: timedelta,
+    ) -> Sent:
+        """
+        Returns the delivery once it is stored; with *wait* once it is settled, or shortly before *time_left* is over.
+
+        The same key with the same content returns the first delivery, whatever became of the configuration since.
+        Raises InputInvalid, NotFound, NotReady NOT_CONFIGURED, AlreadyExists for a key used with other content; nothing is
+        stored then and the key stays free.
+        """
+        deadline = self._clock.monotonic() + time_left
+        if key and (violation := check_key(key)):
+            raise InputInvalid([violation])
+        digest = await self._digest(configuration_id, written) if key else b""
+        try:
+            accepted = await self._accept(caller, configuration_id, written, key, digest)
+        except Unavailable:
+            raise  # looking the key up would only make the caller wait for the store once more
+        except MailportError as error:
+            accepted = await self._replay(caller, key, error)
+        if key and accepted.content_digest != digest:
+            raise AlreadyExists(
+                "This idempotency key was used for a message with other content.",
+                remedy="Use a new key for a new message; repeat a call with exactly the same content.",
+                metadata={"delivery_id": accepted.delivery.delivery_id},
+            )
+        delivery = accepted.delivery
+        if wait:
+            delivery = await self._settled(delivery, deadline)
+        return Sent(view=DeliveryView(delivery), is_replay=accepted.is_replay)
+
+    async def _accept(
+        self, caller: Caller, configuration_id: str, written: WrittenMessage, key: str, digest: bytes
+    ) -> Accepted:
+        now = self._clock.now()
+        async with self._uow() as work:
+            configuration = await configuration_of(work, caller.tenant, configuration_id)
+        settings = configuration.require_active().settings
+        identity = str(self._entropy.uuid())
+
+        def prepare() -> tuple[Delivery, bytes]:
+            parsed = parse_message(written, settings=settings, now=now)
+            delivery = _new_delivery(caller.tenant, identity, configuration_id, parsed, now, settings.data_center)
+            return delivery, compose(parsed.message, message_id=delivery.message_id, date=now)
+
+        delivery, content = await _aside(prepare, written)
+        record = None
+        if key:
+            kept_until = now + minimum_retention(delivery.expire_time, now)
+            record = IdempotencyRecord(key=key, content_digest=digest, expire_time=kept_until)
+        async with self._uow() as work:
+            accepted = await work.deliveries.accept(delivery, content, record)
+            await work.commit()
+        return accepted
+
+    async def _replay(self, caller: Caller, key: str, error: MailportError) -> Accepted:
+        """A repeated call is answered as the first was, even if it could not be accepted anew."""
+        if key:
+            async with self._uow() as work:
+                if (found := await work.deliveries.accepted(caller.tenant, key)) is not None:
+                    return found
+        raise error
+
+    async def _digest(self, configuration_id: str, written: WrittenMessage) -> bytes:
+        def digest() -> bytes:
+            return self._vault.digest(b"".join(content_bytes(configuration_id, written)), purpose=DIGEST_PURPOSE)
+
+        return await _aside(digest, written)
+
+    async def _settled(self, delivery: Delivery, deadline: timedelta) -> Delivery:
+        """Waits for the outcome. The message is accepted, so a store that is away meanwhile is no reason to refuse it."""
+        async with self._signals.listen(delivery.delivery_id) as news:
+            while True:
+                with contextlib.suppress(Unavailable):
+                    async with self._uow() as work:
+                        delivery = await delivery_of(work, delivery.tenant, delivery.delivery_id)
+                left = deadline - self._clock.monotonic() - _ANSWER_BEFORE
+                if delivery.is_settled or left <= timedelta(0):
+                    return delivery
+                await news.changed(min(left, _LOOK_AGAIN))
+
+
+def _new_delivery(
+    tenant: str, identity: str, configuration_id: str, parsed: ParsedMessage, now: datetime, data_center: str
+) -> Delivery:
+    due = parsed.send_time or now
+    envelope = parsed.envelope
+    return Delivery(
+        tenant=tenant,
+        delivery_id=identity,
+        configuration_id=configuration_id,
+        message_id=parsed.message.message_id or make_message_id(identity, envelope.sender),
+        sender=envelope.sender,
+        recipients=tuple(Recipient(address) for address in envelope.recipients),
+        create_time=now,
+        update_time=now,
+        expire_time=due + parsed.expire_after,
+        next_attempt_time=due,
+        in_doubt_policy=parsed.in_doubt_policy,
+        data_center=data_center,
+    )
+
+
+async def _aside(work: Callable[[], _T], message: WrittenMessage) -> _T:
+    """Runs what takes time in proportion to *message*: in a thread when that is large."""
+    size = len(message.raw_mime) + len(message.text_body) + len(message.html_body)
+    if size + sum(len(each.content) for each in message.attachments) > _OFF_LOOP_BYTES:
+        return await asyncio.to_thread(work)
+    return work()

@@ -1,0 +1,106 @@
+"""SendTest: a test mail with the draft, the active or unsaved settings; saves nothing, answers the server's final verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from domain.address import EmailAddress, parse_address
+from domain.caller import Caller
+from domain.errors import InputInvalid, Violation, Warning
+from domain.letters import letter_for_test
+from domain.ports.environment import Clock
+from domain.ports.storage import UnitOfWork
+from domain.settings.model import MailSettings
+from domain.settings.parse import SettingsRules, parse_settings
+from domain.settings.written import WrittenSettings
+from service.usecases.configure import check_configuration_id
+from service.usecases.lookup import configuration_of
+from service.usecases.prove import Proof, Prove
+
+
+class Tested(StrEnum):
+    """Which settings a test mail went out with."""
+
+    DRAFT = "DRAFT"
+    ACTIVE = "ACTIVE"
+    UNSAVED = "UNSAVED"
+
+
+@dataclass(frozen=True, slots=True)
+class TestSent:
+    """The server took the test mail."""
+
+    proof: Proof
+    tested: Tested
+    warnings: tuple[Warning, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    settings: MailSettings
+    tested: Tested
+    warnings: tuple[Warning, ...]
+
+
+class SendTest:
+    """Sends a test mail."""
+
+    def __init__(self, *, uow: Callable[[], UnitOfWork], prove: Prove, clock: Clock, rules: SettingsRules) -> None:
+        self._uow = uow
+        self._prove = prove
+        self._clock = clock
+        self._rules = rules
+
+    async def __call__(
+        self,
+        caller: Caller,
+        configuration_id: str,
+        *,
+        to: str,
+        unsaved: WrittenSettings | None,
+        time_left: timedelta,
+    ) -> TestSent:
+        """
+        Sends to *to* with *unsaved* settings if given, else the draft if there is one, else the active revision.
+
+        Secrets left unset in *unsaved* are the stored ones, as with Configure. Raises InputInvalid or ConfigInvalid, NotFound,
+        NotReady NOT_CONFIGURED, ProviderRefused with failure and trace when the server says no.
+        """
+        deadline = self._clock.monotonic() + time_left
+        recipient = _recipient(to)
+        choice = await self._choose(caller, configuration_id, unsaved)
+        proof = await self._prove(
+            choice.settings,
+            recipient,
+            lambda: letter_for_test(choice.settings, recipient, configuration_id),
+            time_left=deadline - self._clock.monotonic(),
+        )
+        return TestSent(proof=proof, tested=choice.tested, warnings=choice.warnings)
+
+    async def _choose(self, caller: Caller, configuration_id: str, unsaved: WrittenSettings | None) -> _Choice:
+        if unsaved is None:
+            async with self._uow() as work:
+                current = await configuration_of(work, caller.tenant, configuration_id)
+            if current.draft is not None:
+                return _Choice(current.draft.settings, Tested.DRAFT, current.draft.warnings)
+            active = current.require_active()
+            return _Choice(active.settings, Tested.ACTIVE, active.warnings)
+        kept = None
+        if configuration_id:
+            check_configuration_id(configuration_id)
+            async with self._uow() as work:
+                stored = await work.configurations.find(caller.tenant, configuration_id)
+            kept = stored.newest.settings if stored and stored.newest else None
+        parsed = parse_settings(unsaved, stored=kept, rules=self._rules, now=self._clock.now())
+        return _Choice(parsed.settings, Tested.UNSAVED, parsed.warnings)
+
+
+def _recipient(to: str) -> EmailAddress:
+    match parse_address(to, field="to"):
+        case Violation() as violation:
+            raise InputInvalid([violation])
+        case address:
+            return address

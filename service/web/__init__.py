@@ -1,0 +1,1 @@
+"""The web side: readiness for orchestrators, pages for people."""

@@ -1,0 +1,137 @@
+"""`domain.ports.storage.UnitOfWork` in memory: changes are the unit's own until it commits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Iterator, MutableMapping
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from domain.errors import Unavailable
+from tests.fakes.store import FakeStore, Name, StoredConfiguration, StoredDelivery, StoredKey
+from tests.fakes.store_configurations import FakeConfigurations
+from tests.fakes.store_deliveries import FakeDeliveries
+
+__all__ = ["FakeStore", "FakeUnitOfWork"]
+
+_Row = TypeVar("_Row")
+
+
+class FakeUnitOfWork:
+    """
+    One transaction over a `FakeStore`: sees what others have committed meanwhile, and its own changes.
+
+    ``lambda: FakeUnitOfWork(store)`` is what use cases take. Each call gives way to other tasks once, as I/O does.
+    """
+
+    def __init__(self, store: FakeStore) -> None:
+        self.store = store
+        self.configuration_rows: Rows[StoredConfiguration] = Rows(store.configurations)
+        self.delivery_rows: Rows[StoredDelivery] = Rows(store.deliveries)
+        self.key_rows: Rows[StoredKey] = Rows(store.keys)
+        self.due = False
+        self.changed: list[str] = []
+        self._configurations: Final = FakeConfigurations(self)
+        self._deliveries: Final = FakeDeliveries(self)
+        self._is_open = False
+        self._is_broken = False
+
+    @property
+    def configurations(self) -> FakeConfigurations:
+        return self._configurations
+
+    @property
+    def deliveries(self) -> FakeDeliveries:
+        return self._deliveries
+
+    async def __aenter__(self) -> Self:
+        await asyncio.sleep(0)
+        self.store.meet("enter")
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._is_open = False
+        self._forget()
+        self.store.unlock(self)
+
+    async def commit(self) -> None:
+        await self.begin("commit")
+        for rows in (self.configuration_rows, self.delivery_rows, self.key_rows):
+            rows.write()
+        due, changed = self.due, self.changed
+        self._forget()
+        self.store.unlock(self)
+        self.store.tell(due=due, changed=changed)
+        self.store.meet("commit", afterwards=True)
+
+    async def begin(self, operation: str) -> None:
+        """Starts a call: lets others run, meets the planned fault. A unit whose store was away is of no more use."""
+        if not self._is_open:
+            raise RuntimeError("this unit of work is not entered")
+        await asyncio.sleep(0)
+        try:
+            if self._is_broken:
+                raise Unavailable("The connection to the store was lost.")
+            self.store.meet(operation)
+        except Unavailable:
+            self._is_broken = True
+            self._forget()
+            raise
+
+    async def lock(self, record: Hashable) -> None:
+        """Waits for a record and holds it until the unit ends."""
+        await self.store.lock(record, holder=self)
+
+    def may_lock(self, record: Hashable) -> bool:
+        """Tells whether no other unit holds the record."""
+        return not self.store.is_locked(record, by_others_than=self)
+
+    def _forget(self) -> None:
+        for rows in (self.configuration_rows, self.delivery_rows, self.key_rows):
+            rows.forget()
+        self.due, self.changed = False, []
+
+
+class Rows(MutableMapping[Name, _Row]):
+    """A table as one unit of work sees it: the committed rows below its own changes."""
+
+    def __init__(self, committed: dict[Name, _Row]) -> None:
+        self._committed = committed
+        self._changes: dict[Name, _Row | None] = {}
+
+    def __getitem__(self, name: Name) -> _Row:
+        row = self._changes[name] if name in self._changes else self._committed[name]
+        if row is None:
+            raise KeyError(name)
+        return row
+
+    def __setitem__(self, name: Name, row: _Row) -> None:
+        self._changes[name] = row
+
+    def __delitem__(self, name: Name) -> None:
+        if name not in self:
+            raise KeyError(name)
+        self._changes[name] = None
+
+    def __iter__(self) -> Iterator[Name]:
+        names = dict.fromkeys((*self._committed, *self._changes))
+        return (name for name in names if self._changes.get(name, True) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def write(self) -> None:
+        """Brings the changes into the committed rows."""
+        for name, row in self._changes.items():
+            if row is None:
+                self._committed.pop(name, None)
+            else:
+                self._committed[name] = row
+        self._changes.clear()
+
+    def forget(self) -> None:
+        """Drops the changes."""
+        self._changes.clear()

@@ -1,0 +1,258 @@
+"""`domain.ports.storage.Deliveries` in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
+from domain.errors import LeaseLost, NotFound
+from domain.ports.storage import (
+    Abandoned,
+    Accepted,
+    Account,
+    Claim,
+    DeliveryFilter,
+    DeliveryPosition,
+    IdempotencyRecord,
+    Lease,
+)
+from tests.fakes.store import Name, StoredDelivery, StoredKey, StoredLease, content_place
+
+if TYPE_CHECKING:
+    from tests.fakes.storage import FakeUnitOfWork
+
+_ATTEMPTS_SHOWN: Final = 50
+_RELEASED: Final = frozenset({DeliveryState.HELD, DeliveryState.RETRYING})
+_OPEN: Final = frozenset({DeliveryState.QUEUED, DeliveryState.RETRYING, DeliveryState.HELD})
+
+
+class FakeDeliveries:
+    """Judged by the store's clock; what another unit of work has locked is skipped or waited for, as in PostgreSQL."""
+
+    def __init__(self, unit: FakeUnitOfWork) -> None:
+        self._unit = unit
+
+    async def accept(self, delivery: Delivery, content: bytes, key: IdempotencyRecord | None) -> Accepted:
+        await self._unit.begin("deliveries.accept")
+        if key is not None:
+            await self._unit.lock(("key", delivery.tenant, key.key))
+            if (standing := self._standing(delivery.tenant, key.key)) is not None:
+                return standing
+            self._unit.key_rows[delivery.tenant, key.key] = StoredKey(key, delivery.delivery_id)
+        name = _name(delivery)
+        await self._unit.lock(name)
+        sealed = self._unit.store.vault.seal(content, place=content_place(delivery))
+        self._unit.delivery_rows[name] = StoredDelivery(delivery, sealed)
+        self._unit.due = True
+        return Accepted(delivery=delivery, content_digest=key.content_digest if key else b"", is_replay=False)
+
+    async def accepted(self, tenant: str, key: str) -> Accepted | None:
+        await self._unit.begin("deliveries.accepted")
+        return self._standing(tenant, key)
+
+    async def find(self, tenant: str, delivery_id: str) -> Delivery | None:
+        await self._unit.begin("deliveries.find")
+        stored = self._unit.delivery_rows.get((tenant, delivery_id))
+        return stored.delivery if stored else None
+
+    async def lock(self, tenant: str, delivery_id: str) -> Delivery | None:
+        await self._unit.begin("deliveries.lock")
+        stored = await self._locked((tenant, delivery_id))
+        return stored.delivery if stored else None
+
+    async def attempts(self, tenant: str, delivery_id: str) -> tuple[Attempt, ...]:
+        await self._unit.begin("deliveries.attempts")
+        stored = self._unit.delivery_rows.get((tenant, delivery_id))
+        return stored.attempts[-_ATTEMPTS_SHOWN:] if stored else ()
+
+    async def page(
+        self, tenant: str, where: DeliveryFilter, *, after: DeliveryPosition | None, limit: int
+    ) -> tuple[Delivery, ...]:
+        await self._unit.begin("deliveries.page")
+        found = [
+            (delivery.create_time, delivery.delivery_id, delivery)
+            for stored in self._unit.delivery_rows.values()
+            if (delivery := stored.delivery).tenant == tenant and _fits(delivery, where)
+        ]
+        if after is not None:
+            found = [each for each in found if each[:2] < (after.create_time, after.delivery_id)]
+        return tuple(delivery for _, _, delivery in sorted(found, key=lambda each: each[:2], reverse=True)[:limit])
+
+    async def content(self, delivery: Delivery) -> bytes:
+        await self._unit.begin("deliveries.content")
+        stored = self._unit.delivery_rows.get(_name(delivery))
+        if stored is None or stored.content is None:
+            raise NotFound("The message's content is no longer stored.", metadata={"delivery_id": delivery.delivery_id})
+        return self._unit.store.vault.open(stored.content, place=content_place(delivery))
+
+    async def claim(
+        self,
+        *,
+        worker: str,
+        lease: timedelta,
+        limit: int,
+        data_centers: tuple[str, ...] = (),
+        passing_over: frozenset[Account] = frozenset(),
+    ) -> tuple[Claim, ...]:
+        await self._unit.begin("deliveries.claim")
+        now = self._now
+        due = [
+            (delivery.next_attempt_time, stored)
+            for stored in self._free_rows()
+            if (delivery := stored.delivery).next_attempt_time is not None
+            and delivery.next_attempt_time <= now < delivery.expire_time
+            and (not data_centers or delivery.data_center in ("", *data_centers))
+            and Account(delivery.tenant, delivery.configuration_id) not in passing_over
+        ]
+        return tuple([await self._claimed(stored, worker, lease) for stored in _in_order(due, limit)])
+
+    async def renew(self, claim: Claim, *, lease: timedelta) -> None:
+        await self._unit.begin("deliveries.renew")
+        stored, held = await self._held(claim)
+        self._put(replace(stored, lease=replace(held, until=self._now + lease)))
+
+    async def pass_no_return(self, claim: Claim) -> None:
+        await self._unit.begin("deliveries.pass_no_return")
+        stored, held = await self._held(claim)
+        self._put(replace(stored, lease=replace(held, past_no_return=True)))
+
+    async def record(self, claim: Claim, delivery: Delivery, attempt: Attempt) -> None:
+        await self._unit.begin("deliveries.record")
+        stored, _ = await self._held(claim)
+        number = claim.lease.attempt
+        attempts = tuple(replace(attempt, number=number) if a.number == number else a for a in stored.attempts)
+        self._put(replace(stored, delivery=delivery, attempts=attempts, lease=None))
+        self._changed(delivery)
+
+    async def abandoned(self, limit: int) -> tuple[Abandoned, ...]:
+        await self._unit.begin("deliveries.abandoned")
+        ended = [
+            (stored.lease.until, stored)
+            for stored in self._free_rows()
+            if stored.lease is not None and stored.lease.until <= self._now
+        ]
+        taken = _in_order(ended, limit)
+        for stored in taken:
+            await self._unit.lock(_name(stored.delivery))
+        return tuple(Abandoned(s.delivery, s.lease is not None and s.lease.past_no_return) for s in taken)
+
+    async def end_leases(self) -> int:
+        await self._unit.begin("deliveries.end_leases")
+        held = [stored for stored in self._unit.delivery_rows.values() if stored.lease is not None]
+        for each in held:
+            stored = await self._locked(_name(each.delivery))
+            if stored is not None and stored.lease is not None:
+                self._put(replace(stored, lease=replace(stored.lease, until=self._now)))
+        return len(held)
+
+    async def overdue(self, limit: int) -> tuple[Delivery, ...]:
+        await self._unit.begin("deliveries.overdue")
+        over = [
+            (stored.delivery.expire_time, stored)
+            for stored in self._free_rows()
+            if stored.delivery.expire_time <= self._now and _is_waiting(stored.delivery)
+        ]
+        taken = [stored.delivery for stored in _in_order(over, limit)]
+        for delivery in taken:
+            await self._unit.lock(_name(delivery))
+        return tuple(taken)
+
+    async def save(self, delivery: Delivery) -> None:
+        await self._unit.begin("deliveries.save")
+        stored = await self._locked(_name(delivery))
+        if stored is not None:
+            self._put(replace(stored, delivery=delivery, lease=None))
+        self._changed(delivery)
+
+    async def release(self, tenant: str, configuration_id: str) -> int:
+        await self._unit.begin("deliveries.release")
+        waiting = [
+            stored.delivery
+            for stored in self._unit.delivery_rows.values()
+            if (stored.delivery.tenant, stored.delivery.configuration_id) == (tenant, configuration_id)
+            and stored.delivery.state in _RELEASED
+        ]
+        for delivery in waiting:
+            await self._release(_name(delivery))
+        self._unit.due = self._unit.due or bool(waiting)
+        return len(waiting)
+
+    @property
+    def _now(self) -> datetime:
+        return self._unit.store.clock.now()
+
+    def _standing(self, tenant: str, key: str) -> Accepted | None:
+        stored = self._unit.key_rows.get((tenant, key))
+        if stored is None or stored.record.expire_time <= self._now:
+            return None
+        delivery = self._unit.delivery_rows[tenant, stored.delivery_id].delivery
+        return Accepted(delivery=delivery, content_digest=stored.record.content_digest, is_replay=True)
+
+    def _free_rows(self) -> list[StoredDelivery]:
+        return [stored for name, stored in self._unit.delivery_rows.items() if self._unit.may_lock(name)]
+
+    async def _locked(self, name: Name) -> StoredDelivery | None:
+        await self._unit.lock(name)
+        return self._unit.delivery_rows.get(name)
+
+    async def _held(self, claim: Claim) -> tuple[StoredDelivery, StoredLease]:
+        stored = await self._locked(_name(claim.delivery))
+        if stored is None or stored.lease is None:
+            raise LeaseLost
+        if stored.lease.token != claim.lease.token or stored.lease.until <= self._now:
+            raise LeaseLost
+        return stored, stored.lease
+
+    async def _claimed(self, stored: StoredDelivery, worker: str, lease: timedelta) -> Claim:
+        await self._unit.lock(_name(stored.delivery))
+        delivery = advance(stored.delivery, Claimed(), at=self._now)
+        self._unit.store.leases_given += 1
+        held = StoredLease(token=f"lease {self._unit.store.leases_given}", worker=worker, until=self._now + lease)
+        attempt = Attempt(number=delivery.attempt_count, start_time=self._now)
+        self._put(replace(stored, delivery=delivery, attempts=(*stored.attempts, attempt), lease=held))
+        return Claim(delivery, Lease(token=held.token, attempt=attempt.number))
+
+    async def _release(self, name: Name) -> None:
+        stored = await self._locked(name)
+        if stored is None or stored.delivery.state not in _RELEASED:
+            return
+        now = self._now
+        queued = replace(
+            stored.delivery,
+            state=DeliveryState.QUEUED,
+            update_time=now,
+            next_attempt_time=min(now, stored.delivery.create_time),
+        )
+        self._put(replace(stored, delivery=queued))
+
+    def _put(self, stored: StoredDelivery) -> None:
+        self._unit.delivery_rows[_name(stored.delivery)] = stored
+
+    def _changed(self, delivery: Delivery) -> None:
+        self._unit.due = self._unit.due or delivery.state is DeliveryState.QUEUED
+        self._unit.changed.append(delivery.delivery_id)
+
+
+def _name(delivery: Delivery) -> Name:
+    return delivery.tenant, delivery.delivery_id
+
+
+def _in_order(rows: list[tuple[datetime, StoredDelivery]], limit: int) -> list[StoredDelivery]:
+    return [stored for _, stored in sorted(rows, key=lambda row: (row[0], row[1].delivery.delivery_id))[:limit]]
+
+
+def _is_waiting(delivery: Delivery) -> bool:
+    return delivery.state in _OPEN or (
+        delivery.state is DeliveryState.IN_DOUBT and delivery.next_attempt_time is not None
+    )
+
+
+def _fits(delivery: Delivery, where: DeliveryFilter) -> bool:
+    return (
+        where.configuration_id in ("", delivery.configuration_id)
+        and (not where.states or delivery.state in where.states)
+        and (where.created_from is None or delivery.create_time >= where.created_from)
+        and (where.created_before is None or delivery.create_time < where.created_before)
+    )

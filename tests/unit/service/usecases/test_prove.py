@@ -1,0 +1,28 @@
+"""The time that an interactive attempt may take, whatever the caller's deadline."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import DeadlineTooShort
+from service.usecases.prove import LEAST_TIME, interactive_patience
+
+
+@given(st.timedeltas(min_value=LEAST_TIME, max_value=timedelta(minutes=2)))
+def test_given_any_deadline_when_divided_then_the_answer_comes_before_it(time_left: timedelta) -> None:
+    patience = interactive_patience(time_left)
+
+    assert patience.total < time_left
+    assert patience.total >= time_left * 0.7
+    assert timedelta(0) < patience.each_reply <= patience.until_content
+    assert min(patience.content, patience.final_reply) > timedelta(0)
+
+
+@given(st.timedeltas(max_value=LEAST_TIME - timedelta(microseconds=1)))
+def test_given_too_little_when_divided_then_is_refused(time_left: timedelta) -> None:
+    with pytest.raises(DeadlineTooShort):
+        interactive_patience(time_left)

@@ -1,0 +1,137 @@
+"""All use cases over one store, one mail server and one clock that are fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from domain.configuration import Configuration
+from domain.delivery import Delivery
+from domain.message import WrittenMessage
+from domain.ports.storage import Claim, IdempotencyRecord
+from domain.settings.parse import SettingsRules
+from service.usecases.attempt import LEASE, AttemptDelivery
+from service.usecases.configure import Configure
+from service.usecases.confirm_validation import ConfirmValidation
+from service.usecases.delete_configuration import DeleteConfiguration
+from service.usecases.get_configuration import GetConfiguration
+from service.usecases.get_delivery import GetDelivery
+from service.usecases.list_configurations import ListConfigurations
+from service.usecases.list_deliveries import ListDeliveries
+from service.usecases.prove import Prove
+from service.usecases.reap import Reap
+from service.usecases.send import Send, Sent
+from service.usecases.send_test import SendTest
+from service.usecases.validate_and_save import Validated, ValidateAndSave
+from tests.builders import CONFIGURATION_ID, CONTENT, a_caller, a_configuration, a_delivery, a_message
+from tests.fakes.environment import FakeClock, FakeEntropy
+from tests.fakes.signals import FakeSignals
+from tests.fakes.storage import FakeStore, FakeUnitOfWork
+from tests.fakes.transport import FakeTransport
+from tests.fakes.vault import FakeVault
+
+CALLER = a_caller()
+MINUTE = timedelta(minutes=1)
+
+
+class World:
+    """A mailport without a network, a database and an edge."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.entropy = FakeEntropy(clock=self.clock)
+        self.vault = FakeVault()
+        self.signals = FakeSignals(clock=self.clock)
+        self.store = FakeStore(clock=self.clock, vault=self.vault, signals=self.signals)
+        self.transport = FakeTransport(clock=self.clock)
+        self.rules = SettingsRules()
+        prove = Prove(transport=self.transport, clock=self.clock, entropy=self.entropy)
+        self.prove = prove
+        self.configure = Configure(uow=self.uow, clock=self.clock, rules=self.rules)
+        self.get_configuration = GetConfiguration(uow=self.uow)
+        self.list_configurations = ListConfigurations(uow=self.uow)
+        self.delete_configuration = DeleteConfiguration(uow=self.uow)
+        self.validate_and_save = ValidateAndSave(
+            uow=self.uow, prove=prove, clock=self.clock, entropy=self.entropy, vault=self.vault
+        )
+        self.confirm_validation = ConfirmValidation(uow=self.uow, clock=self.clock, vault=self.vault)
+        self.send_test = SendTest(uow=self.uow, prove=prove, clock=self.clock, rules=self.rules)
+        self.send = Send(
+            uow=self.uow, clock=self.clock, entropy=self.entropy, vault=self.vault, signals=self.signals
+        )
+        self.get_delivery = GetDelivery(uow=self.uow)
+        self.list_deliveries = ListDeliveries(uow=self.uow)
+        self.reap = Reap(uow=self.uow, clock=self.clock, entropy=self.entropy)
+        self.attempt = self.an_attempt_step()
+
+    def uow(self) -> FakeUnitOfWork:
+        """Returns a fresh unit of work."""
+        return FakeUnitOfWork(self.store)
+
+    def an_attempt_step(self, *, renew_every: timedelta = MINUTE) -> AttemptDelivery:
+        """Returns the attempt step with pauses that a test does not feel."""
+        tick = timedelta(milliseconds=1)
+        return AttemptDelivery(
+            uow=self.uow,
+            transport=self.transport,
+            clock=self.clock,
+            entropy=self.entropy,
+            renew_every=renew_every,
+            store_again=tick,
+            last_moment=tick * 20,
+        )
+
+    async def given(self, configuration: Configuration | None = None) -> Configuration:
+        """Stores a configuration, by default one that is active."""
+        stored = configuration or a_configuration()
+        async with self.uow() as work:
+            await work.configurations.add(stored)
+            await work.commit()
+        return stored
+
+    async def accepted(
+        self, delivery: Delivery | None = None, *, content: bytes = CONTENT, key: IdempotencyRecord | None = None
+    ) -> Delivery:
+        """Stores a delivery as Send does."""
+        stored = delivery or a_delivery()
+        async with self.uow() as work:
+            await work.deliveries.accept(stored, content, key)
+            await work.commit()
+        return stored
+
+    async def claim(self, *, worker: str = "worker-1") -> Claim:
+        """Takes the oldest due delivery as a worker does."""
+        async with self.uow() as work:
+            (claim,) = await work.deliveries.claim(worker=worker, lease=LEASE, limit=1)
+            await work.commit()
+        return claim
+
+    async def attempted(self) -> Delivery:
+        """Claims the oldest due delivery and attempts it once; returns it as it is stored afterwards."""
+        claim = await self.claim()
+        await self.attempt(claim)
+        return self.store.delivery(claim.delivery.delivery_id)
+
+    async def sent(
+        self, message: WrittenMessage | None = None, *, key: str = "", wait: bool = False, time_left: timedelta = MINUTE
+    ) -> Sent:
+        """Calls Send."""
+        written = message or a_message()
+        return await self.send(CALLER, CONFIGURATION_ID, written, key=key, wait=wait, time_left=time_left)
+
+    async def validated(
+        self, *, user_email: str = "", require_confirmation: bool = False, etag: str = ""
+    ) -> Validated:
+        """Calls ValidateAndSave."""
+        return await self.validate_and_save(
+            CALLER,
+            CONFIGURATION_ID,
+            user_email=user_email,
+            require_confirmation=require_confirmation,
+            etag=etag,
+            time_left=MINUTE,
+        )
+
+    def snapshot(self) -> tuple[Mapping[object, object], ...]:
+        """Everything that is stored, sealed values included, to be compared with a later one."""
+        return dict(self.store.configurations), dict(self.store.deliveries), dict(self.store.keys)

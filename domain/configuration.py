@@ -178,8 +178,8 @@ def revision_state(configuration: Configuration, revision: Revision, *, has_gran
     """
     Tells what *revision* waits for.
 
-    *has_grant*: a grant covers the revision's settings (`domain.grant.covers`, rule 6); without meaning when the settings
-    need no consent.
+    *has_grant*: a grant covers the revision's settings (`domain.grant.covers`, rule 6); without meaning when the
+    settings need no consent.
     """
     if needs_consent(revision.settings) and not has_grant:
         return RevisionState.NEEDS_AUTHORIZATION

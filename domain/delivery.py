@@ -25,7 +25,10 @@ class DeliveryState(StrEnum):
     HELD = "HELD"
     """Waits for a new consent; nothing is tried and nothing fails meanwhile."""
     IN_DOUBT = "IN_DOUBT"
-    """Passed its point of no return without a definite answer. Tried again under the policy RETRY, kept for a person otherwise."""
+    """
+    Passed its point of no return without a definite answer. Tried again under the policy RETRY, kept for a person
+    otherwise.
+    """
     SENT = "SENT"
     PARTIALLY_SENT = "PARTIALLY_SENT"
     FAILED = "FAILED"

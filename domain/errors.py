@@ -181,4 +181,7 @@ class Unimplemented(MailportError):
 
 
 class LeaseLost(Exception):
-    """The worker no longer holds the delivery; it must stop without sending or writing anything (never leaves the worker)."""
+    """
+    The worker no longer holds the delivery; it must stop without sending or writing anything (never leaves the
+    worker).
+    """

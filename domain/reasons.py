@@ -1,4 +1,7 @@
-"""The stable words for what went wrong: every ``ErrorInfo.reason`` and ``Failure.reason`` (documented in error_reason.proto)."""
+"""
+The stable words for what went wrong: every ``ErrorInfo.reason`` and ``Failure.reason`` (documented in
+error_reason.proto).
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ class Verdict:
 
     recipient: EmailAddress
     failure: Failure | None = None
-    """None: accepted. Its kind tells the rest: PERMANENT is refused, IN_DOUBT is unknown, any other may be tried later."""
+    """
+    None: accepted. Its kind tells the rest: PERMANENT is refused, IN_DOUBT is unknown, any other may be tried later.
+    """
     reply: str = ""
     """The server's decisive reply, scrubbed and bounded to 1,024 characters."""
 
@@ -38,8 +40,10 @@ class Report:
     """One for each recipient, in the envelope's order."""
     trace: Trace
     failure: Failure | None = None
-    """What ended the attempt for the message as a whole (connect, TLS, sign-in, sender, content); None when single recipients
-    at most were refused."""
+    """
+    What ended the attempt for the message as a whole (connect, TLS, sign-in, sender, content); None when single
+    recipients at most were refused.
+    """
 
     @property
     def first_failure(self) -> Failure | None:

@@ -116,9 +116,9 @@ def load_options(environment: Mapping[str, str], *, is_terminal: bool = False) -
     """
     Returns the options that *environment* sets.
 
-    A variable that is set but empty counts as unset. Any secret may come as ``…_FILE`` instead, naming a file that holds
-    it.
-    *is_terminal*: log lines are text rather than JSON unless said otherwise. Raises OptionsInvalid with every problem.
+    A variable that is set but empty counts as unset. Any secret may come as ``…_FILE`` instead, naming a file that
+    holds it. *is_terminal*: log lines are text rather than JSON unless said otherwise. Raises OptionsInvalid with
+    every problem.
     """
     reading = _Reading(environment)
     options = reading.options(is_terminal=is_terminal)

@@ -107,7 +107,10 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
 
 @contextmanager
 def database(options: Options) -> Iterator[str]:
-    """Gives the DSN of the operator's database, or of the embedded one, which runs meanwhile; blocks. Raises StartFailed."""
+    """
+    Gives the DSN of the operator's database, or of the embedded one, which runs meanwhile; blocks. Raises
+    StartFailed.
+    """
     if (dsn := given_dsn(options)) is not None:
         yield dsn
         return

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 import uuid
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Final
 
 import grpc
@@ -23,7 +25,6 @@ from service.terminal.style import Style
 from service.terminal.words import counted
 
 CONFIGURATION_ID: Final = "alerts"
-FROM_ADDRESS: Final = "alerts@sandbox.example"
 YOUR_ADDRESS: Final = "you@sandbox.example"
 RECIPIENT: Final = "anna@sandbox.example"
 
@@ -31,6 +32,7 @@ _DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
 _STEPS: Final = 6
 _TIMEOUT_SECONDS: Final = 30.0
 _CA_FILE: Final = "sandbox-ca.pem"
+_PROGRAM: Final = "mailport"
 
 ReadInbox = Callable[[str], str | None]
 """Answers the path of the page of the mail with this Message-ID, below the web side's address; None: not there."""
@@ -73,7 +75,7 @@ async def walk(
     why, when a step did not do what it should.
     """
     settings = configuration_pb2.Settings(
-        from_address=FROM_ADDRESS,
+        from_address=username,  # many servers let an account send as itself only
         from_name="Alerts",
         smtp=configuration_pb2.SmtpTransport(
             host=smtp_host,
@@ -88,7 +90,9 @@ async def walk(
     async with grpc.aio.insecure_channel(grpc_address, options=options) as channel:
         journey = _Journey(
             stub=mail_service_pb2_grpc.MailServiceStub(channel),
-            screen=_Screen(grpc_address=grpc_address, style=Style.of(sys.stdout, os.environ)),
+            screen=_Screen(
+                grpc_address=grpc_address, program=_program(sys.argv[0]), style=Style.of(sys.stdout, os.environ)
+            ),
             settings=settings,
             web_url=web_url,
             read_inbox=read_inbox,
@@ -108,11 +112,18 @@ class _Astray(Exception):
     """A step was answered, but not as it should be."""
 
 
+def _program(started_as: str) -> str:
+    """Returns the name that a person can type for this program: with its path where the shell would not find it."""
+    is_script = Path(started_as).name == _PROGRAM
+    return started_as if is_script and shutil.which(_PROGRAM) is None else _PROGRAM
+
+
 class _Screen:
     """Prints the steps, numbered and indented alike."""
 
-    def __init__(self, *, grpc_address: str, style: Style) -> None:
+    def __init__(self, *, grpc_address: str, program: str, style: Style) -> None:
         self.style = style
+        self._program = program
         self._server = "" if grpc_address == _DEFAULT_ADDRESS else f" --server {grpc_address}"
         self._number = 0
 
@@ -120,7 +131,7 @@ class _Screen:
         """Begins a step: its title, and the commands that do the same; *before*: what to run ahead of them."""
         self._number += 1
         print(f"\n{self.style.bold(f'{self._number}/{_STEPS}  {title}')}")
-        for line in (*before, f"mailport {command}{self._server}"):
+        for line in (*before, f"{self._program} {command}{self._server}"):
             print(self.style.faint(f"     $ {line}"))
 
     def show(self, lines: Iterable[str]) -> None:
@@ -168,7 +179,7 @@ class _Journey:
         smtp, basic = self._settings.smtp, self._settings.basic
         self.screen.step(
             "Configure: store the settings as a draft",
-            f"configure {CONFIGURATION_ID} --from {FROM_ADDRESS} --from-name Alerts --smtp {smtp.host}:{smtp.port} "
+            f"configure {CONFIGURATION_ID} --from {self._settings.from_address} --from-name Alerts --smtp {smtp.host}:{smtp.port} "
             f"--security starttls --ca-file {_CA_FILE} --username {basic.username} --password-file sandbox-password",
             f"curl -so {_CA_FILE} {self._web_url}{MOUNT_PATH}/ca.pem",
             f"echo {shlex.quote(basic.password)} > sandbox-password",
@@ -191,9 +202,9 @@ class _Journey:
             f"validate {CONFIGURATION_ID} --user-email {YOUR_ADDRESS}",
         )
         request = mail_service_pb2.ValidateAndSaveRequest(configuration_id=CONFIGURATION_ID, user_email=YOUR_ADDRESS)
-        self.screen.show(
-            draw_validated(await self._stub.ValidateAndSave(request, timeout=_TIMEOUT_SECONDS), self.screen.style)
-        )
+        response = await self._stub.ValidateAndSave(request, timeout=_TIMEOUT_SECONDS)
+        response.ClearField("trace")  # it looks like the one above
+        self.screen.show(draw_validated(response, self.screen.style))
 
     async def _send(self) -> delivery_pb2.Delivery:
         key = f"walk-{uuid.uuid4()}"
@@ -212,9 +223,10 @@ class _Journey:
             wait=True,
         )
         first = (await self._stub.Send(request, timeout=_TIMEOUT_SECONDS)).delivery
-        self.screen.show(draw_delivery(first, self.screen.style))
         if first.state != delivery_pb2.DELIVERY_STATE_SENT:
+            self.screen.show(draw_delivery(first, self.screen.style))
             raise _Astray("The message should be sent by now.")
+        self._done(f"Sent: delivery {first.delivery_id}")
         again = await self._stub.Send(request, timeout=_TIMEOUT_SECONDS)
         if not again.replayed or again.delivery.delivery_id != first.delivery_id:
             raise _Astray(f"Sent again with the same key, it became another delivery: {again.delivery.delivery_id}")

@@ -168,12 +168,13 @@ def a_revision(*, now: datetime = NOW, **changes: Any) -> Revision:
 def a_configuration(*, settings: MailSettings | None = None, now: datetime = NOW, **changes: Any) -> Configuration:
     """Returns a configuration of version 2 whose revision 1 is active and proven; there is no draft."""
     active = a_revision(now=now, settings=settings or some_settings(), validate_time=now)
-    return replace(_a_configuration(now), version=2, active=active, **changes)
+    return replace(replace(_a_configuration(now), version=2, active=active), **changes)
 
 
 def a_draft(*, settings: MailSettings | None = None, now: datetime = NOW, **changes: Any) -> Configuration:
     """Returns a configuration of version 1 that has a draft alone."""
-    return replace(_a_configuration(now), draft=a_revision(now=now, settings=settings or some_settings()), **changes)
+    valid = replace(_a_configuration(now), draft=a_revision(now=now, settings=settings or some_settings()))
+    return replace(valid, **changes)
 
 
 def a_message(**changes: Any) -> WrittenMessage:

@@ -133,8 +133,8 @@ class Deliveries(Protocol):
         """
         Stores the delivery, its sealed content and its key, all or nothing; signals that work is due at commit.
 
-        When a live key is taken, stores nothing and returns what stands under it; of any number of concurrent callers one
-        is the first. An expired key is free again.
+        When a live key is taken, stores nothing and returns what stands under it; of any number of concurrent callers
+        one is the first. An expired key is free again.
         """
         ...
 

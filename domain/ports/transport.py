@@ -34,8 +34,10 @@ class Patience:
 
 
 BeforeContent = Callable[[], Awaitable[None]]
-"""Awaited once, immediately before the first byte of content leaves: the point of no return. Whatever it raises ends the
-attempt with nothing sent, and is raised to the caller."""
+"""
+Awaited once, immediately before the first byte of content leaves: the point of no return. Whatever it raises ends the
+attempt with nothing sent, and is raised to the caller.
+"""
 
 
 class MailTransport(Protocol):
@@ -53,11 +55,11 @@ class MailTransport(Protocol):
         """
         Offers the message once over a connection of its own; never retries.
 
-        *content* is the flattened message with CRLF line ends, not dot-stuffed. Each refusal, lost connection, timeout or
-        unspeakable peer is a result in the report, never an exception: before the point of no return it is a definite failure
-        (nothing was accepted), after it and without a complete reply its kind is IN_DOUBT. What happens after the server's
-        final 2xx (a failing QUIT, a reset) changes nothing. Credentials leave only on a connection secured as the settings
-        say.
+        *content* is the flattened message with CRLF line ends, not dot-stuffed. Each refusal, lost connection,
+        timeout or unspeakable peer is a result in the report, never an exception: before the point of no return it is
+        a definite failure (nothing was accepted), after it and without a complete reply its kind is IN_DOUBT. What
+        happens after the server's final 2xx (a failing QUIT, a reset) changes nothing. Credentials leave only on a
+        connection secured as the settings say.
 
         Raises only what *before_content* raises, and CancelledError.
         """

@@ -27,6 +27,8 @@ _USABLE_FOR: Final = timedelta(hours=24)
 _PAUSE: Final = timedelta(seconds=30)
 """The least time between two loads, so that made-up key ids cannot make mailport flood the issuer."""
 _SYMMETRIC: Final = "oct"
+_SHORTEST_RSA_BITS: Final = 2048
+"""RFC 7518 section 3.3."""
 
 PublicKey = RSAKey | ECKey | OKPKey
 LoadJwks = Callable[[], Awaitable[bytes]]
@@ -138,11 +140,12 @@ def _key(entry: object) -> PublicKey | None:
         return None
     try:
         key = JWKRegistry.import_key(entry)
-        # Reading a number that is no point of the curve, or no modulus, fails here rather than at the first token.
-        _ = key.public_key
+        if isinstance(key, RSAKey) and key.public_key.key_size < _SHORTEST_RSA_BITS:
+            return None
+        # A number that is no point of the curve fails here rather than at the first token.
+        return key if isinstance(key, PublicKey) and key.public_key is not None else None
     except Exception:  # whatever a broken key makes the library raise, the others still serve
         return None
-    return key if isinstance(key, PublicKey) else None
 
 
 async def _from_file(path: Path) -> bytes:

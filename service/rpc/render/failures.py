@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from domain.failures.failure import Failure
+from typing import Final
+
+from domain.failures.failure import Failure, Fix
 from domain.failures.trace import TlsSession, Trace, TraceStep
 from mailport.v1 import failure_pb2 as pb
 from service.rpc.render.values import duration, enum_value, text, timestamp
+
+_ENUM_PREFIXES: Final = {
+    "settings.smtp.security": "CONNECTION_SECURITY_",
+    "settings.mailbox.security": "CONNECTION_SECURITY_",
+}
 
 
 def render_failure(failure: Failure) -> pb.Failure:
@@ -19,13 +26,19 @@ def render_failure(failure: Failure) -> pb.Failure:
         cause=text(failure.cause),
         remedy=text(failure.remedy),
         retry_time=timestamp(failure.retry_time),
-        fixes=[pb.Fix(field=fix.field, value=fix.value) for fix in failure.fixes],
+        fixes=[_fix(fix) for fix in failure.fixes],
     )
 
 
 def render_optional_failure(failure: Failure | None) -> pb.Failure | None:
     """Returns the failure; None, which leaves the field unset, for None."""
     return render_failure(failure) if failure is not None else None
+
+
+def _fix(fix: Fix) -> pb.Fix:
+    """Writes the value as the API's JSON does, so that a caller can set it as it is."""
+    prefix = _ENUM_PREFIXES.get(fix.field, "")
+    return pb.Fix(field=fix.field, value=prefix + fix.value)
 
 
 def render_trace(trace: Trace) -> pb.Trace:

@@ -37,13 +37,13 @@ MINUTE = timedelta(minutes=1)
 class World:
     """A mailport without a network, a database and an edge."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, signals: FakeSignals | None = None, transport: FakeTransport | None = None) -> None:
         self.clock = FakeClock()
         self.entropy = FakeEntropy(clock=self.clock)
         self.vault = FakeVault()
-        self.signals = FakeSignals(clock=self.clock)
+        self.signals = signals or FakeSignals(clock=self.clock)
         self.store = FakeStore(clock=self.clock, vault=self.vault, signals=self.signals)
-        self.transport = FakeTransport(clock=self.clock)
+        self.transport = transport or FakeTransport(clock=self.clock)
         self.rules = SettingsRules()
         prove = Prove(transport=self.transport, clock=self.clock, entropy=self.entropy)
         self.prove = prove

@@ -78,9 +78,11 @@ def test_given_a_terminal_when_a_password_is_needed_then_it_is_asked_for_without
     controller, terminal = pty.openpty()
     arguments = ["configure", "alerts", "--username", "robot", "--server", mailport.address]
 
-    with subprocess.Popen([*MAILPORT, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True) as process:  # fmt: skip
+    with subprocess.Popen(
+        [*MAILPORT, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+    ) as process:
         os.close(terminal)
-        shown = _until(controller, b"stored one)")
+        shown = _until(controller, b"stored one): ")  # the blank comes once the echo is off
         os.write(controller, b"hunter2\n")
         shown += _rest(controller)
         code = process.wait(timeout=30)

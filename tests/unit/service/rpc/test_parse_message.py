@@ -21,17 +21,18 @@ from tests.unit.service.rpc.protobuf_messages import messages
 
 @given(messages(pb.Message))
 def test_given_any_message_when_parsed_and_judged_then_nothing_but_input_invalid_is_raised(written: pb.Message) -> None:
+    fields: list[str] = []
     try:
-        parsed = judge_message(parse_message(written), settings=settings(), now=NOW)
+        judge_message(parse_message(written), settings=settings(), now=NOW)
     except InputInvalid as refused:
-        assert all(violation.field.startswith("message") for violation in refused.violations)
-    else:
-        assert parsed.envelope.recipients
+        fields = [violation.field for violation in refused.violations]
+
+    assert all(field.startswith("message") for field in fields)
 
 
 def test_given_every_field_when_parsed_then_each_arrives() -> None:
     written = pb.Message(
-        **{"from": pb.Address(name="Alerts", address="alerts@example.com")},  # type: ignore[arg-type]
+        **{"from": pb.Address(name="Alerts", address="alerts@example.com")},
         to=[pb.Address(address="t@example.com")],
         cc=[pb.Address(address="c@example.com")],
         bcc=[pb.Address(address="b@example.com")],

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from domain.configuration import CONFIRMATION_LIFETIME, CONFIRMATION_TRIES
+from domain.configuration import CONFIRMATION_LIFETIME, CONFIRMATION_TRIES, Configuration
 from domain.delivery import DeliveryState
 from domain.errors import ConcurrentChange, InputInvalid, NotFound, NotReady
 from domain.reasons import Reason
+from service.usecases.validate_and_save import code_digest
 from tests.builders import (
     CONFIGURATION_ID,
     OTHER_TENANT,
     a_caller,
     a_configuration,
     a_delivery,
+    a_draft,
     a_revision,
     some_written_settings,
 )
+from tests.fakes.vault import FakeVault
 from tests.unit.service.world import CALLER, World
 
 CODE = "12345678"
@@ -139,3 +143,19 @@ async def test_given_another_tenant_when_it_brings_the_code_then_finds_no_config
         await world.confirm_validation(a_caller(tenant=OTHER_TENANT), CONFIGURATION_ID, CODE)
 
     assert world.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        a_draft(tenant=OTHER_TENANT),
+        a_draft(configuration_id="billing"),
+        replace(a_draft(), draft=a_revision(number=2)),
+    ],
+    ids=["tenant", "configuration", "draft"],
+)
+def test_given_a_code_when_hashed_then_it_fits_one_draft_of_one_configuration_alone(other: Configuration) -> None:
+    vault = FakeVault()
+
+    assert code_digest(vault, other, CODE) != code_digest(vault, a_draft(), CODE)
+    assert code_digest(vault, a_draft(), CODE) == code_digest(vault, a_draft(), CODE)

@@ -1,0 +1,374 @@
+"""What every Deliveries does with accepted messages (domain.ports.storage); the queue has a file of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from domain.delivery import Delivery, DeliveryState, RecipientState
+from domain.errors import NotFound, SecretUnreadable
+from domain.failures.failure import FailureKind
+from domain.message import InDoubtPolicy
+from domain.ports.storage import Accepted, DeliveryFilter, DeliveryPosition, IdempotencyRecord
+from tests.builders import (
+    CONFIGURATION_ID,
+    CONTENT,
+    OTHER_TENANT,
+    TENANT,
+    a_delivery,
+    a_delivery_id,
+    a_failure,
+    a_recipient,
+    an_address,
+    an_idempotency_record,
+)
+from tests.contract.conftest import Storage
+
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+NEVER_OURS = ["", "1", "not-a-uuid", "0199D0C0-0000-7000-8000-0000000000FF", "0199d0c0000070008000000000000001", "a\0b"]
+
+
+async def accept(
+    storage: Storage, delivery: Delivery, content: bytes = CONTENT, *, key: IdempotencyRecord | None = None
+) -> Accepted:
+    async with storage.uow() as work:
+        accepted = await work.deliveries.accept(delivery, content, key)
+        await work.commit()
+    return accepted
+
+
+async def find(storage: Storage, delivery: Delivery) -> Delivery | None:
+    async with storage.uow() as work:
+        return await work.deliveries.find(delivery.tenant, delivery.delivery_id)
+
+
+async def standing(storage: Storage, key: str, *, tenant: str = TENANT) -> Accepted | None:
+    async with storage.uow() as work:
+        return await work.deliveries.accepted(tenant, key)
+
+
+async def count(storage: Storage) -> int:
+    async with storage.uow() as work:
+        return len(await work.deliveries.page(TENANT, DeliveryFilter(), after=None, limit=1000))
+
+
+def a_key(storage: Storage, **changes: Any) -> IdempotencyRecord:
+    return an_idempotency_record(now=storage.now(), **changes)
+
+
+async def test_given_a_delivery_when_accepted_then_it_comes_back_as_it_was(storage: Storage) -> None:
+    delivery = a_delivery(now=storage.now())
+
+    accepted = await accept(storage, delivery)
+
+    assert accepted == Accepted(delivery=delivery, content_digest=b"", is_replay=False)
+    assert await find(storage, delivery) == delivery
+
+
+async def test_given_every_field_set_when_accepted_then_each_comes_back(storage: Storage) -> None:
+    now = storage.now()
+    failure = a_failure(FailureKind.THROTTLED)
+    delivery = a_delivery(
+        now=now,
+        sender=an_address('"r o"@example.com'),
+        recipients=(
+            a_recipient("anna@example.com", state=RecipientState.SENT, reply="250 ok", accept_time=now),
+            a_recipient("börte@example.com", state=RecipientState.REJECTED, failure=failure, reply="550 ✗"),
+        ),
+        state=DeliveryState.RETRYING,
+        in_doubt_policy=InDoubtPolicy.HOLD,
+        attempt_count=3,
+        doubt_count=1,
+        next_attempt_time=now + HOUR,
+        final_time=now + SECOND,
+        failure=failure,
+        data_center="eu-1",
+    )
+
+    await accept(storage, delivery)
+
+    assert await find(storage, delivery) == delivery
+
+
+@pytest.mark.parametrize("delivery_id", NEVER_OURS)
+async def test_given_an_id_that_is_not_one_of_ours_when_looked_for_then_none(
+    storage: Storage, delivery_id: str
+) -> None:
+    await accept(storage, a_delivery(now=storage.now()))
+
+    async with storage.uow() as work:
+        assert await work.deliveries.find(TENANT, delivery_id) is None
+        assert await work.deliveries.lock(TENANT, delivery_id) is None
+        assert await work.deliveries.attempts(TENANT, delivery_id) == ()
+
+
+async def test_given_another_tenant_when_it_looks_then_it_sees_nothing(storage: Storage) -> None:
+    delivery = a_delivery(now=storage.now())
+    await accept(storage, delivery, key=a_key(storage))
+    foreign = replace(delivery, tenant=OTHER_TENANT)
+
+    async with storage.uow() as work:
+        assert await work.deliveries.find(OTHER_TENANT, delivery.delivery_id) is None
+        assert await work.deliveries.lock(OTHER_TENANT, delivery.delivery_id) is None
+        assert await work.deliveries.attempts(OTHER_TENANT, delivery.delivery_id) == ()
+        assert await work.deliveries.accepted(OTHER_TENANT, "k1") is None
+        assert await work.deliveries.page(OTHER_TENANT, DeliveryFilter(), after=None, limit=10) == ()
+        with pytest.raises(NotFound):
+            await work.deliveries.content(foreign)
+
+
+async def test_given_p9_a_key_when_used_again_then_the_first_delivery_stands_and_nothing_is_stored(
+    storage: Storage,
+) -> None:
+    first = a_delivery(now=storage.now())
+    key = a_key(storage)
+    await accept(storage, first, key=key)
+
+    again = await accept(storage, a_delivery(now=storage.now()), key=key)
+
+    assert again == Accepted(delivery=first, content_digest=key.content_digest, is_replay=True)
+    assert await count(storage) == 1
+    assert await standing(storage, key.key) == again
+
+
+async def test_given_p9_a_key_when_used_with_other_content_then_the_callers_can_tell(storage: Storage) -> None:
+    first = a_delivery(now=storage.now())
+    await accept(storage, first, key=a_key(storage, content_digest=b"\x01" * 32))
+
+    again = await accept(storage, a_delivery(now=storage.now()), key=a_key(storage, content_digest=b"\x02" * 32))
+
+    assert again == Accepted(delivery=first, content_digest=b"\x01" * 32, is_replay=True)
+    assert await count(storage) == 1
+
+
+async def test_given_f47_twenty_callers_at_once_when_accepted_then_there_is_one_delivery_for_all(
+    storage: Storage,
+) -> None:
+    key = a_key(storage)
+
+    accepted = await asyncio.gather(*(accept(storage, a_delivery(now=storage.now()), key=key) for _ in range(20)))
+
+    assert len({each.delivery.delivery_id for each in accepted}) == 1
+    assert sorted(each.is_replay for each in accepted) == [False] + [True] * 19
+    assert await count(storage) == 1
+
+
+async def test_given_f47_a_caller_that_ends_before_its_commit_when_others_wait_then_one_of_them_is_first(
+    storage: Storage,
+) -> None:
+    key = a_key(storage)
+    lost = a_delivery(now=storage.now())
+
+    async with storage.uow() as work:
+        await work.deliveries.accept(lost, CONTENT, key)
+        waiting = [asyncio.create_task(accept(storage, a_delivery(now=storage.now()), key=key)) for _ in range(3)]
+        await asyncio.wait(waiting, timeout=0.05)
+        none_is_done = not any(task.done() for task in waiting)
+
+    accepted = [await task for task in waiting]
+    assert none_is_done
+    assert sorted(each.is_replay for each in accepted) == [False, True, True]
+    assert await find(storage, lost) is None
+
+
+async def test_given_f47_a_unit_that_failed_when_tried_again_then_the_key_is_free(storage: Storage) -> None:
+    key = a_key(storage)
+    async with storage.uow() as work:
+        await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, key)
+
+    free = await standing(storage, key.key)
+    again = await accept(storage, a_delivery(now=storage.now()), key=key)
+
+    assert free is None
+    assert not again.is_replay
+
+
+async def test_given_f47_the_same_key_of_two_tenants_when_accepted_then_they_are_independent(storage: Storage) -> None:
+    key = a_key(storage)
+    ours, theirs = a_delivery(now=storage.now()), a_delivery(now=storage.now(), tenant=OTHER_TENANT)
+
+    await accept(storage, ours, key=key)
+    other = await accept(storage, theirs, key=key)
+
+    assert not other.is_replay
+    found = [await standing(storage, key.key, tenant=tenant) for tenant in (TENANT, OTHER_TENANT)]
+    assert [each.delivery if each else None for each in found] == [ours, theirs]
+
+
+async def test_given_an_expired_key_when_used_then_it_is_free_again(storage: Storage) -> None:
+    first, second = a_delivery(now=storage.now()), a_delivery(now=storage.now())
+    await accept(storage, first, key=a_key(storage, expire_time=storage.now() - SECOND))
+
+    expired = await standing(storage, "k1")
+    again = await accept(storage, second, key=a_key(storage, content_digest=b"\x02" * 32))
+
+    assert expired is None
+    assert again == Accepted(delivery=second, content_digest=b"\x02" * 32, is_replay=False)
+    assert await find(storage, first) == first
+
+
+async def test_given_an_expired_key_when_many_use_it_at_once_then_there_is_one_delivery_for_all(
+    storage: Storage,
+) -> None:
+    await accept(storage, a_delivery(now=storage.now()), key=a_key(storage, expire_time=storage.now() - SECOND))
+
+    accepted = await asyncio.gather(
+        *(accept(storage, a_delivery(now=storage.now()), key=a_key(storage)) for _ in range(10))
+    )
+
+    assert len({each.delivery.delivery_id for each in accepted}) == 1
+    assert await count(storage) == 2
+
+
+async def test_given_the_same_key_twice_in_one_unit_when_accepted_then_the_second_is_a_replay(
+    storage: Storage,
+) -> None:
+    first, key = a_delivery(now=storage.now()), a_key(storage)
+
+    async with storage.uow() as work:
+        await work.deliveries.accept(first, CONTENT, key)
+        again = await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, key)
+        await work.commit()
+
+    assert again == Accepted(delivery=first, content_digest=key.content_digest, is_replay=True)
+
+
+@pytest.mark.parametrize("key", [" ", "~" * 255, "a'b\"c\\d%s%(x)s"])
+async def test_given_an_unusual_key_when_used_again_then_it_is_told_apart(storage: Storage, key: str) -> None:
+    first = await accept(storage, a_delivery(now=storage.now()), key=a_key(storage, key=key))
+
+    again = await accept(storage, a_delivery(now=storage.now()), key=a_key(storage, key=key))
+
+    assert again.delivery == first.delivery
+    assert await standing(storage, key + "x") is None
+
+
+@pytest.mark.parametrize("content", [b"", CONTENT, bytes(range(256)), b"\\x00\0\\"], ids=len)
+async def test_given_content_when_accepted_then_it_comes_back_byte_for_byte(storage: Storage, content: bytes) -> None:
+    delivery = a_delivery(now=storage.now())
+
+    await accept(storage, delivery, content)
+
+    async with storage.uow() as work:
+        assert await work.deliveries.content(delivery) == content
+
+
+async def test_given_content_of_5_mib_when_accepted_then_it_comes_back_byte_for_byte(storage: Storage) -> None:
+    delivery, content = a_delivery(now=storage.now()), os.urandom(5 * 1024 * 1024)
+
+    await accept(storage, delivery, content)
+
+    async with storage.uow() as work:
+        assert await work.deliveries.content(delivery) == content
+
+
+@pytest.mark.parametrize("how", ["key_lost", "corrupted"])
+async def test_given_f42_content_that_does_not_open_when_read_then_secret_unreadable_and_the_record_is_there(
+    storage: Storage, how: str
+) -> None:
+    delivery = a_delivery(now=storage.now())
+    await accept(storage, delivery)
+    if how == "key_lost":
+        storage.use_keys(2)
+    else:
+        await storage.corrupt_content(delivery.delivery_id)
+
+    async with storage.uow() as work:
+        with pytest.raises(SecretUnreadable):
+            await work.deliveries.content(delivery)
+        assert await work.deliveries.find(TENANT, delivery.delivery_id) == delivery
+
+
+async def test_given_shredded_content_when_read_then_not_found_and_the_record_is_there(storage: Storage) -> None:
+    delivery = a_delivery(now=storage.now())
+    await accept(storage, delivery)
+    await storage.shred(delivery.delivery_id)
+
+    async with storage.uow() as work:
+        with pytest.raises(NotFound):
+            await work.deliveries.content(delivery)
+        assert await work.deliveries.find(TENANT, delivery.delivery_id) == delivery
+
+
+async def pages(storage: Storage, where: DeliveryFilter, *, limit: int) -> AsyncIterator[tuple[Delivery, ...]]:
+    after = None
+    while True:
+        async with storage.uow() as work:
+            page = await work.deliveries.page(TENANT, where, after=after, limit=limit)
+        if not page:
+            return
+        yield page
+        after = DeliveryPosition(page[-1].create_time, page[-1].delivery_id)
+
+
+async def test_given_many_of_the_same_instant_when_paged_then_each_comes_once_newest_first(storage: Storage) -> None:
+    now = storage.now()
+    times = [now - HOUR, now, now, now, now, now, now + SECOND]
+    deliveries = [a_delivery(now=each) for each in times]
+    for delivery in deliveries:
+        await accept(storage, delivery)
+    await accept(storage, a_delivery(now=now, tenant=OTHER_TENANT))
+
+    found = [page async for page in pages(storage, DeliveryFilter(), limit=2)]
+
+    newest_first = sorted(deliveries, key=lambda each: (each.create_time, each.delivery_id), reverse=True)
+    assert [len(page) for page in found] == [2, 2, 2, 1]
+    assert [each for page in found for each in page] == newest_first
+
+
+async def test_given_filters_when_paged_then_only_what_fits_all_of_them_comes(storage: Storage) -> None:
+    now = storage.now()
+    kinds = {
+        "alerts, queued": a_delivery(now=now),
+        "alerts, held": a_delivery(now=now + SECOND, state=DeliveryState.HELD, next_attempt_time=None),
+        "news, queued": a_delivery(now=now + 2 * SECOND, configuration_id="news"),
+        "news, sent": a_delivery(now=now + 3 * SECOND, configuration_id="news", state=DeliveryState.SENT),
+    }
+    for delivery in kinds.values():
+        await accept(storage, delivery)
+    names = {delivery.delivery_id: name for name, delivery in kinds.items()}
+
+    async def matching(**fields: Any) -> list[str]:
+        async with storage.uow() as work:
+            found = await work.deliveries.page(TENANT, DeliveryFilter(**fields), after=None, limit=10)
+        return [names[each.delivery_id] for each in reversed(found)]
+
+    queued, sent = DeliveryState.QUEUED, DeliveryState.SENT
+    assert await matching() == list(kinds)
+    assert await matching(configuration_id=CONFIGURATION_ID) == ["alerts, queued", "alerts, held"]
+    assert await matching(configuration_id="al\0erts") == []
+    assert await matching(states=frozenset({queued})) == ["alerts, queued", "news, queued"]
+    assert await matching(states=frozenset({queued, sent}), configuration_id="news") == ["news, queued", "news, sent"]
+    assert await matching(created_from=now + SECOND) == ["alerts, held", "news, queued", "news, sent"]
+    assert await matching(created_before=now + SECOND) == ["alerts, queued"]
+    assert await matching(created_from=now + SECOND, created_before=now + 2 * SECOND) == ["alerts, held"]
+    assert await matching(created_from=now + HOUR) == []
+
+
+async def test_given_filters_and_a_position_when_paged_then_the_rest_of_what_fits_comes(storage: Storage) -> None:
+    now = storage.now()
+    for number in range(6):
+        await accept(storage, a_delivery(now=now, configuration_id="odd" if number % 2 else "even"))
+
+    found = [page async for page in pages(storage, DeliveryFilter(configuration_id="odd"), limit=2)]
+
+    assert [len(page) for page in found] == [2, 1]
+    assert {each.configuration_id for page in found for each in page} == {"odd"}
+
+
+async def test_given_a_position_below_everything_when_paged_then_nothing_comes(storage: Storage) -> None:
+    now = storage.now()
+    await accept(storage, a_delivery(now=now))
+
+    async with storage.uow() as work:
+        position = DeliveryPosition(now - HOUR, a_delivery_id())
+        page = await work.deliveries.page(TENANT, DeliveryFilter(), after=position, limit=10)
+
+    assert page == ()

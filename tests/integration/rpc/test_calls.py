@@ -1,0 +1,361 @@
+"""Calls through a real server: what use cases are asked, what clients are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+
+from domain.caller import DEFAULT_CALLER
+from domain.delivery import DeliveryState
+from domain.errors import ConfigInvalid, NotFound, ProviderRefused, Unavailable, Violation
+from domain.failures.failure import FailureKind
+from domain.message import WrittenAddress
+from domain.ports.storage import DeliveryFilter, DeliveryPosition
+from domain.reasons import Reason
+from domain.settings.written import WrittenSettings, WrittenSmtp
+from mailport.v1 import configuration_pb2, delivery_pb2, failure_pb2, mailbox_service_pb2
+from mailport.v1 import mail_service_pb2 as pb
+from service.usecases import send_test
+from service.usecases.get_options import FormOptions
+from service.usecases.paging import Page
+from service.usecases.prove import Proof
+from service.usecases.send import Sent
+from service.usecases.validate_and_save import Validated
+from tests.integration.rpc.edge import an_edge, first_of, refusal
+from tests.unit.service.rpc.builders import (
+    ALERTS,
+    DELIVERY_ID,
+    NOW,
+    PASSWORD,
+    a_configuration_view,
+    a_delivery_view,
+    a_failure,
+    a_revision,
+    a_trace,
+    a_warning,
+    an_attempt,
+)
+
+NOT_YET: list[tuple[str, str, type[Message]]] = [
+    ("mail", "Authorize", pb.AuthorizeRequest),
+    ("mail", "CompleteAuth", pb.CompleteAuthRequest),
+    ("mail", "RevokeAuth", pb.RevokeAuthRequest),
+    ("mail", "CancelDelivery", pb.CancelDeliveryRequest),
+    ("mail", "RetryDelivery", pb.RetryDeliveryRequest),
+    ("mail", "Explain", pb.ExplainRequest),
+    ("mailbox", "ListFolders", mailbox_service_pb2.ListFoldersRequest),
+    ("mailbox", "ListMessages", mailbox_service_pb2.ListMessagesRequest),
+    ("mailbox", "SetFlags", mailbox_service_pb2.SetFlagsRequest),
+    ("mailbox", "MoveMessage", mailbox_service_pb2.MoveMessageRequest),
+]
+NOT_YET_STREAMED: list[tuple[str, str, Any]] = [
+    ("mail", "WatchDeliveries", pb.WatchDeliveriesRequest()),
+    ("mail", "SendStream", iter([pb.SendStreamRequest(client_reference="1")])),
+    ("mailbox", "GetMessage", mailbox_service_pb2.GetMessageRequest()),
+    ("mailbox", "WatchMailbox", mailbox_service_pb2.WatchMailboxRequest()),
+]
+
+
+async def test_given_settings_when_configured_then_the_use_case_gets_them_and_warnings_come_back() -> None:
+    async with an_edge() as edge:
+        edge.use_cases.returns("configure", a_configuration_view(draft=a_revision(2, warnings=(a_warning(),))))
+        settings = configuration_pb2.Settings(
+            from_address="a@example.com", smtp=configuration_pb2.SmtpTransport(host="smtp.example.com", port=587)
+        )
+
+        response = await edge.mail.Configure(
+            pb.ConfigureRequest(configuration_id="alerts", settings=settings, etag='"6"')
+        )
+
+    written = WrittenSettings(from_address="a@example.com", transport=WrittenSmtp(host="smtp.example.com", port=587))
+    assert edge.use_cases.asked == [("configure", (DEFAULT_CALLER, "alerts", written), {"etag": '"6"'})]
+    assert response.configuration.etag == '"7"'
+    assert [each.reason for each in response.warnings] == ["TLS_VERSION_OLD"]
+
+
+async def test_given_an_id_when_a_configuration_is_read_deleted_or_confirmed_then_the_use_case_gets_it() -> None:
+    async with an_edge() as edge:
+        edge.use_cases.returns("get_configuration", a_configuration_view())
+        edge.use_cases.returns("delete_configuration", None)
+        edge.use_cases.returns("confirm_validation", a_configuration_view())
+
+        read = await edge.mail.GetConfiguration(pb.GetConfigurationRequest(configuration_id="alerts"))
+        deleted = await edge.mail.DeleteConfiguration(
+            pb.DeleteConfigurationRequest(configuration_id="alerts", etag="e")
+        )
+        confirmed = await edge.mail.ConfirmValidation(
+            pb.ConfirmValidationRequest(configuration_id="alerts", code="1234 5678")
+        )
+
+    assert edge.use_cases.asked == [
+        ("get_configuration", (DEFAULT_CALLER, "alerts"), {}),
+        ("delete_configuration", (DEFAULT_CALLER, "alerts"), {"etag": "e"}),
+        ("confirm_validation", (DEFAULT_CALLER, "alerts", "1234 5678"), {}),
+    ]
+    assert read.configuration.configuration_id == confirmed.configuration.configuration_id == "alerts"
+    assert deleted.grant_revocation == configuration_pb2.GRANT_REVOCATION_NO_GRANT
+
+
+async def test_given_pages_when_listed_then_each_token_leads_to_the_next_page() -> None:
+    where = DeliveryFilter(configuration_id="alerts", states=frozenset({DeliveryState.SENT}))
+    async with an_edge() as edge:
+        edge.use_cases.returns("list_configurations", Page((a_configuration_view(),), has_more=True))
+        edge.use_cases.returns("list_deliveries", Page((a_delivery_view(),), has_more=True))
+        asked = {"configuration_id": "alerts", "states": [delivery_pb2.DELIVERY_STATE_SENT], "page_size": 1}
+
+        configurations = await edge.mail.ListConfigurations(pb.ListConfigurationsRequest(page_size=1))
+        await edge.mail.ListConfigurations(
+            pb.ListConfigurationsRequest(page_size=1, page_token=configurations.next_page_token)
+        )
+        deliveries = await edge.mail.ListDeliveries(pb.ListDeliveriesRequest(**asked))
+        await edge.mail.ListDeliveries(pb.ListDeliveriesRequest(**asked, page_token=deliveries.next_page_token))
+        other = await refusal(edge.mail.ListDeliveries(pb.ListDeliveriesRequest(page_token=deliveries.next_page_token)))
+
+    position = DeliveryPosition(NOW, DELIVERY_ID)
+    assert [named for _, _, named in edge.use_cases.asked] == [
+        {"size": 1, "after": ""},
+        {"size": 1, "after": "alerts"},
+        {"size": 1, "after": None},
+        {"size": 1, "after": position},
+    ]
+    assert edge.use_cases.asked[-1][1] == (DEFAULT_CALLER, where)
+    assert (other.code, other.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
+
+
+async def test_given_options_when_asked_then_they_are_told() -> None:
+    async with an_edge() as edge:
+        edge.use_cases.returns(
+            "get_options", FormOptions(providers=(), data_centers=("eu-1",), callback_url="https://x")
+        )
+
+        response = await edge.mail.GetOptions(pb.GetOptionsRequest())
+
+    assert response.callback_url == "https://x"
+    assert len(response.tls_versions) == 4
+
+
+async def test_given_a_proof_when_validated_then_the_use_case_learns_the_time_that_is_left() -> None:
+    async with an_edge() as edge:
+        edge.use_cases.returns("validate_and_save", Validated(a_configuration_view(), a_trace(), ALERTS, None))
+
+        response = await edge.mail.ValidateAndSave(
+            pb.ValidateAndSaveRequest(
+                configuration_id="alerts", user_email="u@example.com", require_confirmation=True, etag="e"
+            ),
+            timeout=20,
+        )
+
+    ((_, arguments, named),) = edge.use_cases.asked
+    assert arguments == (DEFAULT_CALLER, "alerts")
+    assert timedelta(seconds=19) < named.pop("time_left") <= timedelta(seconds=20.1)
+    assert named == {"user_email": "u@example.com", "require_confirmation": True, "etag": "e"}
+    assert response.validation_recipient == "alerts@example.com"
+
+
+@pytest.mark.parametrize(("has_settings", "unsaved"), [(False, None), (True, WrittenSettings())])
+async def test_given_a_test_mail_when_sent_then_unsaved_settings_are_told_from_none(
+    has_settings: bool, unsaved: WrittenSettings | None
+) -> None:
+    proof = Proof(message_id="<1@example.com>", trace=a_trace(), reply="250 OK")
+    async with an_edge() as edge:
+        sent = send_test.TestSent(proof=proof, tested=send_test.Tested.DRAFT, warnings=())
+        edge.use_cases.returns("send_test", sent)
+        request = pb.SendTestRequest(configuration_id="alerts", to="t@example.com")
+        if has_settings:
+            request.settings.SetInParent()
+
+        response = await edge.mail.SendTest(request)
+
+    ((_, arguments, named),) = edge.use_cases.asked
+    assert arguments == (DEFAULT_CALLER, "alerts")
+    assert (named["to"], named["unsaved"]) == ("t@example.com", unsaved)
+    assert response.provider_reply == "250 OK"
+
+
+async def test_given_unsaved_settings_when_tested_then_no_configuration_need_be_named() -> None:
+    async with an_edge() as edge:
+        edge.use_cases.raises("send_test", NotFound("asked"))
+        unsaved = pb.SendTestRequest(to="t@example.com", settings=configuration_pb2.Settings(from_name="x"))
+
+        with_settings = await refusal(edge.mail.SendTest(unsaved))
+        without = await refusal(edge.mail.SendTest(pb.SendTestRequest(to="t@example.com")))
+
+    assert with_settings.message == "asked"
+    assert (without.code, without.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_REQUIRED")
+
+
+async def test_given_a_message_when_sent_then_the_delivery_comes_back() -> None:
+    async with an_edge() as edge:
+        edge.use_cases.returns("send", Sent(view=a_delivery_view(), is_replay=True))
+        message = delivery_pb2.Message(to=[delivery_pb2.Address(address="t@example.com")])
+
+        response = await edge.mail.Send(
+            pb.SendRequest(configuration_id="alerts", message=message, idempotency_key="k1", wait=True)
+        )
+
+    ((_, arguments, named),) = edge.use_cases.asked
+    assert arguments[:2] == (DEFAULT_CALLER, "alerts")
+    assert arguments[2].to == (WrittenAddress("t@example.com"),)
+    assert (named["key"], named["wait"]) == ("k1", True)
+    assert timedelta(seconds=29) < named["time_left"] <= timedelta(seconds=30)
+    assert (response.delivery.delivery_id, response.replayed) == (DELIVERY_ID, True)
+
+
+async def test_given_a_delivery_when_read_then_its_attempts_are_told() -> None:
+    async with an_edge() as edge:
+        edge.use_cases.returns("get_delivery", a_delivery_view(an_attempt(1), an_attempt(2)))
+
+        response = await edge.mail.GetDelivery(pb.GetDeliveryRequest(delivery_id=DELIVERY_ID))
+
+    assert [attempt.number for attempt in response.delivery.attempts] == [1, 2]
+
+
+@pytest.mark.parametrize(("service", "rpc", "request_type"), NOT_YET)
+async def test_given_an_rpc_of_a_later_version_when_called_then_it_says_so(
+    service: str, rpc: str, request_type: type[Message]
+) -> None:
+    async with an_edge() as edge:
+        refused = await refusal(getattr(getattr(edge, service), rpc)(request_type()))
+
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED")
+    assert f"does not offer {rpc} yet" in refused.message
+
+
+@pytest.mark.parametrize(("service", "rpc", "request_"), NOT_YET_STREAMED)
+async def test_given_a_stream_of_a_later_version_when_called_then_it_says_so(
+    service: str, rpc: str, request_: Any
+) -> None:
+    async with an_edge() as edge:
+        refused = await refusal(first_of(getattr(getattr(edge, service), rpc)(request_)))
+
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED")
+    assert rpc in refused.message
+
+
+async def test_given_wrong_settings_when_configured_then_the_client_reads_every_violation() -> None:
+    violations = [
+        Violation("settings.smtp.port", Reason.PORT_OUT_OF_RANGE, "70000 is no port.", "Use 587."),
+        Violation("settings.smtp.host", Reason.HOST_INVALID, "No host: „x“.", "Write it alone."),
+    ]
+    async with an_edge() as edge:
+        edge.use_cases.raises("configure", ConfigInvalid(violations))
+
+        refused = await refusal(edge.mail.Configure(pb.ConfigureRequest(configuration_id="alerts")))
+
+    assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_SETTINGS")
+    assert [each.field for each in refused.detail(BadRequest).field_violations] == [each.field for each in violations]
+    assert refused.detail(BadRequest).field_violations[1].description == "No host: „x“. Write it alone."
+
+
+async def test_given_a_server_that_says_no_at_length_when_tested_then_a_default_client_reads_failure_and_remedy() -> (
+    None
+):
+    failure = a_failure(kind=FailureKind.TRANSIENT, provider_reply="ß" * 1024, cause="漢" * 2000)
+    async with an_edge() as edge:
+        edge.use_cases.raises("send_test", ProviderRefused(failure, trace=a_trace(steps=100, reply="x" * 512)))
+
+        refused = await refusal(edge.mail.SendTest(pb.SendTestRequest(configuration_id="alerts", to="t@example.com")))
+
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "AUTH_REJECTED")
+    assert refused.detail(failure_pb2.Failure).remedy == "Enter the password again."
+
+
+async def test_given_a_database_that_is_away_when_called_then_the_delay_is_told() -> None:
+    async with an_edge() as edge:
+        edge.use_cases.raises("get_delivery", Unavailable("The database is away.", retry_after=timedelta(seconds=3)))
+
+        refused = await refusal(edge.mail.GetDelivery(pb.GetDeliveryRequest(delivery_id="d")))
+
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE")
+    assert refused.detail(RetryInfo).retry_delay.ToTimedelta() == timedelta(seconds=3)
+
+
+async def test_given_a_fault_when_called_then_client_and_log_share_the_incident_and_no_text_leaks_f41(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with an_edge() as edge:
+        edge.use_cases.raises("send_test", RuntimeError(f"could not sign in with {PASSWORD}"))
+        request = pb.SendTestRequest(
+            configuration_id="alerts",
+            to="t@example.com",
+            settings=configuration_pb2.Settings(basic=configuration_pb2.BasicAuthentication(password=PASSWORD)),
+        )
+
+        refused = await refusal(edge.mail.SendTest(request))
+
+    assert (refused.code, refused.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert refused.metadata["incident_id"] in refused.message
+    faults = [record for record in caplog.records if record.getMessage() == "rpc_failed"]
+    assert [vars(record)["incident_id"] for record in faults] == [refused.metadata["incident_id"]]
+    everything = " ".join(str(vars(record)) for record in caplog.records) + str(refused)
+    assert PASSWORD not in everything
+    assert "t@example.com" not in everything
+
+
+async def test_given_calls_when_they_end_then_each_leaves_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with an_edge() as edge:
+        edge.use_cases.returns("get_options", FormOptions(providers=(), data_centers=(), callback_url=""))
+        edge.use_cases.raises("get_delivery", NotFound("There is none."))
+
+        await edge.mail.GetOptions(pb.GetOptionsRequest())
+        await refusal(edge.mail.GetDelivery(pb.GetDeliveryRequest(delivery_id="d")))
+        await refusal(first_of(edge.mail.WatchDeliveries(pb.WatchDeliveriesRequest())))
+
+    lines = [vars(record) for record in caplog.records if record.getMessage() == "rpc_answered"]
+    assert [
+        (line["method"].rpartition("/")[2], line["code"], line.get("reason"), line["tenant"]) for line in lines
+    ] == [
+        ("GetOptions", "OK", None, "default"),
+        ("GetDelivery", "NOT_FOUND", "NOT_FOUND", "default"),
+        ("WatchDeliveries", "UNIMPLEMENTED", "NOT_IMPLEMENTED", "default"),
+    ]
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xff\xff", b"\x0a\x02\xff\xfe", b"\x0a\x7fshort"])
+async def test_given_bytes_that_are_no_request_when_called_then_they_are_refused_as_input(raw: bytes) -> None:
+    async with an_edge() as edge:
+        call: Any = edge.channel.unary_unary("/mailport.v1.MailService/GetConfiguration")
+
+        refused = await refusal(call(raw))
+
+    assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "VALUE_MALFORMED")
+    assert edge.use_cases.asked == []
+
+
+async def test_given_a_streamed_request_of_bytes_that_are_none_when_called_then_the_stream_is_refused() -> None:
+    async with an_edge() as edge:
+        call: Any = edge.channel.stream_stream("/mailport.v1.MailService/SendStream")
+
+        refused = await refusal(first_of(call(iter([b"\xff"]))))
+
+    assert refused.code in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+async def test_given_a_method_that_does_not_exist_when_called_then_it_is_unimplemented() -> None:
+    async with an_edge() as edge:
+        call: Any = edge.channel.unary_unary("/mailport.v1.MailService/Nope")
+
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(b"")
+
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_given_twenty_calls_at_once_when_answered_then_each_is_answered_once_f47() -> None:
+    async with an_edge() as edge:
+        edge.use_cases.returns("send", Sent(view=a_delivery_view(), is_replay=False))
+        request = pb.SendRequest(configuration_id="alerts", idempotency_key="k1")
+
+        responses = await asyncio.gather(*(edge.mail.Send(request) for _ in range(20)))
+
+    assert {response.delivery.delivery_id for response in responses} == {DELIVERY_ID}
+    assert len(edge.use_cases.asked) == 20

@@ -1,0 +1,44 @@
+"""The provider's side of a consent: code exchange, refresh, revocation."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from domain.secret import Secret
+from domain.settings.model import OAuthAuthentication
+from domain.token import TokenAnswer, TokenRefusal
+
+
+class Revocation(StrEnum):
+    """What became of a revocation (RFC 7009)."""
+
+    REVOKED = "REVOKED"
+    NOT_SUPPORTED = "NOT_SUPPORTED"
+    """The provider has no endpoint for it."""
+    FAILED = "FAILED"
+    """The endpoint did not say yes; the grant may live on there."""
+
+
+class AuthorizationServer(Protocol):
+    """
+    One request a call: never repeated once it was sent, at most 15 seconds, answers of 256 KiB at most, no redirects.
+
+    Secrets go only to the endpoints of *client*. What a server says is a result, never an exception.
+    """
+
+    async def exchange(
+        self, client: OAuthAuthentication, *, code: Secret, verifier: Secret, redirect_url: str, scopes: tuple[str, ...]
+    ) -> TokenAnswer | TokenRefusal:
+        """Exchanges a code (RFC 6749 section 4.1.3, RFC 7636); *scopes* are of one resource and sent where needed."""
+        ...
+
+    async def refresh(
+        self, client: OAuthAuthentication, *, refresh_token: Secret, scopes: tuple[str, ...]
+    ) -> TokenAnswer | TokenRefusal:
+        """Refreshes (RFC 6749 section 6) for *scopes*, which are of one resource; empty: as granted."""
+        ...
+
+    async def revoke(self, client: OAuthAuthentication, *, token: Secret) -> Revocation:
+        """Revokes a refresh token; a token that is dead already counts as REVOKED."""
+        ...

@@ -1,12 +1,17 @@
-"""Whether a consent that was given still serves the settings: rule 6."""
+"""What a user's consent gave, stored apart from the settings, and whether it still serves them: rules 6 and 8."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
+from domain.failures.failure import Failure
 from domain.host import Host
 from domain.providers import oauth_provider_of
 from domain.providers.preset import OAuthProvider
+from domain.resource import Resource
+from domain.secret import Secret
 from domain.settings.model import MailSettings, OAuthAuthentication
 from domain.settings.scopes import comparable
 from domain.settings.urls import Url, parse_url
@@ -22,6 +27,83 @@ class GrantBasis:
     username: str
     scopes: frozenset[str]
     """As they were asked for."""
+
+
+class GrantState(StrEnum):
+    """Whether the refresh token still serves."""
+
+    AUTHORIZED = "AUTHORIZED"
+    REFRESH_IN_DOUBT = "REFRESH_IN_DOUBT"
+    """
+    A refresh was sent and its answer never stored, so the provider may have replaced the refresh token.
+
+    The stored one is tried again, until one definite answer: tokens make it AUTHORIZED, ``invalid_grant`` ends it.
+    """
+    REAUTHORIZATION_REQUIRED = "REAUTHORIZATION_REQUIRED"
+    """The provider no longer accepts it: nothing is asked any more until a new consent (F29)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """What opens one resource for a while."""
+
+    resource: Resource
+    token: Secret
+    issue_time: datetime
+    """When it was asked for, so that the time its answer took is not counted as lifetime."""
+    expire_time: datetime
+    generation: int
+    """The grant's generation that brought it; a server that refuses it speaks of this one (P10)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """
+    One refresh token and an access token per resource, of one configuration.
+
+    `generation` rises with each new pair of tokens, consents included; what is stored is replaced only by who knows
+    the present one. Changes come from `domain.token_life` and `domain.consent_answer`.
+    """
+
+    tenant: str
+    configuration_id: str
+    basis: GrantBasis
+    account: str
+    """Who consented, as the provider names it; empty when it did not tell."""
+    granted_scopes: tuple[str, ...]
+    """As the provider wrote them; what was asked for where it did not say (RFC 6749 section 5.1)."""
+    refresh_token: Secret
+    authorize_time: datetime
+    generation: int = 1
+    access_tokens: tuple[AccessToken, ...] = ()
+    """One a resource at most, in the order of the resources' names."""
+    refresh_time: datetime | None = None
+    """When a refresh last succeeded; None: never since the consent."""
+    refresh_token_expire_time: datetime | None = None
+    """When the refresh token ends whatever happens; None: the provider did not say."""
+    state: GrantState = GrantState.AUTHORIZED
+    failure: Failure | None = None
+    """Why the last refresh failed; None after one that succeeded."""
+    failing_since: datetime | None = None
+    """When the first of the refreshes failed that have failed in a row."""
+    failure_count: int = 0
+    """How many refreshes have failed in a row."""
+    retry_time: datetime | None = None
+    """Not to ask the token endpoint before; None: at once."""
+
+    @property
+    def is_dead(self) -> bool:
+        """Tells whether only a new consent helps."""
+        return self.state is GrantState.REAUTHORIZATION_REQUIRED
+
+    @property
+    def last_use_time(self) -> datetime:
+        """Returns when the refresh token was last given or used: what idle limits count from."""
+        return self.refresh_time or self.authorize_time
+
+    def access_token(self, resource: Resource) -> AccessToken | None:
+        """Returns the access token for *resource*, ended or not, or None."""
+        return next((token for token in self.access_tokens if token.resource == resource), None)
 
 
 def basis_of(authentication: OAuthAuthentication) -> GrantBasis:
@@ -47,7 +129,7 @@ def covers(basis: GrantBasis, settings: MailSettings) -> bool:
     wanted = settings.authentication
     if not isinstance(wanted, OAuthAuthentication):
         return False
-    issuer = _issuer(wanted)
+    issuer = issuer_of(wanted)
     return (
         basis.client_id == wanted.client_id
         and basis.authorization_endpoint == wanted.authorization_endpoint
@@ -57,7 +139,8 @@ def covers(basis: GrantBasis, settings: MailSettings) -> bool:
     )
 
 
-def _issuer(authentication: OAuthAuthentication) -> OAuthProvider:
+def issuer_of(authentication: OAuthAuthentication) -> OAuthProvider:
+    """Returns by whose rules these endpoints speak: the provider chosen, or behind CUSTOM the one whose host it is."""
     if authentication.provider is not OAuthProvider.CUSTOM:
         return authentication.provider
     host = _host(authentication.token_endpoint)

@@ -12,8 +12,10 @@ from psycopg_pool import AsyncConnectionPool
 
 from adapters.postgres.configurations import PostgresConfigurations
 from adapters.postgres.connection import BoundedConnection
+from adapters.postgres.consents import PostgresConsents
 from adapters.postgres.deliveries import PostgresDeliveries
 from adapters.postgres.failures import translated
+from adapters.postgres.grants import PostgresGrants
 from adapters.postgres.session import Session
 from domain.errors import Unavailable
 from domain.ports.vault import Vault
@@ -32,6 +34,16 @@ class PostgresUnitOfWork:
         return self._configurations
 
     @property
+    def consents(self) -> PostgresConsents:
+        """The consent sessions as this transaction sees them."""
+        return self._consents
+
+    @property
+    def grants(self) -> PostgresGrants:
+        """The grants as this transaction sees them."""
+        return self._grants
+
+    @property
     def deliveries(self) -> PostgresDeliveries:
         """The deliveries as this transaction sees them."""
         return self._deliveries
@@ -42,6 +54,8 @@ class PostgresUnitOfWork:
             self._connection = await stack.enter_async_context(self._pool.connection())
             session = Session(self._connection)
             self._configurations = PostgresConfigurations(session=session, vault=self._vault)
+            self._consents = PostgresConsents(session=session, vault=self._vault)
+            self._grants = PostgresGrants(session=session, vault=self._vault)
             self._deliveries = PostgresDeliveries(session=session, vault=self._vault)
             stack.push_async_callback(_roll_back, self._connection)  # the pool would commit
             self._stack = stack.pop_all()

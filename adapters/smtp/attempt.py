@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from adapters.smtp.bearer import Bearer
 from adapters.smtp.dialling import Dialled, Unreachable, dial
 from adapters.smtp.dialogue import Dialogue, Timer, Witness
 from adapters.smtp.scrub import Scrubber
@@ -20,12 +21,12 @@ from adapters.smtp.verdicts import each_error, settle, tls_fault, unreachable_fa
 from adapters.smtp.wire import Wire
 from domain.connection import ConnectionSecurity
 from domain.failures.evidence import Evidence, Symptom
-from domain.failures.explain import LONGEST_REPLY, cut, explain
+from domain.failures.explain import LONGEST_REPLY, cut
 from domain.failures.failure import Failure, Stage
 from domain.message import Envelope
 from domain.ports.environment import Clock
 from domain.ports.network import EgressDenied, NameUnavailable, NameUnknown, PeerAddress, Resolver
-from domain.ports.transport import BeforeContent, Patience, Report
+from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
 from domain.settings.model import BasicAuthentication, OAuthAuthentication, SmtpTransport
 
 _LOOKUP: Final = timedelta(seconds=20)
@@ -53,11 +54,13 @@ class Attempt:
         clock: Clock,
         host_name: str,
         patience: Patience,
+        tokens: TokenSource | None = None,
     ) -> None:
         self.wire: Wire | None = None
         self.may_say_goodbye = False
         self._smtp = smtp
         self._authentication = authentication
+        self._tokens = tokens
         self._resolver = resolver
         self._contexts = contexts
         self._host_name = host_name
@@ -71,13 +74,13 @@ class Attempt:
         submission: Submission | None = None
         failure: Failure | None = None
         try:
-            session = await self._open(self._usable_authentication())
+            session = await self._open(await self._usable_authentication())
             submission = Submission(session=session, envelope=envelope, content=content, before_content=before_content)
             await submission.run()
             self.may_say_goodbye = submission.may_say_goodbye
         except Stopped as stopped:
             self.may_say_goodbye = stopped.is_answer and (submission is None or submission.may_say_goodbye)
-            failure = explain(stopped.evidence)
+            failure = stopped.failure
         verdicts = settle(
             envelope.recipients,
             refused=submission.refused if submission else {},
@@ -86,20 +89,31 @@ class Attempt:
         )
         return Report(verdicts=verdicts, trace=self._trace.trace(), failure=failure)
 
-    def _usable_authentication(self) -> BasicAuthentication | None:
+    async def _usable_authentication(self) -> BasicAuthentication | Bearer | None:
+        """Returns what to sign in with; without it nothing is dialled."""
         authentication = self._authentication
         if isinstance(authentication, OAuthAuthentication):
-            with self._trace.step(Stage.AUTH):
-                raise Stopped(self._witness.saw(Stage.AUTH, Symptom.NO_CONSENT))
+            return await self._bearer(authentication.username)
         if authentication is not None and not authentication.password:
             with self._trace.step(Stage.AUTH):
                 raise Stopped(self._witness.saw(Stage.AUTH, Symptom.NO_SECRET))
         return authentication
 
-    async def _open(self, authentication: BasicAuthentication | None) -> Session:
+    async def _bearer(self, username: str) -> Bearer:
+        if self._tokens is None:
+            with self._trace.step(Stage.AUTH):
+                raise Stopped(self._witness.saw(Stage.AUTH, Symptom.NO_CONSENT))
+        bearer = Bearer(
+            username=username, tokens=self._tokens, witness=self._witness, trace=self._trace, timer=self._timer
+        )
+        await bearer.fetch()
+        return bearer
+
+    async def _open(self, authentication: BasicAuthentication | Bearer | None) -> Session:
         """Returns a session that is signed in, on the first address that serves one."""
         context = await self._context()
-        addresses = await self._look_up()
+        addresses = found = await self._look_up()
+        has_come_back = False
         while True:
             dialled = await self._connect(addresses)
             peer = dialled.peer
@@ -108,8 +122,13 @@ class Attempt:
                 session = await self._begin(dialled, context)
                 await session.open(authentication, context=context, speaks_tls=partial(self._speaks_tls, peer))
             except Stopped as stopped:
+                if not self._timer.seconds_left:
+                    raise
+                if _has_hung_up(stopped.evidence, authentication) and not has_come_back:
+                    # The server refused the first token and did not wait for the second.
+                    has_come_back, addresses = True, [peer, *(address for address in found if address != peer)]
                 # Nothing was said about this mail yet; another address may be in better health (RFC 5321 section 5.1).
-                if not (addresses and self._timer.seconds_left and _may_fare_better_elsewhere(stopped.evidence)):
+                elif not (addresses and _may_fare_better_elsewhere(stopped.evidence)):
                     raise
                 if self.wire is not None:
                     self.wire.abort()
@@ -201,6 +220,11 @@ class Attempt:
 
 def _last_words(failure: Failure) -> str:
     return cut(f"{failure.provider_code} {failure.provider_reply}".strip(), LONGEST_REPLY)
+
+
+def _has_hung_up(evidence: Evidence, authentication: BasicAuthentication | Bearer | None) -> bool:
+    renewed = isinstance(authentication, Bearer) and authentication.is_renewed
+    return renewed and evidence.stage is Stage.AUTH and (evidence.symptom is Symptom.LOST or evidence.code == 421)
 
 
 def _may_fare_better_elsewhere(evidence: Evidence) -> bool:

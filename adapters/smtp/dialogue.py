@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from adapters.smtp.replies import MalformedReply, Reply, ReplyTooLarge
 from adapters.smtp.scrub import Scrubber
@@ -13,10 +13,11 @@ from adapters.smtp.tracing import Stopped
 from adapters.smtp.verdicts import Heard, hear
 from adapters.smtp.wire import Wire
 from domain.failures.evidence import Evidence, Surface, Symptom
-from domain.failures.failure import Stage
+from domain.failures.failure import Failure, Stage
 from domain.ports.environment import Clock
 from domain.ports.transport import Patience
 from domain.providers import preset_for_host
+from domain.secret import Secret
 from domain.settings.model import SmtpTransport
 
 _SURFACES = {Stage.DNS: Surface.DNS, Stage.CONNECT: Surface.CONNECT, Stage.TLS: Surface.TLS}
@@ -32,11 +33,24 @@ class Witness:
         self._scrubber = scrubber
         self._clock = clock
 
+    @property
+    def server(self) -> tuple[str, int]:
+        """Host and port as configured."""
+        return self._smtp.host.name, self._smtp.port
+
+    def now(self) -> datetime:
+        """Returns the instant."""
+        return self._clock.now()
+
+    def never_repeat(self, token: Secret, *responses: bytes) -> None:
+        """Takes *token*, and the *responses* that hold it, out of all that is heard from now on."""
+        self._scrubber.learn_token(token, *responses)
+
     def hear(self, reply: Reply) -> Heard:
         """Takes a reply apart, scrubbed."""
         return hear(reply, self._scrubber.clean)
 
-    def answered(self, stage: Stage, reply: Reply, *, detail: str = "") -> Evidence:
+    def answered(self, stage: Stage, reply: Reply, *, detail: str = "", with_token: bool = False) -> Evidence:
         """Returns evidence of a reply that was not hoped for; one that no step can be answered with is garbage."""
         heard = self.hear(reply)
         return Evidence(
@@ -46,7 +60,8 @@ class Witness:
             code=heard.code,
             enhanced_code=heard.enhanced_code,
             text=heard.text,
-            detail=detail if reply.is_negative else f"unexpected reply {heard.code}",
+            detail=self._scrubber.clean(detail) if reply.is_negative else f"unexpected reply {heard.code}",
+            with_token=with_token,
             host=self._smtp.host.name,
             port=self._smtp.port,
             provider=self._provider,
@@ -65,6 +80,15 @@ class Witness:
             port=self._smtp.port,
             provider=self._provider,
             security=self._smtp.security,
+            met_time=self._clock.now(),
+        )
+
+    def without_token(self, failure: Failure) -> Evidence:
+        """Returns evidence of *failure*, which somebody else met when asked for a token."""
+        return Evidence(
+            surface=Surface.OAUTH_TOKEN,
+            stage=Stage.TOKEN,
+            detail=self._scrubber.clean(failure.cause),
             met_time=self._clock.now(),
         )
 

@@ -11,6 +11,7 @@ from typing import Final
 from aiosmtplib import SMTPResponseException
 
 from adapters.smtp import sasl
+from adapters.smtp.bearer import Bearer
 from adapters.smtp.dialogue import Dialogue
 from adapters.smtp.ehlo import Capabilities, client_name
 from adapters.smtp.replies import Reply
@@ -20,7 +21,7 @@ from adapters.smtp.verdicts import tls_fault
 from adapters.smtp.wire import EarlyPlaintext
 from domain.connection import ConnectionSecurity
 from domain.failures.evidence import Symptom
-from domain.failures.failure import Stage
+from domain.failures.failure import FailureKind, Stage
 from domain.settings.model import BasicAuthentication, SmtpTransport
 
 QUIET: Final = timedelta(seconds=5)
@@ -43,9 +44,14 @@ class Session:
         self.capabilities = Capabilities()
         self._smtp = smtp
         self._host_name = host_name
+        self._challenge = ""
 
     async def open(
-        self, authentication: BasicAuthentication | None, *, context: ssl.SSLContext | None, speaks_tls: SpeaksTls
+        self,
+        authentication: BasicAuthentication | Bearer | None,
+        *,
+        context: ssl.SSLContext | None,
+        speaks_tls: SpeaksTls,
     ) -> None:
         """Goes through all steps up to the sign-in; *context* secures a STARTTLS session and must be there for one."""
         starttls = self._smtp.security is ConnectionSecurity.STARTTLS
@@ -56,7 +62,9 @@ class Session:
             await self._secure(context)
             with self.trace.step(Stage.EHLO) as step:
                 await self._ehlo(step, or_helo=False)
-        if authentication is not None:
+        if isinstance(authentication, Bearer):
+            await self._sign_in_with_token(authentication)
+        elif authentication is not None:
             with self.trace.step(Stage.AUTH) as step:
                 await self._sign_in(step, authentication)
 
@@ -123,28 +131,63 @@ class Session:
             step.tls = describe(session) if session else None
 
     async def _sign_in(self, step: Step, authentication: BasicAuthentication) -> None:
-        witness = self.dialogue.witness
-        if self.dialogue.wire.tls is None and self._smtp.security is not ConnectionSecurity.NONE:
-            raise RuntimeError("credentials were about to leave on a connection that is not encrypted")
+        self._be_secure()
         offered = self.capabilities.mechanisms
         ways = sasl.exchanges(offered, username=authentication.username, password=authentication.password)
+        refusals = await self._try(step, ways, sasl.may_try_next)
+        if refusals:
+            telling = next((reply for reply in refusals if reply.code == 535), refusals[-1])
+            raise Stopped(self.dialogue.witness.answered(Stage.AUTH, telling, detail=self._offer()))
+
+    async def _sign_in_with_token(self, bearer: Bearer) -> None:
+        """Shows the token, and once more a renewed one when it is the token that was refused (F23)."""
+        try:
+            with self.trace.step(Stage.AUTH) as step:
+                await self._show_token(step, bearer)
+        except Stopped as refused:
+            if refused.failure.kind is not FailureKind.REAUTHORIZE or not await bearer.renew():
+                raise
+            with self.trace.step(Stage.AUTH) as step:
+                await self._show_token(step, bearer)
+
+    async def _show_token(self, step: Step, bearer: Bearer) -> None:
+        self._be_secure()
+        host, port = self.dialogue.witness.server
+        ways = sasl.token_exchanges(
+            self.capabilities.mechanisms, username=bearer.username, token=bearer.token, host=host, port=port
+        )
+        refusals = await self._try(step, ways, sasl.is_unknown_mechanism)
+        if refusals:
+            detail = self._challenge or self._offer()
+            raise Stopped(self.dialogue.witness.answered(Stage.AUTH, refusals[-1], detail=detail, with_token=True))
+
+    def _be_secure(self) -> None:
+        if self.dialogue.wire.tls is None and self._smtp.security is not ConnectionSecurity.NONE:
+            raise RuntimeError("credentials were about to leave on a connection that is not encrypted")
+
+    def _offer(self) -> str:
+        offered = self.capabilities.mechanisms
+        return f"it offers {' '.join(offered)}" if offered else "it offers no AUTH at all"
+
+    async def _try(self, step: Step, ways: list[sasl.Exchange], may_try_next: Callable[[int], bool]) -> list[Reply]:
+        """Returns the refusals, none when a way was taken; raises Stopped when there is no way to try."""
+        witness = self.dialogue.witness
         if not ways:
-            listed = f"it offers {' '.join(offered)}" if offered else "it offers no AUTH at all"
-            raise Stopped(witness.saw(Stage.AUTH, Symptom.NO_AUTH_MECHANISM, listed))
+            raise Stopped(witness.saw(Stage.AUTH, Symptom.NO_AUTH_MECHANISM, self._offer()))
         refusals: list[Reply] = []
         for way in ways:
             reply = await self._exchange(way)
             step.detail = ", then ".join([*([step.detail] if step.detail else []), way.mechanism])
             if reply.is_positive:
                 step.reply = str(witness.hear(reply))
-                return
+                return []
             refusals.append(reply)
-            if not sasl.may_try_next(reply.code):
+            if not may_try_next(reply.code):
                 break
-        telling = next((reply for reply in refusals if reply.code == 535), refusals[-1])
-        raise Stopped(witness.answered(Stage.AUTH, telling, detail=f"it offers {' '.join(offered)}"))
+        return refusals
 
     async def _exchange(self, way: sasl.Exchange) -> Reply:
+        self._challenge = ""
         reply = await self.dialogue.ask(Stage.AUTH, *way.command)
         for answer in way.answers:
             if reply.code != 334:
@@ -152,9 +195,11 @@ class Session:
             reply = await self.dialogue.ask(Stage.AUTH, answer)
         if reply.code != 334:
             return reply
-        cancelled = await self.dialogue.ask(Stage.AUTH, sasl.CANCEL)  # it asks for more than the mechanism has
-        if cancelled.is_negative:
-            return cancelled
+        if way.last_word != sasl.CANCEL:
+            self._challenge = sasl.read_challenge("".join(reply.lines))
+        ended = await self.dialogue.ask(Stage.AUTH, way.last_word)  # it asks for more than the mechanism has
+        if ended.is_negative:
+            return ended
         raise Stopped(self.dialogue.witness.answered(Stage.AUTH, Reply(334, ("",))))
 
 

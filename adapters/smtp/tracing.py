@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from domain.failures.evidence import Evidence
-from domain.failures.explain import cut
-from domain.failures.failure import Stage
+from domain.failures.explain import cut, explain
+from domain.failures.failure import Failure, Stage
 from domain.failures.trace import TlsSession, Trace, TraceStep
 from domain.ports.environment import Clock
 
@@ -17,11 +17,16 @@ _LONGEST: Final = 512
 
 
 class Stopped(Exception):
-    """The attempt cannot go on, and *evidence* says why; caught where the report is made."""
+    """
+    The attempt cannot go on, and *evidence* says why; caught where the report is made.
 
-    def __init__(self, evidence: Evidence) -> None:
+    *failure* is the explanation where somebody else has given it already.
+    """
+
+    def __init__(self, evidence: Evidence, *, failure: Failure | None = None) -> None:
         super().__init__(evidence.symptom or evidence.code)
         self.evidence = evidence
+        self.failure = failure or explain(evidence)
 
     @property
     def is_answer(self) -> bool:

@@ -15,7 +15,7 @@ from adapters.smtp.wire import Wire
 from domain.message import Envelope
 from domain.ports.environment import Clock
 from domain.ports.network import Resolver
-from domain.ports.transport import BeforeContent, Patience, Report
+from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
 from domain.settings.model import MailSettings, SmtpTransport
 
 _GOODBYE_SECONDS: Final = 1.0
@@ -61,6 +61,7 @@ class SmtpMailTransport:
         *,
         before_content: BeforeContent,
         patience: Patience,
+        tokens: TokenSource | None = None,
     ) -> Report:
         """Offers the message once; see the port. Raises TypeError for settings that do not send over SMTP."""
         if not isinstance(settings.transport, SmtpTransport):
@@ -73,6 +74,7 @@ class SmtpMailTransport:
             clock=self._clock,
             host_name=self._host_name,
             patience=patience,
+            tokens=tokens,
         )
         try:
             return await attempt.run(envelope, content, before_content=before_content)

@@ -16,6 +16,10 @@ class Surface(StrEnum):
     CONNECT = "connect"
     TLS = "tls"
     SMTP = "smtp"
+    OAUTH_TOKEN = "oauth-token"
+    """The token endpoint, and the way there; `Evidence.code` is the HTTP status."""
+    OAUTH_AUTHORIZE = "oauth-authorize"
+    """The authorization endpoint: what the callback brought back, or what its page showed."""
 
 
 class Symptom(StrEnum):
@@ -64,6 +68,12 @@ class Evidence:
     """The reply code, 0 when there was no reply."""
     enhanced_code: str = ""
     """``X.Y.Z`` when the reply had one."""
+    error: str = ""
+    """OAuth's own word (RFC 6749 sections 4.1.2.1 and 5.2), e.g. ``invalid_grant``; empty when there was none."""
+    subcode: str = ""
+    """What the provider adds to `error`: ``AADSTS50173`` (Microsoft), ``invalid_rapt`` (Google); else empty."""
+    with_token: bool = False
+    """Whether the sign-in was made with an access token."""
     text: str = ""
     """The reply's lines joined by blanks, scrubbed, without the codes."""
     detail: str = ""

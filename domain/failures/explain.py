@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Final
 
 from domain.failures.catalogue import CATALOGUE, OUTCOME_UNKNOWN, Entry
-from domain.failures.evidence import Evidence
+from domain.failures.evidence import Evidence, Surface
 from domain.failures.failure import Failure, FailureKind
 
 LONGEST_REPLY: Final = 1024
 """Characters of a peer's text that a Failure keeps."""
 _LONGEST_QUOTE: Final = 200
+_HTTP: Final = frozenset({Surface.OAUTH_TOKEN, Surface.OAUTH_AUTHORIZE})
+"""Where a code is an HTTP status, of which 4xx does not mean a passing refusal."""
 
 
 def explain(evidence: Evidence) -> Failure:
@@ -33,18 +35,23 @@ def _is_definite(evidence: Evidence) -> bool:
 
 def _failure(entry: Entry, evidence: Evidence) -> Failure:
     words = _words(evidence)
-    temporary = 400 <= evidence.code <= 499
+    temporary = 400 <= evidence.code <= 499 and evidence.surface not in _HTTP
     return Failure(
         reason=entry.reason,
         kind=FailureKind.TRANSIENT if temporary and entry.kind is FailureKind.PERMANENT else entry.kind,
         stage=evidence.stage,
         cause=entry.cause.format_map(words),
         remedy=entry.remedy.format_map(words),
-        provider_code=f"{evidence.code or ''} {evidence.enhanced_code}".strip(),
+        provider_code=_code(evidence),
         provider_reply=cut(evidence.text, LONGEST_REPLY),
         retry_time=evidence.retry_time or _known_pause(entry, evidence),
         fixes=entry.fixes,
     )
+
+
+def _code(evidence: Evidence) -> str:
+    parts = (str(evidence.code or ""), evidence.enhanced_code, evidence.error, evidence.subcode)
+    return " ".join(part for part in parts if part)
 
 
 def _known_pause(entry: Entry, evidence: Evidence) -> datetime | None:

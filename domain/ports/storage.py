@@ -1,4 +1,4 @@
-"""What keeps configurations and deliveries: one unit of work, all or nothing."""
+"""What keeps configurations, consents, grants and deliveries: one unit of work, all or nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from domain.configuration import Configuration
+from domain.consent import ConsentRecord, ConsentSession
 from domain.delivery import Attempt, Delivery, DeliveryState
+from domain.failures.failure import Failure
+from domain.grant import Grant
 
 
 class Configurations(Protocol):
@@ -40,7 +43,7 @@ class Configurations(Protocol):
 
     async def delete(self, tenant: str, configuration_id: str, *, expected_version: int) -> None:
         """
-        Deletes it with its secrets; deliveries keep their record.
+        Deletes it with its secrets, its grant and its consent sessions; deliveries keep their record.
 
         Raises ConcurrentChange when the stored version is not *expected_version*.
         """
@@ -226,6 +229,104 @@ class Deliveries(Protocol):
         ...
 
 
+class Consents(Protocol):
+    """Consent sessions that wait for their user, and how each configuration's latest one ended."""
+
+    async def add(self, session: ConsentSession) -> None:
+        """
+        Stores a session, its verifier sealed; it is the configuration's latest from now on, and others stay valid.
+
+        Raises ConcurrentChange when the configuration is gone.
+        """
+        ...
+
+    async def take(self, state_digest: bytes, *, tenant: str | None) -> ConsentSession | None:
+        """
+        Removes the session and returns it; of any number of callers one gets it, once it commits.
+
+        *tenant*: only a session of this tenant; None, for the browser's callback, which has no credential: of any.
+        Returns None when there is none such. One that has expired comes all the same: the caller says so. A verifier
+        that does not open comes as an UnreadableSecret.
+        """
+        ...
+
+    async def conclude(self, session: ConsentSession, failure: Failure | None) -> None:
+        """Records how a session that was taken ended; nothing when a later one has been started meanwhile."""
+        ...
+
+    async def latest(self, tenant: str, configuration_id: str) -> ConsentRecord | None:
+        """Returns the latest session as recorded (see `domain.consent.standing`), None when none was ever started."""
+        ...
+
+    async def purge_expired(self, before: datetime) -> int:
+        """Removes the sessions that expired before *before*; returns their number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshLease:
+    """The right to refresh one generation of a grant."""
+
+    token: str
+    in_doubt: bool
+    """True: the grant is REFRESH_IN_DOUBT, so the stored refresh token may have been used up already."""
+
+
+class Grants(Protocol):
+    """The grants, one a configuration at most; refresh and access tokens are sealed."""
+
+    async def find(self, tenant: str, configuration_id: str) -> Grant | None:
+        """
+        Returns the grant, or None.
+
+        A refresh token that does not open comes as an UnreadableSecret; an access token that does not is left out.
+        """
+        ...
+
+    async def save(self, grant: Grant, *, expected_generation: int) -> None:
+        """
+        Stores the grant in place of the one of *expected_generation* (0: there is none yet), and ends any lease on it.
+
+        Generation alone decides, not the lease: whoever holds a newer pair may store it however late, as long as nobody
+        has stored one before (P11). A `grant.generation` equal to the expected one changes its state only.
+        Raises ConcurrentChange when another generation, or no grant, is stored, or the configuration is gone;
+        SecretUnreadable when the grant's refresh token is an UnreadableSecret, so that none is overwritten.
+        """
+        ...
+
+    async def delete(self, tenant: str, configuration_id: str) -> bool:
+        """Deletes the grant with its tokens; False when there was none."""
+        ...
+
+    async def lease_refresh(
+        self, tenant: str, configuration_id: str, *, generation: int, lease: timedelta
+    ) -> RefreshLease | None:
+        """
+        Gives the right to refresh to one caller across all processes, from commit on and for *lease*.
+
+        Returns None when somebody else has it, the stored generation is another, or the grant is gone or dead. When a
+        former holder let its lease lapse, it may have posted the refresh token and never stored the answer: the grant
+        is REFRESH_IN_DOUBT from now on (P12). Time is the store's own.
+        """
+        ...
+
+    async def end_lease(self, tenant: str, configuration_id: str, lease: RefreshLease) -> None:
+        """Gives a lease up after a definite answer, or when nothing was sent; nothing when it no longer holds."""
+        ...
+
+    async def due_for_keeping(self, before: datetime, limit: int) -> tuple[Account, ...]:
+        """
+        Returns up to *limit* living grants whose `domain.token_life.keep_time` lies before *before*, earliest first.
+
+        Those under a lease are left out: somebody refreshes them already.
+        """
+        ...
+
+    async def page(self, *, after: Account | None, limit: int) -> tuple[Account, ...]:
+        """Returns up to *limit* configurations that have a grant, of all tenants, by tenant and id above *after*."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """
     One transaction over all repositories.
@@ -236,6 +337,12 @@ class UnitOfWork(Protocol):
 
     @property
     def configurations(self) -> Configurations: ...
+
+    @property
+    def consents(self) -> Consents: ...
+
+    @property
+    def grants(self) -> Grants: ...
 
     @property
     def deliveries(self) -> Deliveries: ...

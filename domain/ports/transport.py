@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Protocol
 
 from domain.message import Envelope
+from domain.secret import Secret
 from domain.settings.model import MailSettings
 from domain.verdict import Report, Verdict
 
-__all__ = ["BeforeContent", "MailTransport", "Patience", "Report", "Verdict"]
+__all__ = ["BeforeContent", "MailTransport", "Patience", "Report", "TokenSource", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,22 @@ attempt with nothing sent, and is raised to the caller.
 """
 
 
+class TokenSource(Protocol):
+    """Gives the access token for one account at one resource."""
+
+    async def token(self, *, rejected: Secret | None) -> Secret:
+        """
+        Returns a token that is good by all that is known.
+
+        *rejected* is the one that the server has just refused: it causes one refresh, unless another process has
+        replaced it meanwhile. May be cancelled at any time, which ends no refresh that is under way.
+
+        Raises AuthorizationRequired when there is no consent or it is dead, ProviderRefused when the provider gave no
+        token, Unavailable when mailport itself cannot tell, or another MailportError.
+        """
+        ...
+
+
 class MailTransport(Protocol):
     """Offers a message to a server."""
 
@@ -51,6 +68,7 @@ class MailTransport(Protocol):
         *,
         before_content: BeforeContent,
         patience: Patience,
+        tokens: TokenSource | None = None,
     ) -> Report:
         """
         Offers the message once over a connection of its own; never retries.

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from service.sandbox.accounts import Accounts
+from service.sandbox.identity.mail_tokens import MailTokens
 from service.sandbox.inbox import Inbox
 from service.sandbox.smtp_handler import SandboxHandler
 from service.sandbox.smtp_session import SandboxSmtp
@@ -22,7 +23,8 @@ class MailServer:
     """
     Takes mail for any recipient into *inbox*, on the running event loop.
 
-    Sign-in (PLAIN, LOGIN) is required, and TLS before it. `recipients.MAGIC_RECIPIENTS` are refused as described there.
+    Sign-in (PLAIN, LOGIN, XOAUTH2, OAUTHBEARER) is required, and TLS before it. `recipients.MAGIC_RECIPIENTS` are
+    refused as described there.
     Port 0 takes a free one; the properties tell which, once started.
     """
 
@@ -31,6 +33,7 @@ class MailServer:
         *,
         inbox: Inbox,
         accounts: Accounts,
+        mail_tokens: MailTokens,
         tls: ssl.SSLContext,
         host: str = "127.0.0.1",
         starttls_port: int = 0,
@@ -38,7 +41,9 @@ class MailServer:
         size_limit_bytes: int = DEFAULT_SIZE_LIMIT_BYTES,
         slow_answer_delay: timedelta = DEFAULT_SLOW_ANSWER_DELAY,
     ) -> None:
-        self._handler = SandboxHandler(inbox=inbox, accounts=accounts, slow_answer_delay=slow_answer_delay)
+        self._handler = SandboxHandler(
+            inbox=inbox, accounts=accounts, mail_tokens=mail_tokens, slow_answer_delay=slow_answer_delay
+        )
         self._tls = tls
         self._host = host
         self._ports = (starttls_port, implicit_tls_port)

@@ -24,6 +24,7 @@ _MAIL: Final = (
     "frame-ancestors 'self'; sandbox"
 )
 _FILE_NAME_LIMIT: Final = 120
+_IDENTITY_MOUNT: Final = "/identity"
 
 # Everything a file system, a shell or a header's quotes could take for more than a letter of a name.
 _UNSAFE: Final = re.compile(r"[^\w .,()+@-]", re.ASCII)
@@ -40,15 +41,28 @@ _templates: Final = Environment(
 )
 
 
-def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
-    """Renders a template with the request's mount point as `base`; the page can run no script at all."""
+def page(
+    request: Request, template: str, *, status_code: int = 200, form_targets: str = "", **values: Any
+) -> HTMLResponse:
+    """
+    Renders a template with the sandbox's mount point as `base`; the page can run no script at all.
+
+    *form_targets*: sources of a policy (CSP Level 3) that its forms may lead to besides this site.
+    """
     nonce = secrets.token_urlsafe(16)
-    text = _templates.get_template(template).render(base=request.scope.get("root_path", ""), nonce=nonce, **values)
+    text = _templates.get_template(template).render(base=_base(request), nonce=nonce, **values)
     policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; frame-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; frame-src 'self'; "
+        f"form-action 'self' {form_targets}".rstrip()
+        + "; base-uri 'none'; frame-ancestors 'none'"
     )
     return HTMLResponse(text, status_code=status_code, headers={**_HEADERS, "Content-Security-Policy": policy})
+
+
+def _base(request: Request) -> str:
+    """Returns the path that the sandbox is mounted at, for pages of an application mounted below it too."""
+    path: str = request.scope.get("root_path", "")
+    return path.removesuffix(_IDENTITY_MOUNT)
 
 
 def mail_html(html: str) -> HTMLResponse:

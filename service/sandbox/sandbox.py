@@ -1,4 +1,4 @@
-"""The whole sandbox: certificates, mail server, inbox and pages, started and stopped as one."""
+"""The whole sandbox: certificates, mail server, inbox, identity provider and pages, started and stopped as one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from service.sandbox.accounts import DEFAULT_PASSWORD, DEFAULT_USERNAME, Accounts
 from service.sandbox.ca import SandboxCertificates, ensure_certificates
+from service.sandbox.identity.provider import IdentityProvider
 from service.sandbox.inbox import DEFAULT_MAX_BYTES, DEFAULT_MAX_MESSAGES, Inbox
 from service.sandbox.mail_server import DEFAULT_SIZE_LIMIT_BYTES, DEFAULT_SLOW_ANSWER_DELAY, MailServer
 from service.sandbox.pages import SandboxFacts, sandbox_app, standalone_site
@@ -23,6 +24,7 @@ class Sandbox:
 
     *folder* keeps the CA, so that clients which trust it go on doing so. *host* is the address to listen on;
     *host_names* are further names that clients reach it by. Port 0 takes a free port. The inbox lives in memory.
+    *access_token_lifetime* shortens the life of the identity provider's access tokens.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Sandbox:
         password: str = DEFAULT_PASSWORD,
         size_limit_bytes: int = DEFAULT_SIZE_LIMIT_BYTES,
         slow_answer_delay: timedelta = DEFAULT_SLOW_ANSWER_DELAY,
+        access_token_lifetime: timedelta | None = None,
         max_messages: int = DEFAULT_MAX_MESSAGES,
         max_bytes: int = DEFAULT_MAX_BYTES,
     ) -> None:
@@ -49,7 +52,8 @@ class Sandbox:
         self._size_limit_bytes = size_limit_bytes
         self._slow_answer_delay = slow_answer_delay
         self._inbox = Inbox(max_messages=max_messages, max_bytes=max_bytes)
-        self._app = sandbox_app(inbox=self._inbox, facts=self._facts)
+        self._identity = IdentityProvider(password=password, access_token_lifetime=access_token_lifetime)
+        self._app = sandbox_app(inbox=self._inbox, identity=self._identity, facts=self._facts)
         self._site = standalone_site(self._app)
         self._running: tuple[SandboxCertificates, MailServer] | None = None
 
@@ -67,6 +71,7 @@ class Sandbox:
         server = MailServer(
             inbox=self._inbox,
             accounts=Accounts({self._username: self._password}),
+            mail_tokens=self._identity.mail_tokens,
             tls=certificates.server_context(),
             host=self._host,
             starttls_port=self._asked_ports[0],
@@ -131,6 +136,11 @@ class Sandbox:
     def inbox(self) -> Inbox:
         """What arrived."""
         return self._inbox
+
+    @property
+    def identity(self) -> IdentityProvider:
+        """The identity provider, whose tokens the mail server takes."""
+        return self._identity
 
     @property
     def app(self) -> Starlette:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, TLSSetupException
 
 from service.sandbox.accounts import Accounts
+from service.sandbox.bearer_sign_in import (
+    BearerCredentials,
+    MalformedCredentials,
+    read_oauthbearer,
+    read_xoauth2,
+)
+from service.sandbox.identity.mail_tokens import MailTokens
 from service.sandbox.inbox import Inbox
 from service.sandbox.reading import clean
 from service.sandbox.recipients import Behaviour, RecipientRules
@@ -24,9 +33,12 @@ _logger = logging.getLogger(__name__)
 class SandboxHandler:
     """The hooks that aiosmtpd calls; one handler serves all sessions."""
 
-    def __init__(self, *, inbox: Inbox, accounts: Accounts, slow_answer_delay: timedelta) -> None:
+    def __init__(
+        self, *, inbox: Inbox, accounts: Accounts, mail_tokens: MailTokens, slow_answer_delay: timedelta
+    ) -> None:
         self._inbox = inbox
         self._accounts = accounts
+        self._mail_tokens = mail_tokens
         self._slow_answer_delay = slow_answer_delay
         self._rules = RecipientRules()
 
@@ -38,6 +50,59 @@ class SandboxHandler:
         if self._accounts.accepts(username, credentials.password):
             return AuthResult(success=True, auth_data=username)
         return AuthResult(success=False, handled=False, message="535 5.7.8 Username and password not accepted")
+
+    async def auth_XOAUTH2(  # noqa: N802 - aiosmtpd's name
+        self, server: SandboxSmtp, args: list[str]
+    ) -> AuthResult:
+        """Checks a token of the sandbox's identity provider (Google, "The SASL XOAUTH2 mechanism")."""
+        credentials = await self._bearer(server, args, read_xoauth2)
+        if credentials is None:
+            return AuthResult(success=False, handled=True)
+        refused = self._mail_tokens.check(username=credentials.username, token=credentials.token)
+        if refused is None:
+            return AuthResult(success=True, auth_data=credentials.username)
+        return await self._refuse_token(server, refused.challenge, refused.reply)
+
+    async def auth_OAUTHBEARER(  # noqa: N802 - aiosmtpd's name
+        self, server: SandboxSmtp, args: list[str]
+    ) -> AuthResult:
+        """Checks a token of the sandbox's identity provider (RFC 7628)."""
+        credentials = await self._bearer(server, args, read_oauthbearer)
+        if credentials is None:
+            return AuthResult(success=False, handled=True)
+        refused = self._mail_tokens.check(username=credentials.username, token=credentials.token)
+        if refused is None:
+            return AuthResult(success=True, auth_data=credentials.username)
+        return await self._refuse_token(server, refused.oauthbearer_challenge, refused.reply)
+
+    @staticmethod
+    async def _bearer(
+        server: SandboxSmtp, args: list[str], read: Callable[[bytes], BearerCredentials]
+    ) -> BearerCredentials | None:
+        """Returns what the client brought, at once or after an empty challenge; None when that was answered already."""
+        if len(args) == 1:
+            response = await server.challenge_auth("")
+            if not isinstance(response, bytes):  # broken off, or no Base64
+                return None
+        else:
+            try:
+                response = base64.b64decode(args[1].encode(), validate=True)
+            except ValueError:
+                await server.push("501 5.5.2 Can't decode base64")
+                return None
+        try:
+            return read(response)
+        except MalformedCredentials as error:
+            await server.push(f"501 5.5.2 {error}")
+            return None
+
+    @staticmethod
+    async def _refuse_token(server: SandboxSmtp, challenge: bytes, reply: str) -> AuthResult:
+        """Sends the error challenge, waits for the client's empty answer, then refuses (F23)."""
+        answered = await server.challenge_auth(challenge)
+        if not isinstance(answered, bytes):
+            return AuthResult(success=False, handled=True)
+        return AuthResult(success=False, handled=False, message=reply)
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -13,13 +13,25 @@ import pytest
 
 from domain.delivery import Delivery
 from domain.errors import Unavailable
-from domain.ports.storage import Claim, Configurations, Deliveries, DeliveryFilter, Lease, UnitOfWork
-from tests.builders import CONFIGURATION_ID, CONTENT, TENANT, a_configuration, a_delivery, a_draft, an_attempt
+from domain.ports.storage import (
+    Claim,
+    Configurations,
+    Consents,
+    Deliveries,
+    DeliveryFilter,
+    Grants,
+    Lease,
+    RefreshLease,
+    UnitOfWork,
+)
+from tests.builders import CONFIGURATION_ID, CONTENT, NOW, TENANT, a_configuration, a_delivery, a_draft, an_attempt
+from tests.consent_builders import a_consent_session, a_grant
 from tests.contract.conftest import Storage
 
 Call = Callable[[UnitOfWork, Delivery], Awaitable[Any]]
 
 _MINUTE: Final = timedelta(minutes=1)
+A_LEASE: Final = RefreshLease("token", in_doubt=False)
 
 
 def a_claim(delivery: Delivery) -> Claim:
@@ -32,6 +44,20 @@ CALLS: Final[dict[str, Call]] = {
     "configurations.add": lambda work, _: work.configurations.add(a_draft()),
     "configurations.save": lambda work, _: work.configurations.save(a_configuration(), expected_version=1),
     "configurations.delete": lambda work, _: work.configurations.delete(TENANT, CONFIGURATION_ID, expected_version=1),
+    "consents.add": lambda work, _: work.consents.add(a_consent_session()),
+    "consents.take": lambda work, _: work.consents.take(b"digest", tenant=None),
+    "consents.conclude": lambda work, _: work.consents.conclude(a_consent_session(), None),
+    "consents.latest": lambda work, _: work.consents.latest(TENANT, CONFIGURATION_ID),
+    "consents.purge_expired": lambda work, _: work.consents.purge_expired(NOW),
+    "grants.find": lambda work, _: work.grants.find(TENANT, CONFIGURATION_ID),
+    "grants.save": lambda work, _: work.grants.save(a_grant(), expected_generation=0),
+    "grants.delete": lambda work, _: work.grants.delete(TENANT, CONFIGURATION_ID),
+    "grants.lease_refresh": lambda work, _: work.grants.lease_refresh(
+        TENANT, CONFIGURATION_ID, generation=1, lease=_MINUTE
+    ),
+    "grants.end_lease": lambda work, _: work.grants.end_lease(TENANT, CONFIGURATION_ID, A_LEASE),
+    "grants.due_for_keeping": lambda work, _: work.grants.due_for_keeping(NOW, 1),
+    "grants.page": lambda work, _: work.grants.page(after=None, limit=1),
     "deliveries.accept": lambda work, delivery: work.deliveries.accept(delivery, CONTENT, None),
     "deliveries.accepted": lambda work, _: work.deliveries.accepted(TENANT, "k1"),
     "deliveries.find": lambda work, delivery: work.deliveries.find(TENANT, delivery.delivery_id),
@@ -63,7 +89,7 @@ async def outcome(call: Awaitable[Any]) -> tuple[type[BaseException] | None, flo
 
 
 def test_given_the_port_when_its_calls_are_listed_here_then_none_is_missing() -> None:
-    ports = {"configurations": Configurations, "deliveries": Deliveries}
+    ports = {"configurations": Configurations, "consents": Consents, "grants": Grants, "deliveries": Deliveries}
 
     calls = {f"{name}.{call}" for name, port in ports.items() for call in vars(port) if not call.startswith("_")}
 

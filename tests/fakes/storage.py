@@ -8,9 +8,20 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from domain.errors import Unavailable
-from tests.fakes.store import FakeStore, Name, StoredConfiguration, StoredDelivery, StoredKey
+from tests.fakes.store import (
+    FakeStore,
+    Name,
+    StoredConfiguration,
+    StoredConsent,
+    StoredConsentRecord,
+    StoredDelivery,
+    StoredGrant,
+    StoredKey,
+)
 from tests.fakes.store_configurations import FakeConfigurations
+from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
+from tests.fakes.store_grants import FakeGrants
 
 __all__ = ["FakeStore", "FakeUnitOfWork"]
 
@@ -29,9 +40,22 @@ class FakeUnitOfWork:
         self.configuration_rows: Rows[StoredConfiguration] = Rows(store.configurations)
         self.delivery_rows: Rows[StoredDelivery] = Rows(store.deliveries)
         self.key_rows: Rows[StoredKey] = Rows(store.keys)
+        self.consent_rows: Rows[StoredConsent] = Rows(store.consents)
+        self.consent_record_rows: Rows[StoredConsentRecord] = Rows(store.consent_records)
+        self.grant_rows: Rows[StoredGrant] = Rows(store.grants)
+        self._tables: Final = (
+            self.configuration_rows,
+            self.delivery_rows,
+            self.key_rows,
+            self.consent_rows,
+            self.consent_record_rows,
+            self.grant_rows,
+        )
         self.due = False
         self.changed: list[str] = []
         self._configurations: Final = FakeConfigurations(self)
+        self._consents: Final = FakeConsents(self)
+        self._grants: Final = FakeGrants(self)
         self._deliveries: Final = FakeDeliveries(self)
         self._is_open = False
         self._is_broken = False
@@ -39,6 +63,14 @@ class FakeUnitOfWork:
     @property
     def configurations(self) -> FakeConfigurations:
         return self._configurations
+
+    @property
+    def consents(self) -> FakeConsents:
+        return self._consents
+
+    @property
+    def grants(self) -> FakeGrants:
+        return self._grants
 
     @property
     def deliveries(self) -> FakeDeliveries:
@@ -59,7 +91,7 @@ class FakeUnitOfWork:
 
     async def commit(self) -> None:
         await self.begin("commit")
-        for rows in (self.configuration_rows, self.delivery_rows, self.key_rows):
+        for rows in self._tables:
             rows.write()
         due, changed = self.due, self.changed
         self._forget()
@@ -90,7 +122,7 @@ class FakeUnitOfWork:
         return not self.store.is_locked(record, by_others_than=self)
 
     def _forget(self) -> None:
-        for rows in (self.configuration_rows, self.delivery_rows, self.key_rows):
+        for rows in self._tables:
             rows.forget()
         self.due, self.changed = False, []
 

@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Final
 
 from domain.configuration import Configuration
+from domain.consent import ConsentRecord, ConsentSession
 from domain.delivery import Attempt, Delivery
 from domain.errors import Overloaded, Unavailable
+from domain.grant import Grant
 from domain.ports.storage import IdempotencyRecord
 from domain.ports.vault import Place, Vault
 from tests.fakes.environment import FakeClock
@@ -61,6 +63,39 @@ class StoredKey:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredConsent:
+    """A consent session without its verifier, and what was sealed of it; its name is tenant and state digest in hex."""
+
+    session: ConsentSession
+    verifier: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConsentRecord:
+    """How a configuration's latest session stands, and which one that is."""
+
+    record: ConsentRecord
+    state_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRefreshLease:
+    """Who refreshes a grant, and until when."""
+
+    token: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGrant:
+    """A grant without its tokens, and what was sealed of them: by field."""
+
+    grant: Grant
+    sealed: Mapping[str, bytes]
+    lease: StoredRefreshLease | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Fault:
     error: Exception
     afterwards: bool
@@ -84,6 +119,9 @@ class FakeStore:
         self.configurations: dict[Name, StoredConfiguration] = {}
         self.deliveries: dict[Name, StoredDelivery] = {}
         self.keys: dict[Name, StoredKey] = {}
+        self.consents: dict[Name, StoredConsent] = {}
+        self.consent_records: dict[Name, StoredConsentRecord] = {}
+        self.grants: dict[Name, StoredGrant] = {}
         self.leases_given = 0
         self._heard_by: list[FakeSignals] = []
         self._faults: dict[str, deque[_Fault]] = defaultdict(deque)

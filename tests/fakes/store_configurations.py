@@ -50,6 +50,8 @@ class FakeConfigurations:
         await self._unit.begin("configurations.delete")
         await self._expected((tenant, configuration_id), expected_version)
         del self._unit.configuration_rows[tenant, configuration_id]
+        self._unit.grants.forget(tenant, configuration_id)
+        self._unit.consents.forget(tenant, configuration_id)
 
     async def _expected(self, name: Name, version: int) -> StoredConfiguration:
         await self._unit.lock(("configuration", *name))

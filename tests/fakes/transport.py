@@ -12,7 +12,7 @@ from domain.failures.failure import Failure, FailureKind, Stage
 from domain.failures.trace import Trace, TraceStep
 from domain.message import Envelope
 from domain.ports.environment import Clock
-from domain.ports.transport import BeforeContent, Patience, Report, Verdict
+from domain.ports.transport import BeforeContent, Patience, Report, TokenSource, Verdict
 from domain.reasons import Reason
 from domain.settings.model import MailSettings
 from tests.fakes.environment import FakeClock
@@ -39,6 +39,7 @@ class Submitted:
     envelope: Envelope
     content: bytes
     patience: Patience
+    tokens: TokenSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,9 @@ class FakeTransport:
         *,
         before_content: BeforeContent,
         patience: Patience,
+        tokens: TokenSource | None = None,
     ) -> Report:
-        attempt = Submitted(settings, envelope, content, patience)
+        attempt = Submitted(settings, envelope, content, patience, tokens)
         self.submitted.append(attempt)
         answer = self.answers.popleft() if self.answers else self.usual
         if self.while_connecting is not None:

@@ -10,14 +10,18 @@ from domain.failures.catalogue.doubt import OUTCOME_UNKNOWN
 from domain.failures.catalogue.entry import Entry
 from domain.failures.catalogue.google import GOOGLE_TEXTS
 from domain.failures.catalogue.microsoft import MICROSOFT_TEXTS
+from domain.failures.catalogue.oauth import OAUTH
 from domain.failures.catalogue.others import OTHER_PROVIDERS_TEXTS
 from domain.failures.catalogue.symptoms import SYMPTOMS
 from domain.failures.catalogue.texts import COMMON_TEXTS
+from domain.failures.catalogue.token_sign_in import TOKEN_SIGN_IN
 
 __all__ = ["CATALOGUE", "OUTCOME_UNKNOWN", "Entry"]
 
 CATALOGUE: Final[tuple[Entry, ...]] = (
+    *OAUTH,
     *SYMPTOMS,
+    *TOKEN_SIGN_IN,
     *GOOGLE_TEXTS,
     *MICROSOFT_TEXTS,
     *OTHER_PROVIDERS_TEXTS,

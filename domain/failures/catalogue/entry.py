@@ -31,6 +31,12 @@ class Entry:
     """Regular expression for the whole reply code, e.g. ``5..``."""
     enhanced: str = ""
     """Regular expression for the whole enhanced status code, e.g. ``5\\.7\\.139``."""
+    error: str = ""
+    """Regular expression for the whole OAuth error, e.g. ``invalid_grant``."""
+    subcode: str = ""
+    """Regular expression for the whole subcode, e.g. ``AADSTS5017[34]``."""
+    with_token: bool = False
+    """Fits only sign-ins that were made with an access token."""
     stages: frozenset[Stage] = frozenset()
     surfaces: frozenset[Surface] = frozenset()
     security: str = ""
@@ -48,5 +54,8 @@ class Entry:
             and (not self.security or self.security == evidence.security)
             and (not self.code or re.fullmatch(self.code, f"{evidence.code:03d}") is not None)
             and (not self.enhanced or re.fullmatch(self.enhanced, evidence.enhanced_code) is not None)
+            and (not self.error or re.fullmatch(self.error, evidence.error) is not None)
+            and (not self.subcode or re.fullmatch(self.subcode, evidence.subcode) is not None)
+            and (not self.with_token or evidence.with_token)
             and (not self.text or re.search(self.text, evidence.text, re.IGNORECASE) is not None)
         )

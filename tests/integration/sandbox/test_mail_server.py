@@ -49,7 +49,7 @@ async def test_given_tls_when_saying_ehlo_then_the_extensions_of_a_large_provide
 
     listed = await asyncio.to_thread(features)
 
-    assert sorted(listed.pop("auth").split()) == ["LOGIN", "PLAIN"]
+    assert sorted(listed.pop("auth").split()) == ["LOGIN", "OAUTHBEARER", "PLAIN", "XOAUTH2"]
     assert listed == {"size": "35882577", "8bitmime": "", "smtputf8": "", "help": ""}
 
 

@@ -17,7 +17,7 @@ from domain.failures.trace import TraceStep
 from domain.host import Host
 from domain.message import Envelope
 from domain.ports.network import ResolutionFailed
-from domain.ports.transport import Patience, Report
+from domain.ports.transport import Patience, Report, TokenSource
 from domain.secret import Secret
 from domain.settings.model import BasicAuthentication, MailSettings, OAuthAuthentication, SmtpTransport
 from tests.fakes.network import FakeResolver
@@ -95,6 +95,7 @@ class Sender:
         envelope: Envelope | None = None,
         patience: Patience | None = None,
         before_content: Callable[[], Awaitable[None]] | None = None,
+        tokens: TokenSource | None = None,
     ) -> Report:
         async def mark() -> None:
             self.passed_no_return += 1
@@ -107,6 +108,7 @@ class Sender:
             content,
             before_content=mark,
             patience=patience or a_patience(),
+            tokens=tokens,
         )
 
 

@@ -1,0 +1,120 @@
+"""The port's implementation: one request, read to its end, and what it means."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import httpx2
+
+from adapters.oauth.failures import symptom_of
+from adapters.oauth.reading import Heard, NoAnswer, Reading, error_in
+from adapters.oauth.requests import FormRequest, exchange_request, refresh_request, revoke_request
+from adapters.oauth.transport import AnswerEncoded, AnswerTooLarge, JudgedTransport
+from domain.ports.authorization import Revocation
+from domain.ports.environment import Clock
+from domain.ports.network import ResolutionFailed, Resolver
+from domain.secret import Secret
+from domain.settings.model import OAuthAuthentication
+from domain.token import TokenAnswer, TokenRefusal
+
+TOTAL: Final = timedelta(seconds=15)
+"""From the name look-up to the last byte of the answer."""
+_LIFETIME: Final = timedelta(hours=1)
+"""After it the certificate authorities are read anew, so that the system's updates count without a restart."""
+_HEADERS: Final = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+    "Content-Type": "application/x-www-form-urlencoded",
+    "User-Agent": "mailport",
+}
+
+
+class OAuthClient:
+    """
+    `domain.ports.authorization.AuthorizationServer` over HTTPS, a connection for each request.
+
+    Reads no proxies, .netrc or certificates from the environment, keeps no cookies, follows no redirect. Raises
+    SecretUnreadable for a client secret that does not open, and nothing else but CancelledError: a request that was
+    under way then may have been carried out.
+    """
+
+    def __init__(
+        self, *, resolver: Resolver, clock: Clock, ca_file: Path | None = None, total: timedelta = TOTAL
+    ) -> None:
+        """Trusts the authorities in *ca_file* (PEM), or the system's; a request takes *total* at most."""
+        self._resolver = resolver
+        self._clock = clock
+        self._ca_file = ca_file
+        self._total = total
+        self._context: tuple[timedelta, ssl.SSLContext] | None = None
+
+    async def exchange(
+        self, client: OAuthAuthentication, *, code: Secret, verifier: Secret, redirect_url: str, scopes: tuple[str, ...]
+    ) -> TokenAnswer | TokenRefusal:
+        """Exchanges a code; see the port."""
+        request = exchange_request(client, code=code, verifier=verifier, redirect_url=redirect_url, scopes=scopes)
+        return await self._tokens(client, request)
+
+    async def refresh(
+        self, client: OAuthAuthentication, *, refresh_token: Secret, scopes: tuple[str, ...]
+    ) -> TokenAnswer | TokenRefusal:
+        """Refreshes; see the port."""
+        return await self._tokens(client, refresh_request(client, refresh_token=refresh_token, scopes=scopes))
+
+    async def revoke(self, client: OAuthAuthentication, *, token: Secret) -> Revocation:
+        """Revokes; see the port."""
+        if not client.revocation_endpoint:
+            return Revocation.NOT_SUPPORTED
+        try:
+            heard = await self._send(revoke_request(client, token=token))
+        except NoAnswer:
+            return Revocation.FAILED
+        error = error_in(heard.body)
+        if error == "invalid_token" or (200 <= heard.status <= 299 and not error):
+            return Revocation.REVOKED
+        return Revocation.FAILED
+
+    async def _tokens(self, client: OAuthAuthentication, request: FormRequest) -> TokenAnswer | TokenRefusal:
+        reading = Reading(request, met_time=self._clock.now())
+        try:
+            heard = await self._send(request)
+        except NoAnswer as silence:
+            return reading.silence(silence)
+        return reading.answer(heard, client_id=client.client_id)
+
+    async def _send(self, request: FormRequest) -> Heard:
+        """Sends *request* once; raises NoAnswer."""
+        inner = httpx2.AsyncHTTPTransport(verify=await self._tls(), trust_env=False, retries=0)
+        transport = JudgedTransport(resolver=self._resolver, inner=inner)
+        try:
+            async with (
+                asyncio.timeout(self._total.total_seconds()),
+                httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False) as http,
+            ):
+                response = await http.post(request.endpoint, content=request.body, headers=_HEADERS)
+        except (ResolutionFailed, AnswerTooLarge, AnswerEncoded, httpx2.HTTPError, OSError) as error:
+            symptom, detail = symptom_of(error, was_sent=transport.was_sent)
+            raise NoAnswer(symptom, detail, was_sent=transport.was_sent) from error
+        return Heard(response.status_code, response.headers, response.content)
+
+    async def _tls(self) -> ssl.SSLContext:
+        now = self._clock.monotonic()
+        if self._context is None or now - self._context[0] >= _LIFETIME:
+            context = await asyncio.to_thread(_new_context, self._ca_file)
+            self._context = (now, context)
+        return self._context[1]
+
+
+def _new_context(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name from the start
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    else:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    return context

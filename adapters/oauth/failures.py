@@ -1,0 +1,97 @@
+"""The table that turns what HTTP, TLS and authorization servers answer into the domain's words; pure."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx2
+
+from adapters.oauth.transport import AnswerEncoded, AnswerTooLarge
+from domain.failures.evidence import Symptom
+from domain.ports.network import EgressDenied, NameUnavailable, NameUnknown, ResolutionFailed
+
+_EXPIRED_CODES: Final = frozenset({9, 10})
+"""X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED."""
+_NAME_CODES: Final = frozenset({62, 64})
+"""X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH."""
+_VERSION_WORDS: Final = ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW")
+_LONGEST_PAUSE: Final = timedelta(days=7)
+_LOST: Final = ("disconnected", "closed connection", "closed the connection")
+
+
+def symptom_of(error: Exception, *, was_sent: bool) -> tuple[Symptom, str]:
+    """Names what *error* shows, with words for people; *was_sent*: whether any of the request may have left."""
+    match error:
+        case NameUnknown():
+            return Symptom.NAME_UNKNOWN, error.detail
+        case NameUnavailable():
+            return Symptom.NAME_UNAVAILABLE, error.detail
+        case EgressDenied():
+            return Symptom.EGRESS_DENIED, error.detail
+        case ResolutionFailed():
+            return Symptom.NAME_UNAVAILABLE, error.detail
+        case AnswerTooLarge():
+            return Symptom.REPLY_TOO_LARGE, "more than 256 KiB"
+        case AnswerEncoded():
+            return Symptom.GARBAGE, "the answer is compressed, which was ruled out"
+    if not was_sent:
+        return _before_sending(error)
+    if isinstance(error, TimeoutError | httpx2.TimeoutException):
+        return Symptom.SILENT, ""
+    if isinstance(error, httpx2.RemoteProtocolError) and not any(word in str(error) for word in _LOST):
+        return Symptom.GARBAGE, "it does not speak HTTP"
+    return Symptom.LOST, ""
+
+
+def read_retry_after(headers: Mapping[str, str], *, now: datetime) -> datetime | None:
+    """Returns when to come back (RFC 9110 section 10.2.3), at most a week from *now*; None when that is not said."""
+    written = headers.get("retry-after", "").strip()
+    if written.isascii() and written.isdigit():
+        return now + min(timedelta(seconds=int(written[:9])), _LONGEST_PAUSE)
+    try:
+        wanted = parsedate_to_datetime(written)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    wanted = wanted.replace(tzinfo=UTC) if wanted.tzinfo is None else wanted.astimezone(UTC)
+    return min(wanted, now + _LONGEST_PAUSE) if wanted > now else None
+
+
+def _before_sending(error: Exception) -> tuple[Symptom, str]:
+    if isinstance(error, TimeoutError | httpx2.TimeoutException):
+        return Symptom.TIMED_OUT, ""  # before its causes: a handshake that waits is interrupted inside an SSLError
+    causes = list(_chain(error))
+    fault = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+    if fault is not None:
+        return _tls_symptom(fault)
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return Symptom.REFUSED, ""
+    if any(isinstance(cause, TimeoutError) for cause in causes):
+        return Symptom.TIMED_OUT, ""
+    words = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), "")
+    return Symptom.UNREACHABLE, words
+
+
+def _tls_symptom(error: ssl.SSLError) -> tuple[Symptom, str]:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        detail = error.verify_message or ""
+        if error.verify_code in _EXPIRED_CODES:
+            return Symptom.CERT_EXPIRED, detail
+        return (Symptom.CERT_NAME_MISMATCH if error.verify_code in _NAME_CODES else Symptom.CERT_UNTRUSTED), detail
+    reason = getattr(error, "reason", "") or ""
+    detail = reason.replace("_", " ").lower()
+    return (Symptom.TLS_VERSION if any(word in reason for word in _VERSION_WORDS) else Symptom.TLS_HANDSHAKE), detail
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen = 0
+    while error is not None and seen < 16:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                yield from _chain(inner)
+        error = error.__cause__ or error.__context__
+        seen += 1

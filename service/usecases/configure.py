@@ -20,14 +20,15 @@ _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def check_configuration_id(configuration_id: str) -> None:
-    """Raises InputInvalid unless the id has 1 to 63 characters of a-z, 0-9, - and _, beginning with a letter or digit."""
+    """Raises InputInvalid unless the id has 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit."""
     if not _ID.fullmatch(configuration_id):
         raise InputInvalid(
             [
                 Violation(
                     field="configuration_id",
                     reason=Reason.VALUE_MALFORMED if configuration_id else Reason.FIELD_REQUIRED,
-                    message="A configuration id has 1 to 63 characters of a-z, 0-9, - and _ and begins with a letter or digit.",
+                    message="A configuration id has 1 to 63 characters of a-z, 0-9, - and _, "
+                    "and begins with a letter or digit.",
                     remedy="Choose a short name for the setup, e.g. alerts.",
                 )
             ]

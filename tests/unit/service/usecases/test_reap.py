@@ -119,9 +119,7 @@ async def test_given_a_lifetime_that_is_over_when_reaped_then_is_expired_with_th
     assert after.failure == failure
 
 
-async def test_given_a_killed_worker_and_a_lifetime_over_meanwhile_when_reaped_until_nothing_moves_then_is_expired() -> (
-    None
-):
+async def test_given_a_killed_worker_and_a_lifetime_over_when_reaped_until_nothing_moves_then_is_expired() -> None:
     world = await a_world()
     delivery = await world.accepted()
     await world.claim()

@@ -5,6 +5,7 @@
 BIN := .venv/bin
 CODE := domain adapters service tests
 export MAILPORT_DATA_DIR ?= .mailport
+run: export MAILPORT_LOG_LEVEL ?= warning # the walk is what a newcomer wants to read
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

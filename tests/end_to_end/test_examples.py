@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from service.walk import walk_sandbox
 from tests.end_to_end.conftest import Mailport
+from tests.peers.require import require
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -61,3 +63,26 @@ async def test_given_the_sandbox_when_walked_twice_then_each_walk_reaches_its_ma
     assert walks == [True, True]
     assert capsys.readouterr().out.count("6/6") == 2
     assert [mail.subject for mail in mailport.sandbox.inbox].count("Disk almost full") == 2
+
+
+async def run(*command: str, folder: Path) -> str:
+    process = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=PIPE, stderr=PIPE)
+    output, errors = await asyncio.wait_for(process.communicate(), timeout=120)
+    assert process.returncode == 0, errors.decode()
+    return output.decode()
+
+
+async def test_given_the_sandbox_when_the_node_example_runs_then_the_mail_arrives(
+    mailport: Mailport, tmp_path: Path
+) -> None:
+    require("npm", missing=None if shutil.which("npm") else "npm is not installed")
+    folder = tmp_path / "examples" / "node"
+    shutil.copytree(EXAMPLES / "node", folder, ignore=shutil.ignore_patterns("node_modules"))
+    (tmp_path / "proto").symlink_to(EXAMPLES.parent / "proto")
+    await run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", folder=folder)
+    await mailport.configure()
+
+    output = await run("node", "send.mjs", "anna@example.com", "alerts", mailport.service.grpc_address, folder=folder)
+
+    assert "DELIVERY_STATE_SENT" in output
+    assert any("Sent from Node." in mail.contents().text_body for mail in mailport.sandbox.inbox)

@@ -1,4 +1,4 @@
-"""Writing and reading back is the identity, for values and for settings; what cannot be stored is replaced, not lost."""
+"""Writing and reading back is the identity; what cannot be stored is replaced, and what is missing is not made up."""
 
 from __future__ import annotations
 

@@ -21,8 +21,9 @@ def server_credentials(*, certificate: Path, key: Path, client_ca: Path | None) 
     With *client_ca* a client must show a certificate of that authority. Files that cannot be read at the start raise
     TlsFilesInvalid; later the former ones stay in use, since a renewal may just be under way.
     """
-    _check(certificate, key, client_ca)
     files = _Files(certificate, key, client_ca)
+    initial = files.read()
+    _check(certificate, key, client_ca)
     changed = cast(
         "Callable[[], grpc.ServerCertificateConfiguration]", files.changed
     )  # gRPC takes None for "as before"

@@ -27,9 +27,7 @@ def server_credentials(*, certificate: Path, key: Path, client_ca: Path | None) 
     changed = cast(
         "Callable[[], grpc.ServerCertificateConfiguration]", files.changed
     )  # gRPC takes None for "as before"
-    return grpc.dynamic_ssl_server_credentials(
-        files.read(), changed, require_client_authentication=client_ca is not None
-    )
+    return grpc.dynamic_ssl_server_credentials(initial, changed, require_client_authentication=client_ca is not None)
 
 
 def _check(certificate: Path, key: Path, client_ca: Path | None) -> None:

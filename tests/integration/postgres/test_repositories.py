@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from adapters.postgres.connection import BoundedConnection
 from adapters.postgres.pool import make_pool
+from adapters.postgres.session import Session
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
 from adapters.system.keyring import Key, KeyRing
 from adapters.system.vault import AesGcmVault
@@ -357,6 +358,25 @@ async def test_given_a_connection_lost_when_the_unit_is_left_by_an_error_then_th
 
     with pytest.raises(LeaseLost):
         await lose()
+
+
+SESSION_CALLS: dict[str, Callable[[Session], Awaitable[object]]] = {
+    "row": lambda session: session.row("select 1", {}),
+    "rows": lambda session: session.rows("select 1", {}),
+    "execute": lambda session: session.execute("select 1", {}),
+    "execute_each": lambda session: session.execute_each("select %(n)s", [{"n": 1}, {"n": 2}]),
+}
+
+
+@pytest.mark.parametrize("call", SESSION_CALLS.values(), ids=SESSION_CALLS.keys())
+async def test_given_a_connection_lost_when_its_session_is_used_then_unavailable(
+    repositories: Repositories, call: Callable[[Session], Awaitable[object]]
+) -> None:
+    async with repositories.pool.connection() as connection:
+        end_backends(repositories)
+
+        with pytest.raises(Unavailable):
+            await call(Session(connection))
 
 
 async def test_given_f46_backends_that_freeze_when_called_then_each_call_raises_unavailable_in_time(

@@ -61,6 +61,7 @@ class AttemptDelivery:
 
         The lease is renewed while the server thinks. Once the server has answered, the answer is kept and stored again
         and again until the database takes it or the lease is lost; when the process stops, for a last moment.
+        Cancelled before content left, it gives the delivery back for another worker to take at once.
         What nobody foresaw is recorded too, so that a poisoned delivery waits longer each time, and then raised.
         """
         course = _Course(self._clock.now())
@@ -69,6 +70,10 @@ class AttemptDelivery:
                 async with self._kept_alive(claim):
                     event, report = await self._talk(claim, course)
             except LeaseLost:
+                raise
+            except asyncio.CancelledError:
+                if not course.is_past_no_return:
+                    await self._give_back(claim, course)
                 raise
             except Exception:
                 await self._record(claim, course, self._unforeseen(course), None)
@@ -153,6 +158,17 @@ class AttemptDelivery:
                 await storing
             raise
         return after
+
+    async def _give_back(self, claim: Claim, course: _Course) -> None:
+        """Queues the delivery again, if the store takes it in a last moment; else the lease runs out by itself."""
+        end = self._clock.now()
+        after = advance(claim.delivery, LeaseExpired(past_no_return=False, jitter=0.0), at=end)
+        attempt = Attempt(number=claim.lease.attempt, start_time=course.start, end_time=end)
+        storing = asyncio.create_task(self._store(claim, after, attempt), name=f"give back {after.delivery_id}")
+        await asyncio.wait([storing], timeout=self._last_moment.total_seconds())
+        storing.cancel()
+        with contextlib.suppress(LeaseLost, asyncio.CancelledError):
+            await storing
 
     async def _store(self, claim: Claim, after: Delivery, attempt: Attempt) -> None:
         while True:

@@ -14,7 +14,7 @@ import pytest
 from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.ports.storage import Claim, Configurations, Deliveries, DeliveryFilter, Lease, UnitOfWork
-from tests.builders import CONFIGURATION_ID, CONTENT, TENANT, a_configuration, a_delivery, a_draft, an_attempt
+from tests.builders import CONFIGURATION_ID, CONTENT, NOW, TENANT, a_configuration, a_delivery, a_draft, an_attempt
 from tests.contract.conftest import Storage
 
 Call = Callable[[UnitOfWork, Delivery], Awaitable[Any]]
@@ -46,6 +46,7 @@ CALLS: Final[dict[str, Call]] = {
     "deliveries.end_leases": lambda work, _: work.deliveries.end_leases(),
     "deliveries.overdue": lambda work, _: work.deliveries.overdue(1),
     "deliveries.lock": lambda work, delivery: work.deliveries.lock(TENANT, delivery.delivery_id),
+    "deliveries.close_attempt": lambda work, delivery: work.deliveries.close_attempt(delivery, at=NOW, in_doubt=True),
     "deliveries.save": lambda work, delivery: work.deliveries.save(delivery),
     "deliveries.release": lambda work, _: work.deliveries.release(TENANT, CONFIGURATION_ID),
     "commit": lambda work, _: work.commit(),

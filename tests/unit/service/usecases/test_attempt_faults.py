@@ -250,10 +250,10 @@ async def test_given_a_fault_of_ours_after_content_when_attempted_then_is_raised
     assert world.store.attempts(delivery.delivery_id)[0].in_doubt
 
 
-async def test_given_a_server_that_thinks_when_cancelled_then_ends_at_once_and_records_nothing() -> None:
-    """P25, P26."""
+async def test_given_a_server_that_thinks_when_cancelled_then_ends_at_once_and_gives_the_delivery_back() -> None:
+    """P25, P26: another worker need not wait for the lease."""
     world = await a_world()
-    await world.accepted()
+    delivery = await world.accepted()
     claim = await world.claim()
     connecting = asyncio.Event()
 
@@ -262,7 +262,6 @@ async def test_given_a_server_that_thinks_when_cancelled_then_ends_at_once_and_r
         await for_ever()
 
     world.transport.while_connecting = connect
-    before = world.snapshot()
     task = asyncio.create_task(world.attempt(claim))
     await connecting.wait()
     task.cancel()
@@ -271,7 +270,12 @@ async def test_given_a_server_that_thinks_when_cancelled_then_ends_at_once_and_r
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    assert world.snapshot() == before
+    given_back = world.store.delivery(delivery.delivery_id)
+    (attempt,) = world.store.attempts(delivery.delivery_id)
+    assert given_back.state is DeliveryState.QUEUED
+    assert given_back.next_attempt_time == world.clock.now()
+    assert attempt.end_time is not None
+    assert not attempt.in_doubt
 
 
 async def test_given_an_answer_that_is_being_stored_when_cancelled_then_it_is_stored_all_the_same() -> None:

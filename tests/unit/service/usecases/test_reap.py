@@ -43,6 +43,7 @@ async def test_given_a_worker_killed_before_content_when_its_lease_is_over_then_
     after = await world.attempted()
 
     assert moved == 1
+    assert world.store.attempts(delivery.delivery_id)[0].end_time is not None
     assert queued.state is DeliveryState.QUEUED
     assert queued.doubt_count == 0
     assert after.state is DeliveryState.SENT

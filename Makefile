@@ -5,6 +5,8 @@
 BIN := .venv/bin
 CODE := domain adapters service tests
 export MAILPORT_DATA_DIR ?= .mailport
+# The walk is what a newcomer wants to read; its log lines only get in the way.
+run: export MAILPORT_LOG_LEVEL ?= warning
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -45,9 +45,7 @@ class Secret:
 
 
 class UnreadableSecret(Secret):
-    """
-    A stored secret that does not open: its key is gone, or the row was altered. It is false, and cannot be revealed.
-    """
+    """A stored secret that does not open: its key is gone, or the row was altered. It is false and stays closed."""
 
     __slots__ = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Iterator
@@ -72,6 +73,52 @@ class StartFailed(Exception):
         self.remedy = remedy
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns what keeps adapters from starting into StartFailed, once."""
+    try:
+        yield
+    except (EmbeddedPostgresFailed, MigrationFailed) as error:
+        raise StartFailed(error.message, error.remedy) from error
+    except KeyRingUnusable as error:
+        raise StartFailed(str(error)) from error
+    except DatabaseUrlInvalid as error:
+        raise StartFailed(f"MAILPORT_DATABASE_URL: {error}") from None
+    except EgressAllowInvalid as error:
+        raise StartFailed(
+            f"MAILPORT_EGRESS_ALLOW: {error}", "List networks, addresses or host names, separated by commas."
+        ) from error
+    except ClientsInvalid as error:
+        raise StartFailed(f"MAILPORT_CLIENTS_FILE: {error}") from error
+    except KeysInvalid as error:
+        raise StartFailed(f"MAILPORT_JWKS: {error}") from error
+    except TlsFilesInvalid as error:
+        raise StartFailed(f"MAILPORT_TLS_CERT: {error}") from error
+    except Unavailable as error:
+        raise StartFailed(error.message, "Check MAILPORT_DATABASE_URL and that the database runs.") from error
+
+
+def caller_identity(options: Options, clock: Clock) -> Identity:
+    """Returns how callers prove who they are: certificate, bearer token, either, or not at all. Raises StartFailed."""
+    with explained():
+        certificate = CertificateIdentity(clients=load_clients(options.clients_file)) if options.clients_file else None
+        bearer = None
+        if options.jwks:
+            keys = KeyCache(load=load_jwks(options.jwks), clock=clock)
+            bearer = BearerIdentity(keys=keys, issuer=options.jwt_issuer, audience=options.jwt_audience, clock=clock)
+    if certificate and bearer:
+        return EitherIdentity(bearer=bearer, certificate=certificate)
+    return certificate or bearer or NoIdentity()
+
+
+def tls_credentials(options: Options) -> grpc.ServerCredentials | None:
+    """Returns the server's certificate, or None for plain text. Raises StartFailed."""
+    if options.tls_cert is None or options.tls_key is None:
+        return None
+    with explained():
+        return server_credentials(certificate=options.tls_cert, key=options.tls_key, client_ca=options.client_ca)
+
+
 class Container(containers.DeclarativeContainer):
     """Builds every part of one process; the pool is built closed and opened by `service.server`."""
 
@@ -111,7 +158,7 @@ class Container(containers.DeclarativeContainer):
     get_delivery = providers.Singleton(GetDelivery, uow=uow.provider)
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
 
-    identity = providers.Singleton(lambda options, clock: caller_identity(options, clock), options=options, clock=clock)
+    identity = providers.Singleton(caller_identity, options, clock)
     interceptor = providers.Singleton(EdgeInterceptor, identity=identity, clock=clock, entropy=entropy)
     mail_servicer = providers.Singleton(
         MailServicer,
@@ -133,7 +180,7 @@ class Container(containers.DeclarativeContainer):
         mail=mail_servicer,
         mailbox=providers.Singleton(MailboxServicer),
         interceptor=interceptor,
-        credentials=providers.Singleton(lambda options: tls_credentials(options), options=options),
+        credentials=providers.Singleton(tls_credentials, options),
     )
 
     attempt = providers.Singleton(AttemptDelivery, uow=uow.provider, transport=transport, clock=clock, entropy=entropy)
@@ -191,25 +238,19 @@ def egress_policy(text: str) -> EgressPolicy:
         return EgressPolicy.parse(text)
 
 
-def caller_identity(options: Options, clock: Clock) -> Identity:
-    """Returns how callers prove who they are: certificate, bearer token, either, or not at all. Raises StartFailed."""
-    with explained():
-        certificate = CertificateIdentity(clients=load_clients(options.clients_file)) if options.clients_file else None
-        bearer = None
-        if options.jwks:
-            keys = KeyCache(load=load_jwks(options.jwks), clock=clock)
-            bearer = BearerIdentity(keys=keys, issuer=options.jwt_issuer, audience=options.jwt_audience, clock=clock)
-    if certificate and bearer:
-        return EitherIdentity(bearer=bearer, certificate=certificate)
-    return certificate or bearer or NoIdentity()
-
-
-def tls_credentials(options: Options) -> grpc.ServerCredentials | None:
-    """Returns the server's certificate, or None for plain text. Raises StartFailed."""
-    if options.tls_cert is None or options.tls_key is None:
-        return None
-    with explained():
-        return server_credentials(certificate=options.tls_cert, key=options.tls_key, client_ca=options.client_ca)
+def describe_edge(options: Options) -> str:
+    """Says how callers are secured and identified, having read all that it takes; blocks. Raises StartFailed."""
+    secured = "TLS" if tls_credentials(options) is not None else "plain text"
+    caller_identity(options, SystemClock())
+    ways = [
+        way
+        for way, is_used in (("client certificates", options.clients_file), ("bearer tokens", options.jwks))
+        if is_used
+    ]
+    if options.jwks:
+        with explained():
+            asyncio.run(KeyCache(load=load_jwks(options.jwks), clock=SystemClock()).renew())
+    return f"{secured}, callers by {' or '.join(ways)}" if ways else f"{secured}, every caller is the tenant default"
 
 
 def container(options: Options, *, dsn: str, ring: KeyRing, egress: EgressPolicy, callback_url: str) -> Container:
@@ -224,28 +265,3 @@ def container(options: Options, *, dsn: str, ring: KeyRing, egress: EgressPolicy
     )
     built.check_dependencies()
     return built
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turns what keeps adapters from starting into StartFailed, once."""
-    try:
-        yield
-    except (EmbeddedPostgresFailed, MigrationFailed) as error:
-        raise StartFailed(error.message, error.remedy) from error
-    except KeyRingUnusable as error:
-        raise StartFailed(str(error)) from error
-    except DatabaseUrlInvalid as error:
-        raise StartFailed(f"MAILPORT_DATABASE_URL: {error}") from None
-    except EgressAllowInvalid as error:
-        raise StartFailed(
-            f"MAILPORT_EGRESS_ALLOW: {error}", "List networks, addresses or host names, separated by commas."
-        ) from error
-    except ClientsInvalid as error:
-        raise StartFailed(f"MAILPORT_CLIENTS_FILE: {error}") from error
-    except KeysInvalid as error:
-        raise StartFailed(f"MAILPORT_JWKS: {error}") from error
-    except TlsFilesInvalid as error:
-        raise StartFailed(f"MAILPORT_TLS_CERT: {error}") from error
-    except Unavailable as error:
-        raise StartFailed(error.message, "Check MAILPORT_DATABASE_URL and that the database runs.") from error

@@ -1,4 +1,4 @@
-"""JSON lines, and the names of events and fields: one constant event a line, data in fields, never a secret or content."""
+"""JSON lines, and the names of events and fields: one constant event a line, data in fields, no secret, no content."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def set_up_logs(*, level: str, form: str, stream: TextIO | None = None) -> None:
     Sends every log line of the process to *stream*, standard error unless given.
 
     *level* is a name of the standard library (``info``), *form* ``json`` or ``text``. Libraries whose debug lines hold
-    addresses, content or secrets are never let below WARNING. An exception is shown by its types and places in the code,
-    without its text, which may hold what a caller or a peer wrote.
+    addresses, content or secrets are never let below WARNING. An exception is shown by its types and places in the
+    code, without its text, which may hold what a caller or a peer wrote.
     """
     stream = stream or sys.stderr
     shared: list[Processor] = [

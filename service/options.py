@@ -359,7 +359,7 @@ def _contradictions(options: Options, unusable: AbstractSet[str]) -> list[Proble
         options.database_url is None or options.keys_file is not None,
         "KEYS_FILE DATABASE_URL",
         "With a database of your own, the key ring must be named: it is needed to read what is stored.",
-        "Make one with `mailport keys add --file PATH`, keep it safe, and set MAILPORT_KEYS_FILE.",
+        "Make one with `mailport keys create PATH`, keep it safe, and set MAILPORT_KEYS_FILE.",
     )
     securing = "TLS_CERT CLIENTS_FILE JWKS INSECURE"
     secured = options.tls_cert is not None and options.has_identity

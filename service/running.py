@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -31,6 +32,9 @@ from service.sandbox.sandbox import Sandbox
 from service.web.app import web_app
 from service.web.server import WebServer
 
+SANDBOX_SMTP_PORT: Final = 2525
+SANDBOX_SMTPS_PORT: Final = 2465
+"""The same at each start where possible, so that what was configured with the sandbox goes on working."""
 _LOOPBACK: Final = "127.0.0.0/8, ::1"
 _DRAIN_WORKER: Final = timedelta(seconds=15)
 _DRAIN_CALLS: Final = timedelta(seconds=5)
@@ -125,16 +129,23 @@ def database(options: Options) -> Iterator[str]:
 
 @asynccontextmanager
 async def started_sandbox(options: Options) -> AsyncIterator[Sandbox]:
-    """The simulators, on free ports. Raises StartFailed."""
-    simulators = Sandbox(folder=options.data_dir / "sandbox")
-    try:
-        await simulators.start()
-    except OSError as error:
-        raise StartFailed(f"The sandbox cannot start: {error.strerror or error}.") from error
+    """The simulators, on their usual ports, or on free ones where those are taken. Raises StartFailed."""
+    simulators = await _start_simulators(options, smtp_port=SANDBOX_SMTP_PORT, smtps_port=SANDBOX_SMTPS_PORT)
     try:
         yield simulators
     finally:
         await simulators.stop()
+
+
+async def _start_simulators(options: Options, *, smtp_port: int, smtps_port: int) -> Sandbox:
+    simulators = Sandbox(folder=options.data_dir / "sandbox", smtp_port=smtp_port, smtps_port=smtps_port)
+    try:
+        await simulators.start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and smtp_port:
+            return await _start_simulators(options, smtp_port=0, smtps_port=0)
+        raise StartFailed(f"The sandbox cannot start: {error.strerror or error}.") from error
+    return simulators
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from typing import Final
 from service.container import (
     StartFailed,
     bring_up_to_date,
+    describe_edge,
     egress_policy,
     load_keys,
     pending_migrations,
@@ -138,4 +139,5 @@ _EXAMINATIONS: Final[dict[str, Callable[[Options], str]]] = {
     "egress": _examine_egress,
     "database": _examine_database,
     "keys": _examine_keys,
+    "tls and callers": describe_edge,
 }

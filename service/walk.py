@@ -179,8 +179,9 @@ class _Journey:
         smtp, basic = self._settings.smtp, self._settings.basic
         self.screen.step(
             "Configure: store the settings as a draft",
-            f"configure {CONFIGURATION_ID} --from {self._settings.from_address} --from-name Alerts --smtp {smtp.host}:{smtp.port} "
-            f"--security starttls --ca-file {_CA_FILE} --username {basic.username} --password-file sandbox-password",
+            f"configure {CONFIGURATION_ID} --from {self._settings.from_address} --from-name Alerts "
+            f"--smtp {smtp.host}:{smtp.port} --security starttls --ca-file {_CA_FILE} "
+            f"--username {basic.username} --password-file sandbox-password",
             f"curl -so {_CA_FILE} {self._web_url}{MOUNT_PATH}/ca.pem",
             f"echo {shlex.quote(basic.password)} > sandbox-password",
         )

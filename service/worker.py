@@ -97,8 +97,8 @@ class Worker:
         """
         Claims nothing more and waits for the running attempts.
 
-        What is still running after *within* is cancelled: before its point of no return that costs nothing, after it the
-        delivery will be in doubt, as after a crash.
+        What is still running after *within* is cancelled: before its point of no return that costs nothing, after it
+        the delivery will be in doubt, as after a crash. An answer that is already here is stored first.
         """
         self._stopping.set()
         async with self._claiming:

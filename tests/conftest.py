@@ -43,6 +43,10 @@ def database_url(postgres_server: str, _template: str) -> Iterator[str]:
     """The DSN of a fresh database with the newest schema, for one test."""
     name = f"test_{next(_NUMBERS)}"
     with psycopg.connect(postgres_server, autocommit=True) as admin:
-        admin.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(_template)))
+        admin.execute(
+            sql.SQL("create database {} template {} strategy file_copy").format(
+                sql.Identifier(name), sql.Identifier(_template)
+            )
+        )
         yield make_conninfo(postgres_server, dbname=name)
         admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -148,6 +148,16 @@ class DeliveryQueue:
         """See the port."""
         await self._session.execute(_SAVE, delivery_to(delivery))
         await self._signal_change(delivery)
+
+    async def close_attempt(self, delivery: Delivery, *, at: datetime, in_doubt: bool) -> None:
+        """See the port."""
+        await self._session.execute(
+            """
+            update attempt set end_time = %(at)s, in_doubt = %(in_doubt)s
+            where tenant = %(tenant)s and delivery_id = %(delivery_id)s and number = %(number)s and end_time is null
+            """,
+            {**_key(delivery), "number": delivery.attempt_count, "at": at, "in_doubt": in_doubt},
+        )
 
     async def release(self, tenant: str, configuration_id: str) -> int:
         """See the port."""

@@ -224,6 +224,14 @@ class Deliveries(Protocol):
         """Stores a locked delivery that no worker holds any more; ends whatever lease there was; signals at commit."""
         ...
 
+    async def close_attempt(self, delivery: Delivery, *, at: datetime, in_doubt: bool) -> None:
+        """
+        Ends the record of the delivery's last attempt, whose worker can no longer do it; one that has ended stays so.
+
+        *in_doubt*: content may have left.
+        """
+        ...
+
     async def release(self, tenant: str, configuration_id: str) -> int:
         """Makes the HELD and RETRYING deliveries of a configuration due now, in order; returns their number."""
         ...

@@ -6,19 +6,17 @@ import json as json_module
 import os
 import platform
 import sys
-from collections.abc import Callable
-from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.cli.exits import ExitCode
-from service.options import OptionsInvalid, load_options
 
 if TYPE_CHECKING:
     from service.options import Options
 
-# service.server brings the whole service along; each command imports it when it runs, so that the others start fast.
+# service.server brings the whole service along; each command imports what it needs when it runs, so that client
+# commands start fast.
 
 
 def register(app: typer.Typer) -> None:
@@ -68,6 +66,8 @@ def check() -> None:
 
 def version(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Tell the version of mailport and of what it runs on."""
+    from importlib.metadata import version as version_of  # slow, see above
+
     facts = {"version": version_of("mailport"), "python": platform.python_version(), "grpc": version_of("grpcio")}
     if json:
         print(json_module.dumps(facts, indent=2))
@@ -75,10 +75,12 @@ def version(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         print(f"mailport {facts['version']} (Python {facts['python']}, gRPC {facts['grpc']})")
 
 
-def _options(load: Callable[..., Options] = load_options) -> Options:
+def _options() -> Options:
     """Returns the options of the environment; tells every problem at once and ends where there is one."""
+    from service.options import OptionsInvalid, load_options  # slow, see above
+
     try:
-        return load(os.environ, is_terminal=sys.stderr.isatty())
+        return load_options(os.environ, is_terminal=sys.stderr.isatty())
     except OptionsInvalid as error:
         for problem in error.problems:
             print(f"{problem.name}: {problem.message}\n  What to do: {problem.remedy}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -21,12 +22,30 @@ def server_credentials(*, certificate: Path, key: Path, client_ca: Path | None) 
     TlsFilesInvalid; later the former ones stay in use, since a renewal may just be under way.
     """
     files = _Files(certificate, key, client_ca)
+    initial = files.read()
+    _check(certificate, key, client_ca)
     changed = cast(
         "Callable[[], grpc.ServerCertificateConfiguration]", files.changed
     )  # gRPC takes None for "as before"
-    return grpc.dynamic_ssl_server_credentials(
-        files.read(), changed, require_client_authentication=client_ca is not None
-    )
+    return grpc.dynamic_ssl_server_credentials(initial, changed, require_client_authentication=client_ca is not None)
+
+
+def _check(certificate: Path, key: Path, client_ca: Path | None) -> None:
+    """Reads the files as OpenSSL would; gRPC itself would start with broken ones and refuse every handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:
+        raise TlsFilesInvalid(f"{certificate} and {key} are not a certificate and its key: {_why(error)}.") from error
+    try:
+        if client_ca is not None:
+            context.load_verify_locations(client_ca)
+    except (OSError, ValueError) as error:
+        raise TlsFilesInvalid(f"{client_ca} holds no certificates: {_why(error)}.") from error
+
+
+def _why(error: OSError | ValueError) -> str:
+    return getattr(error, "reason", None) or getattr(error, "strerror", None) or "it cannot be read"
 
 
 class _Files:

@@ -18,7 +18,7 @@ def draw_options(options: mail_service_pb2.GetOptionsResponse, style: Style) -> 
     versions = ", ".join(
         version.display_name + ("" if version.recommended else " (old)") for version in options.tls_versions
     )
-    centers = ", ".join(center.data_center + ("" if center.live else " (no worker)") for center in options.data_centers)
+    centers = ", ".join(center.data_center for center in options.data_centers)
     lines = [style.faint(heading), *rest, ""]
     return lines + aligned(
         [

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from domain.configuration import Configuration, needs_consent
 from domain.delivery import Answered, Attempt, Delivery, LeaseExpired, NotTried, advance
 from domain.errors import LeaseLost, NotFound, SecretUnreadable, Unavailable
-from domain.failures.failure import Failure, FailureKind, Stage
+from domain.failures.failure import Failure
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import Claim, UnitOfWork
 from domain.ports.transport import MailTransport, Patience, Report
-from domain.reasons import Reason
-from domain.settings.model import MailSettings, unreadable_secrets
+from domain.settings.model import MailSettings
+from service.usecases.obstacles import broken, gone, unmarked, unreadable_content, usable_settings
 
 LEASE: Final = timedelta(seconds=60)
 _RENEW_EVERY: Final = LEASE / 3
@@ -60,8 +59,9 @@ class AttemptDelivery:
         """
         Returns the delivery as it was recorded, or None when the lease was lost: another worker decides then.
 
-        The lease is renewed while the server thinks. Once the server has answered, the answer is kept and stored again and
-        again until the database takes it or the lease is lost; when the process stops, for a last moment.
+        The lease is renewed while the server thinks. Once the server has answered, the answer is kept and stored again
+        and again until the database takes it or the lease is lost; when the process stops, for a last moment.
+        Cancelled before content left, it gives the delivery back for another worker to take at once.
         What nobody foresaw is recorded too, so that a poisoned delivery waits longer each time, and then raised.
         """
         course = _Course(self._clock.now())
@@ -70,6 +70,10 @@ class AttemptDelivery:
                 async with self._kept_alive(claim):
                     event, report = await self._talk(claim, course)
             except LeaseLost:
+                raise
+            except asyncio.CancelledError:
+                if not course.is_past_no_return:
+                    await self._give_back(claim, course)
                 raise
             except Exception:
                 await self._record(claim, course, self._unforeseen(course), None)
@@ -97,7 +101,7 @@ class AttemptDelivery:
                 patience=Patience(),
             )
         except Unavailable:
-            return NotTried(_unmarked(), self._entropy.fraction()), None
+            return NotTried(unmarked(), self._entropy.fraction()), None
         return Answered(report.verdicts, self._entropy.fraction()), report
 
     async def _prepare(self, claim: Claim) -> tuple[MailSettings, bytes] | Failure:
@@ -111,15 +115,15 @@ class AttemptDelivery:
     async def _read(self, delivery: Delivery) -> tuple[MailSettings, bytes] | Failure:
         async with self._uow() as work:
             configuration = await work.configurations.find(delivery.tenant, delivery.configuration_id)
-            settings = _usable_settings(configuration)
+            settings = usable_settings(configuration)
             if isinstance(settings, Failure):
                 return settings
             try:
                 return settings, await work.deliveries.content(delivery)
             except SecretUnreadable:
-                return _unreadable_content()
+                return unreadable_content()
             except NotFound:
-                return _gone("The message's content is no longer stored.")
+                return gone("The message's content is no longer stored.")
 
     async def _pass_no_return(self, claim: Claim) -> None:
         async with self._uow() as work:
@@ -129,7 +133,7 @@ class AttemptDelivery:
     def _unforeseen(self, course: _Course) -> NotTried | LeaseExpired:
         if course.is_past_no_return:
             return LeaseExpired(past_no_return=True, jitter=self._entropy.fraction())
-        return NotTried(_broken(), self._entropy.fraction())
+        return NotTried(broken(), self._entropy.fraction())
 
     async def _record(
         self, claim: Claim, course: _Course, event: Answered | NotTried | LeaseExpired, report: Report | None
@@ -154,6 +158,17 @@ class AttemptDelivery:
                 await storing
             raise
         return after
+
+    async def _give_back(self, claim: Claim, course: _Course) -> None:
+        """Queues the delivery again, if the store takes it in a last moment; else the lease runs out by itself."""
+        end = self._clock.now()
+        after = advance(claim.delivery, LeaseExpired(past_no_return=False, jitter=0.0), at=end)
+        attempt = Attempt(number=claim.lease.attempt, start_time=course.start, end_time=end)
+        storing = asyncio.create_task(self._store(claim, after, attempt), name=f"give back {after.delivery_id}")
+        await asyncio.wait([storing], timeout=self._last_moment.total_seconds())
+        storing.cancel()
+        with contextlib.suppress(LeaseLost, asyncio.CancelledError):
+            await storing
 
     async def _store(self, claim: Claim, after: Delivery, attempt: Attempt) -> None:
         while True:
@@ -187,7 +202,7 @@ class AttemptDelivery:
                     work_task.cancel()
                     return
                 except Unavailable:
-                    # The point of no return and the record prove the lease themselves; it is renewed once the store is back.
+                    # The point of no return and the record prove the lease themselves; renewed once the store is back.
                     pause = min(self._renew_every, self._store_again)
 
         heartbeat = asyncio.create_task(renew(), name=f"lease of {claim.delivery.delivery_id}")
@@ -202,70 +217,3 @@ class AttemptDelivery:
             if lost and work_task.uncancel() == 0:
                 raise LeaseLost from None
             raise
-
-
-def _usable_settings(configuration: Configuration | None) -> MailSettings | Failure:
-    if configuration is None or configuration.active is None:
-        return _gone("The configuration that the message was sent with is no longer there.")
-    settings = configuration.active.settings
-    if needs_consent(settings):
-        return Failure(
-            reason=Reason.NEEDS_AUTHORIZATION,
-            kind=FailureKind.REAUTHORIZE,
-            stage=Stage.TOKEN,
-            cause="The configuration signs in with OAuth, and there is no consent for it.",
-            remedy="Call Authorize and let the owner of the account consent; the message goes out then.",
-        )
-    if unreadable := unreadable_secrets(settings):
-        return _unreadable(unreadable[0])
-    return settings
-
-
-def _unreadable(what: str) -> Failure:
-    return Failure(
-        reason=Reason.SECRET_UNREADABLE,
-        kind=FailureKind.MISCONFIGURED,
-        stage=Stage.AUTH,
-        cause=f"The stored secret {what} cannot be opened with the keys that mailport has; nothing was sent.",
-        remedy="Enter the secret again with Configure and ValidateAndSave, or bring back the key that it was sealed with.",
-    )
-
-
-def _unreadable_content() -> Failure:
-    return Failure(
-        reason=Reason.SECRET_UNREADABLE,
-        kind=FailureKind.MISCONFIGURED,
-        stage=Stage.DATA,
-        cause="The stored message cannot be opened with the keys that mailport has; nothing was sent.",
-        remedy="Bring back the key that it was sealed with, or send the message anew.",
-    )
-
-
-def _unmarked() -> Failure:
-    return Failure(
-        reason=Reason.DATABASE_UNAVAILABLE,
-        kind=FailureKind.TRANSIENT,
-        stage=Stage.DATA,
-        cause="mailport's database was away when the content was about to leave; nothing was sent.",
-        remedy="Nothing to do: the message is tried again by itself.",
-    )
-
-
-def _broken() -> Failure:
-    return Failure(
-        reason=Reason.INTERNAL,
-        kind=FailureKind.TRANSIENT,
-        stage=Stage.CONNECT,
-        cause="mailport itself failed before any content left; nothing was sent.",
-        remedy="The message is tried again by itself; if it stays so, report it with the delivery id.",
-    )
-
-
-def _gone(cause: str) -> Failure:
-    return Failure(
-        reason=Reason.NOT_CONFIGURED,
-        kind=FailureKind.PERMANENT,
-        stage=Stage.CONNECT,
-        cause=cause,
-        remedy="Configure it again and send the message anew.",
-    )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from domain.caller import Caller
 from domain.configuration import new_configuration, with_draft
-from domain.errors import ConcurrentChange, InputInvalid, Violation
+from domain.errors import ConcurrentChange, ConfigInvalid, InputInvalid, Violation
 from domain.ports.environment import Clock
 from domain.ports.storage import UnitOfWork
 from domain.reasons import Reason
@@ -20,18 +21,9 @@ _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def check_configuration_id(configuration_id: str) -> None:
-    """Raises InputInvalid unless the id has 1 to 63 characters of a-z, 0-9, - and _, beginning with a letter or digit."""
-    if not _ID.fullmatch(configuration_id):
-        raise InputInvalid(
-            [
-                Violation(
-                    field="configuration_id",
-                    reason=Reason.VALUE_MALFORMED if configuration_id else Reason.FIELD_REQUIRED,
-                    message="A configuration id has 1 to 63 characters of a-z, 0-9, - and _ and begins with a letter or digit.",
-                    remedy="Choose a short name for the setup, e.g. alerts.",
-                )
-            ]
-        )
+    """Raises InputInvalid unless the id has 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit."""
+    if violation := _violation_of_id(configuration_id):
+        raise InputInvalid([violation])
 
 
 class Configure:
@@ -51,8 +43,9 @@ class Configure:
         Secrets left unset keep the stored ones while the account they belong to is unchanged.
         Raises ConfigInvalid with every violation, ConcurrentChange when *etag* is stale.
         """
-        check_configuration_id(configuration_id)
         now = self._clock.now()
+        if violation := _violation_of_id(configuration_id):
+            raise InputInvalid([violation, *self._violations(written, now)])
         async with self._uow() as work:
             stored = await work.configurations.find(caller.tenant, configuration_id)
             if stored is None and etag:
@@ -72,3 +65,22 @@ class Configure:
                 await work.configurations.save(changed, expected_version=stored.version)
             await work.commit()
         return view_configuration(changed)
+
+    def _violations(self, written: WrittenSettings, now: datetime) -> tuple[Violation, ...]:
+        """Returns what is wrong with settings that nothing can be stored for, so that all is named at once."""
+        try:
+            parse_settings(written, stored=None, rules=self._rules, now=now)
+        except ConfigInvalid as invalid:
+            return invalid.violations
+        return ()
+
+
+def _violation_of_id(configuration_id: str) -> Violation | None:
+    if _ID.fullmatch(configuration_id):
+        return None
+    return Violation(
+        field="configuration_id",
+        reason=Reason.VALUE_MALFORMED if configuration_id else Reason.FIELD_REQUIRED,
+        message="A configuration id has 1 to 63 characters of a-z, 0-9, - and _, and begins with a letter or digit.",
+        remedy="Choose a short name for the setup, e.g. alerts.",
+    )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from domain.caller import Caller
 from domain.ports.storage import UnitOfWork
 from service.usecases.lookup import delivery_of
 from service.usecases.views import DeliveryView
+
+_LOOKS: Final = 3
+"""A delivery changes a few times in its life, so the second look is nearly always the last."""
 
 
 class GetDelivery:
@@ -17,8 +21,15 @@ class GetDelivery:
         self._uow = uow
 
     async def __call__(self, caller: Caller, delivery_id: str) -> DeliveryView:
-        """Returns the delivery with its last 50 attempts. Raises NotFound."""
+        """Returns the delivery with its last 50 attempts, both as of the same moment. Raises NotFound."""
         async with self._uow() as work:
             delivery = await delivery_of(work, caller.tenant, delivery_id)
             attempts = await work.deliveries.attempts(caller.tenant, delivery_id)
+            for _ in range(_LOOKS):
+                again = await delivery_of(work, caller.tenant, delivery_id)
+                if again == delivery:
+                    break
+                # A worker recorded between the two: a delivery that is SENDING with an attempt that has ended confuses.
+                delivery = again
+                attempts = await work.deliveries.attempts(caller.tenant, delivery_id)
         return DeliveryView(delivery=delivery, attempts=attempts)

@@ -22,7 +22,7 @@ async def delivery_of(work: UnitOfWork, tenant: str, delivery_id: str) -> Delive
     if found is None:
         raise NotFound(
             "There is no delivery of this id.",
-            remedy="Take the delivery_id from Send's answer or from ListDeliveries; records are kept for a limited time.",
+            remedy="Take the delivery_id from Send's answer or from ListDeliveries; records are not kept for ever.",
             metadata={"delivery_id": delivery_id},
         )
     return found

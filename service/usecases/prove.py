@@ -50,9 +50,9 @@ class Prove:
         """
         Sends *letter* to *recipient* and returns the server's acceptance.
 
-        Raises ProviderRefused with the failure and the trace when any step fails, AuthorizationRequired when the settings
-        need a consent, SecretUnreadable when a stored secret does not open, DeadlineTooShort when *time_left* is too
-        little to try.
+        Raises ProviderRefused with the failure and the trace when any step fails, AuthorizationRequired when the
+        settings need a consent, SecretUnreadable when a stored secret does not open, DeadlineTooShort when *time_left*
+        is too little to try.
         """
         check_usable(settings)
         patience = interactive_patience(time_left)

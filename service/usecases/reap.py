@@ -28,6 +28,7 @@ class Reap:
             for abandoned in await work.deliveries.abandoned(_BATCH):
                 event = LeaseExpired(past_no_return=abandoned.past_no_return, jitter=self._entropy.fraction())
                 await work.deliveries.save(advance(abandoned.delivery, event, at=now))
+                await work.deliveries.close_attempt(abandoned.delivery, at=now, in_doubt=abandoned.past_no_return)
                 moved += 1
             for delivery in await work.deliveries.overdue(_BATCH):
                 await work.deliveries.save(advance(delivery, LifetimeOver(), at=now))

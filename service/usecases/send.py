@@ -66,8 +66,8 @@ class Send:
         Returns the delivery once it is stored; with *wait* once it is settled, or shortly before *time_left* is over.
 
         The same key with the same content returns the first delivery, whatever became of the configuration since.
-        Raises InputInvalid, NotFound, NotReady NOT_CONFIGURED, AlreadyExists for a key used with other content; nothing is
-        stored then and the key stays free.
+        Raises InputInvalid, NotFound, NotReady NOT_CONFIGURED, AlreadyExists for a key used with other content; nothing
+        is stored then and the key stays free.
         """
         deadline = self._clock.monotonic() + time_left
         if key and (violation := check_key(key)):
@@ -129,7 +129,7 @@ class Send:
         return await _aside(digest, written)
 
     async def _settled(self, delivery: Delivery, deadline: timedelta) -> Delivery:
-        """Waits for the outcome. The message is accepted, so a store that is away meanwhile is no reason to refuse it."""
+        """Waits for the outcome; the message is accepted, so a store that is away meanwhile is no reason to fail."""
         async with self._signals.listen(delivery.delivery_id) as news:
             while True:
                 with contextlib.suppress(Unavailable):

@@ -1,4 +1,4 @@
-"""SendTest: a test mail with the draft, the active or unsaved settings; saves nothing, answers the server's final verdict."""
+"""SendTest: a test mail with draft, active or unsaved settings; saves nothing, answers the server's final verdict."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class SendTest:
         """
         Sends to *to* with *unsaved* settings if given, else the draft if there is one, else the active revision.
 
-        Secrets left unset in *unsaved* are the stored ones, as with Configure. Raises InputInvalid or ConfigInvalid, NotFound,
-        NotReady NOT_CONFIGURED, ProviderRefused with failure and trace when the server says no.
+        Secrets left unset in *unsaved* are the stored ones, as with Configure. Raises InputInvalid or ConfigInvalid,
+        NotFound, NotReady NOT_CONFIGURED, ProviderRefused with failure and trace when the server says no.
         """
         deadline = self._clock.monotonic() + time_left
         recipient = _recipient(to)

@@ -157,11 +157,13 @@ class PostgresStorage:
     async def signals(self) -> AsyncIterator[Signals]:
         signals = PostgresSignals(dsn=self._dsn)
         running = asyncio.create_task(signals.run())
-        await signals.work_due(within=_LONG)  # everybody is woken once the connection stands
-        yield signals
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        try:
+            await signals.work_due(within=_LONG)  # everybody is woken once the connection stands
+            yield signals
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
 
     @property
     def _name(self) -> str:

@@ -72,6 +72,7 @@ CALLS: Final[dict[str, Call]] = {
     "deliveries.end_leases": lambda work, _: work.deliveries.end_leases(),
     "deliveries.overdue": lambda work, _: work.deliveries.overdue(1),
     "deliveries.lock": lambda work, delivery: work.deliveries.lock(TENANT, delivery.delivery_id),
+    "deliveries.close_attempt": lambda work, delivery: work.deliveries.close_attempt(delivery, at=NOW, in_doubt=True),
     "deliveries.save": lambda work, delivery: work.deliveries.save(delivery),
     "deliveries.release": lambda work, _: work.deliveries.release(TENANT, CONFIGURATION_ID),
     "commit": lambda work, _: work.commit(),

@@ -17,7 +17,7 @@ IMPLICIT = configuration_pb2.CONNECTION_SECURITY_IMPLICIT_TLS
 
 
 def settings(
-    dovecot: Dovecot, ca: TestCA, security: configuration_pb2.ConnectionSecurity
+    dovecot: Dovecot, ca: TestCA, security: configuration_pb2.ConnectionSecurity.ValueType
 ) -> configuration_pb2.Settings:
     port = dovecot.submission if security == STARTTLS else dovecot.submissions
     return configuration_pb2.Settings(
@@ -34,7 +34,7 @@ async def test_given_dovecot_when_configured_proven_and_sent_then_the_mail_lies_
     mailport: Mailport,
     dovecot: Dovecot,
     ca: TestCA,
-    security: configuration_pb2.ConnectionSecurity,
+    security: configuration_pb2.ConnectionSecurity.ValueType,
     recipient: str,
 ) -> None:
     await mailport.configure(settings(dovecot, ca, security))

@@ -166,6 +166,19 @@ class FakeDeliveries:
             self._put(replace(stored, delivery=delivery, lease=None))
         self._changed(delivery)
 
+    async def close_attempt(self, delivery: Delivery, *, at: datetime, in_doubt: bool) -> None:
+        await self._unit.begin("deliveries.close_attempt")
+        stored = await self._locked(_name(delivery))
+        if stored is None:
+            return
+        attempts = tuple(
+            replace(a, end_time=at, in_doubt=in_doubt)
+            if a.number == delivery.attempt_count and a.end_time is None
+            else a
+            for a in stored.attempts
+        )
+        self._put(replace(stored, attempts=attempts))
+
     async def release(self, tenant: str, configuration_id: str) -> int:
         await self._unit.begin("deliveries.release")
         waiting = [

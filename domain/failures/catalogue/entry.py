@@ -41,6 +41,8 @@ class Entry:
     surfaces: frozenset[Surface] = frozenset()
     security: str = ""
     """The configured connection security, as `domain.connection.ConnectionSecurity` writes it."""
+    provider: str = ""
+    """Id of the preset whose server it is; for words that others use too and mean more widely."""
     fixes: tuple[Fix, ...] = ()
     pause: timedelta | None = None
     """What the provider is known to want waited, counted from the evidence's `met_time`."""
@@ -51,6 +53,7 @@ class Entry:
             (self.symptom is None or self.symptom is evidence.symptom)
             and (not self.surfaces or evidence.surface in self.surfaces)
             and (not self.stages or evidence.stage in self.stages)
+            and (not self.provider or self.provider == evidence.provider)
             and (not self.security or self.security == evidence.security)
             and (not self.code or re.fullmatch(self.code, f"{evidence.code:03d}") is not None)
             and (not self.enhanced or re.fullmatch(self.enhanced, evidence.enhanced_code) is not None)

@@ -10,13 +10,18 @@ from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
 
 GOOGLE_TEXTS: Final = (
-    Entry(
-        text=r"username and password not accepted|p=BadCredentials",
-        reason=Reason.AUTH_REJECTED,
-        kind=FailureKind.MISCONFIGURED,
-        cause="Google refused the user name and password. It takes no account passwords, only app passwords and OAuth.",
-        remedy="Make a new app password (16 letters), or switch to OAuth, and check that the user name is the full "
-        "address.",
+    *(
+        Entry(
+            text=text,
+            provider=provider,
+            reason=Reason.AUTH_REJECTED,
+            kind=FailureKind.MISCONFIGURED,
+            cause="Google refused the user name and password. "
+            "It takes no account passwords, only app passwords and OAuth.",
+            remedy="Make a new app password (16 letters), or switch to OAuth, "
+            "and check that the user name is the full address.",
+        )
+        for text, provider in ((r"p=BadCredentials", ""), (r"username and password not accepted", "google"))
     ),
     Entry(
         text=r"application-specific password required|p=InvalidSecondFactor",

@@ -1070,20 +1070,16 @@ class DataCenterOption(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DATA_CENTER_FIELD_NUMBER: _builtins.int
-    LIVE_FIELD_NUMBER: _builtins.int
     data_center: _builtins.str
     """The value for `data_center`."""
-    live: _builtins.bool
-    """Whether a worker has been seen there lately, so that mail for it goes out now."""
     def __init__(
         self,
         *,
         data_center: _builtins.str = ...,
-        live: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_center", b"data_center", "live", b"live"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_center", b"data_center"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

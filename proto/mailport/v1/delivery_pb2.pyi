@@ -314,9 +314,7 @@ class Message(_message.Message):
 
     @_builtins.property
     def expire_after(self) -> _duration_pb2.Duration:
-        """How long mailport tries: longer than 0, at most 7 days, counted from acceptance or from `send_time`. Default: 24
-        hours.
-        """
+        """How long mailport tries: 1 minute to 7 days, counted from acceptance or from `send_time`. Default: 24 hours."""
 
     @_builtins.property
     def send_time(self) -> _timestamp_pb2.Timestamp:

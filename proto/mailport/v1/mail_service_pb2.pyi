@@ -751,7 +751,7 @@ class SendTestRequest(_message.Message):
     TO_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
     configuration_id: _builtins.str
-    """Required. The configuration to test. With `settings` it need not exist."""
+    """Required without `settings`. The configuration to test. With `settings` it need not exist and may be left empty."""
     to: _builtins.str
     """Required. Who gets the test mail: one bare address."""
     @_builtins.property

@@ -108,7 +108,11 @@ async def test_given_pages_when_listed_then_each_token_leads_to_the_next_page() 
     async with an_edge() as edge:
         edge.use_cases.returns("list_configurations", Page((a_configuration_view(),), has_more=True))
         edge.use_cases.returns("list_deliveries", Page((a_delivery_view(),), has_more=True))
-        asked = {"configuration_id": "alerts", "states": [delivery_pb2.DELIVERY_STATE_SENT], "page_size": 1}
+        asked: dict[str, Any] = {
+            "configuration_id": "alerts",
+            "states": [delivery_pb2.DELIVERY_STATE_SENT],
+            "page_size": 1,
+        }
 
         configurations = await edge.mail.ListConfigurations(pb.ListConfigurationsRequest(page_size=1))
         await edge.mail.ListConfigurations(
@@ -329,15 +333,6 @@ async def test_given_bytes_that_are_no_request_when_called_then_they_are_refused
 
     assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "VALUE_MALFORMED")
     assert edge.use_cases.asked == []
-
-
-async def test_given_a_streamed_request_of_bytes_that_are_none_when_called_then_the_stream_is_refused() -> None:
-    async with an_edge() as edge:
-        call: Any = edge.channel.stream_stream("/mailport.v1.MailService/SendStream")
-
-        refused = await refusal(first_of(call(iter([b"\xff"]))))
-
-    assert refused.code in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INVALID_ARGUMENT)
 
 
 async def test_given_a_method_that_does_not_exist_when_called_then_it_is_unimplemented() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -45,7 +45,7 @@ async def test_given_a_watcher_of_health_when_the_server_ends_then_it_is_told_be
 
 async def test_given_no_local_proto_when_reflection_is_asked_then_services_and_their_types_are_told() -> None:
     async with an_edge(identity=Nobody()) as edge:
-        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(edge.channel)
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(cast("Any", edge.channel))
         ask = reflection_pb2.ServerReflectionRequest
 
         services = await first_of(reflection.ServerReflectionInfo(iter([ask(list_services="")])))

@@ -130,8 +130,8 @@ def test_given_debug_when_set_up_then_libraries_that_write_content_stay_quiet(na
     """P15: every logger at DEBUG."""
     set_up_logs(level="debug", form="json", stream=stream)
 
-    logging.getLogger(name).debug(f"AUTH PLAIN {CANARY}")
-    logging.getLogger(name).info(f"RCPT TO:<{CANARY}@example.com>")
+    logging.getLogger(name).debug("AUTH PLAIN %s", CANARY)
+    logging.getLogger(name).info("RCPT TO:<%s@example.com>", CANARY)
     logging.getLogger("service").debug("ours")
 
     assert [line["event"] for line in lines(stream)] == ["ours"]

@@ -29,7 +29,7 @@ from tests.builders import CONTENT, a_configuration, a_delivery, an_smtp_transpo
 from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeUnitOfWork
 from tests.fakes.transport import FakeTransport
-from tests.unit.service.world import World
+from tests.unit.service.world import World, until
 
 TICK = timedelta(milliseconds=1)
 LONG = timedelta(seconds=5)
@@ -71,9 +71,7 @@ class OneStuckServer(FakeTransport):
         try:
             if host.startswith("stuck"):
                 await asyncio.Event().wait()
-            return await super().submit(
-                settings, envelope, content, before_content=before_content, patience=patience
-            )
+            return await super().submit(settings, envelope, content, before_content=before_content, patience=patience)
         finally:
             self.connected[host] -= 1
 
@@ -82,7 +80,9 @@ def a_world(transport: FakeTransport | None = None) -> World:
     return World(signals=SignalsAlone(), transport=transport)
 
 
-def a_worker(world: World, *, uow: Callable[[], FakeUnitOfWork] | None = None, data_centers: tuple[str, ...] = ()) -> Worker:
+def a_worker(
+    world: World, *, uow: Callable[[], FakeUnitOfWork] | None = None, data_centers: tuple[str, ...] = ()
+) -> Worker:
     return Worker(
         uow=uow or world.uow,
         attempt=world.attempt,
@@ -103,13 +103,6 @@ async def at_work(worker: Worker) -> AsyncIterator[None]:
     finally:
         await worker.drain(TICK)
         await task
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Lets the others run until *holds*; only a broken test waits in vain."""
-    async with asyncio.timeout(LONG.total_seconds()):
-        while not holds():
-            await asyncio.sleep(0)
 
 
 def state(world: World, delivery: Delivery) -> DeliveryState:

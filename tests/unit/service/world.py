@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Final
 
 from domain.configuration import Configuration
 from domain.delivery import Delivery
@@ -22,7 +24,7 @@ from service.usecases.prove import Prove
 from service.usecases.reap import Reap
 from service.usecases.send import Send, Sent
 from service.usecases.send_test import SendTest
-from service.usecases.validate_and_save import Validated, ValidateAndSave
+from service.usecases.validate_and_save import ValidateAndSave, Validated
 from tests.builders import CONFIGURATION_ID, CONTENT, a_caller, a_configuration, a_delivery, a_message
 from tests.fakes.environment import FakeClock, FakeEntropy
 from tests.fakes.signals import FakeSignals
@@ -30,8 +32,17 @@ from tests.fakes.storage import FakeStore, FakeUnitOfWork
 from tests.fakes.transport import FakeTransport
 from tests.fakes.vault import FakeVault
 
+_VAIN: Final = timedelta(seconds=5)
+
 CALLER = a_caller()
 MINUTE = timedelta(minutes=1)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Lets the other tasks run until *holds*; only a broken test waits in vain, for five seconds."""
+    async with asyncio.timeout(_VAIN.total_seconds()):
+        while not holds():  # noqa: ASYNC110 - what is waited for is the state of a fake, which raises no event
+            await asyncio.sleep(0)
 
 
 class World:
@@ -56,9 +67,7 @@ class World:
         )
         self.confirm_validation = ConfirmValidation(uow=self.uow, clock=self.clock, vault=self.vault)
         self.send_test = SendTest(uow=self.uow, prove=prove, clock=self.clock, rules=self.rules)
-        self.send = Send(
-            uow=self.uow, clock=self.clock, entropy=self.entropy, vault=self.vault, signals=self.signals
-        )
+        self.send = Send(uow=self.uow, clock=self.clock, entropy=self.entropy, vault=self.vault, signals=self.signals)
         self.get_delivery = GetDelivery(uow=self.uow)
         self.list_deliveries = ListDeliveries(uow=self.uow)
         self.reap = Reap(uow=self.uow, clock=self.clock, entropy=self.entropy)
@@ -119,9 +128,7 @@ class World:
         written = message or a_message()
         return await self.send(CALLER, CONFIGURATION_ID, written, key=key, wait=wait, time_left=time_left)
 
-    async def validated(
-        self, *, user_email: str = "", require_confirmation: bool = False, etag: str = ""
-    ) -> Validated:
+    async def validated(self, *, user_email: str = "", require_confirmation: bool = False, etag: str = "") -> Validated:
         """Calls ValidateAndSave."""
         return await self.validate_and_save(
             CALLER,

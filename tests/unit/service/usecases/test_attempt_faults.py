@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from domain.delivery import DeliveryState
+from domain.delivery import Delivery, DeliveryState
 from domain.message import InDoubtPolicy
 from domain.reasons import Reason
 from service.usecases.attempt import LEASE
 from tests.builders import a_delivery
-from tests.unit.service.world import World
+from tests.unit.service.world import World, until
 
 TICK = timedelta(milliseconds=1)
 PATIENCE_SECONDS = 5
@@ -27,6 +27,16 @@ async def a_world() -> World:
 
 async def for_ever() -> None:
     await asyncio.Event().wait()
+
+
+def lease_end(world: World, delivery: Delivery) -> datetime:
+    lease = world.store.deliveries[delivery.tenant, delivery.delivery_id].lease
+    assert lease is not None
+    return lease.until
+
+
+def is_recording() -> bool:
+    return any(task.get_name().startswith("record ") for task in asyncio.all_tasks())
 
 
 async def test_given_a_lease_that_ran_out_before_content_when_it_would_leave_then_nothing_is_sent_or_recorded() -> None:
@@ -73,14 +83,11 @@ async def test_given_a_slow_server_when_the_lease_is_renewed_then_the_worker_kee
     world = await a_world()
     delivery = await world.accepted()
     claim = await world.claim()
-    name = delivery.tenant, delivery.delivery_id
 
     async def take_ten_minutes() -> None:
         for _ in range(12):
             world.clock.advance(LEASE * 0.9)
-            end = world.clock.now() + LEASE
-            while (lease := world.store.deliveries[name].lease) is None or lease.until < end:
-                await asyncio.sleep(0)
+            await until(lambda: lease_end(world, delivery) == world.clock.now() + LEASE)
 
     world.transport.while_sending = take_ten_minutes
 
@@ -95,14 +102,11 @@ async def test_given_a_store_away_for_a_moment_when_the_lease_is_renewed_then_th
     world = await a_world()
     delivery = await world.accepted()
     claim = await world.claim()
-    name = delivery.tenant, delivery.delivery_id
 
     async def wait_for_the_renewal_after_the_next() -> None:
         world.store.fail_next("deliveries.renew")
         world.clock.advance(LEASE * 0.5)
-        end = world.clock.now() + LEASE
-        while (lease := world.store.deliveries[name].lease) is None or lease.until < end:
-            await asyncio.sleep(0)
+        await until(lambda: lease_end(world, delivery) == world.clock.now() + LEASE)
 
     world.transport.while_connecting = wait_for_the_renewal_after_the_next
 
@@ -246,10 +250,10 @@ async def test_given_a_fault_of_ours_after_content_when_attempted_then_is_raised
     assert world.store.attempts(delivery.delivery_id)[0].in_doubt
 
 
-async def test_given_a_server_that_thinks_when_cancelled_then_ends_at_once_and_records_nothing() -> None:
-    """P25, P26."""
+async def test_given_a_server_that_thinks_when_cancelled_then_ends_at_once_and_gives_the_delivery_back() -> None:
+    """P25, P26: another worker need not wait for the lease."""
     world = await a_world()
-    await world.accepted()
+    delivery = await world.accepted()
     claim = await world.claim()
     connecting = asyncio.Event()
 
@@ -258,7 +262,6 @@ async def test_given_a_server_that_thinks_when_cancelled_then_ends_at_once_and_r
         await for_ever()
 
     world.transport.while_connecting = connect
-    before = world.snapshot()
     task = asyncio.create_task(world.attempt(claim))
     await connecting.wait()
     task.cancel()
@@ -267,7 +270,12 @@ async def test_given_a_server_that_thinks_when_cancelled_then_ends_at_once_and_r
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    assert world.snapshot() == before
+    given_back = world.store.delivery(delivery.delivery_id)
+    (attempt,) = world.store.attempts(delivery.delivery_id)
+    assert given_back.state is DeliveryState.QUEUED
+    assert given_back.next_attempt_time == world.clock.now()
+    assert attempt.end_time is not None
+    assert not attempt.in_doubt
 
 
 async def test_given_an_answer_that_is_being_stored_when_cancelled_then_it_is_stored_all_the_same() -> None:
@@ -283,7 +291,7 @@ async def test_given_an_answer_that_is_being_stored_when_cancelled_then_it_is_st
         loop = asyncio.get_running_loop()
 
         def when_recording() -> None:
-            if any(each.get_name().startswith("record ") for each in asyncio.all_tasks()):
+            if is_recording():
                 task.cancel()
             else:
                 loop.call_soon(when_recording)
@@ -312,8 +320,7 @@ async def test_given_an_answer_and_a_store_that_stays_away_when_cancelled_then_e
     world.transport.while_sending = go_away
     task = asyncio.create_task(world.attempt(claim))
     await away.wait()
-    while not any(each.get_name().startswith("record ") for each in asyncio.all_tasks()):
-        await asyncio.sleep(0)
+    await until(is_recording)
     task.cancel()
 
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -321,4 +328,4 @@ async def test_given_an_answer_and_a_store_that_stays_away_when_cancelled_then_e
             await task
 
     assert world.store.delivery(delivery.delivery_id).state is DeliveryState.SENDING
-    assert not any(each.get_name().startswith("record ") for each in asyncio.all_tasks())
+    assert not is_recording()

@@ -201,3 +201,13 @@ async def test_given_two_first_calls_at_once_when_configured_then_one_wins_and_t
 
     assert sorted(type(result).__name__ for result in results) == ["ConcurrentChange", "ConfigurationView"]
     assert (await stored(world)).last_revision == 1
+
+
+async def test_given_a_wrong_id_and_wrong_settings_when_configured_then_all_is_named_at_once() -> None:
+    world = World()
+
+    with pytest.raises(InputInvalid) as refused:
+        await world.configure(CALLER, "Alerts!", some_written_settings(from_address="nobody"))
+
+    fields = {violation.field for violation in refused.value.violations}
+    assert {"configuration_id", "settings.from_address"} <= fields

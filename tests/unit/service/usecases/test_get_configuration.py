@@ -5,8 +5,14 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import NotFound
-from tests.builders import CONFIGURATION_ID, OTHER_TENANT, a_configuration, a_draft, an_oauth_authentication
-from tests.builders import some_settings
+from tests.builders import (
+    CONFIGURATION_ID,
+    OTHER_TENANT,
+    a_configuration,
+    a_draft,
+    an_oauth_authentication,
+    some_settings,
+)
 from tests.fakes.vault import FakeVault
 from tests.unit.service.world import CALLER, World
 

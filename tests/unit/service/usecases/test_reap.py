@@ -43,6 +43,7 @@ async def test_given_a_worker_killed_before_content_when_its_lease_is_over_then_
     after = await world.attempted()
 
     assert moved == 1
+    assert world.store.attempts(delivery.delivery_id)[0].end_time is not None
     assert queued.state is DeliveryState.QUEUED
     assert queued.doubt_count == 0
     assert after.state is DeliveryState.SENT
@@ -119,9 +120,7 @@ async def test_given_a_lifetime_that_is_over_when_reaped_then_is_expired_with_th
     assert after.failure == failure
 
 
-async def test_given_a_killed_worker_and_a_lifetime_over_meanwhile_when_reaped_until_nothing_moves_then_is_expired() -> (
-    None
-):
+async def test_given_a_killed_worker_and_a_lifetime_over_when_reaped_until_nothing_moves_then_is_expired() -> None:
     world = await a_world()
     delivery = await world.accepted()
     await world.claim()

@@ -53,7 +53,12 @@ DRAFT = a_revision(number=2, settings=some_settings(from_name="Draft"))
     [
         (a_configuration(), None, "ACTIVE", ""),
         (a_configuration(draft=DRAFT, last_revision=2), None, "DRAFT", "Draft"),
-        (a_configuration(draft=DRAFT, last_revision=2), some_written_settings(from_name="Unsaved"), "UNSAVED", "Unsaved"),
+        (
+            a_configuration(draft=DRAFT, last_revision=2),
+            some_written_settings(from_name="Unsaved"),
+            "UNSAVED",
+            "Unsaved",
+        ),
     ],
     ids=["active", "draft", "unsaved"],
 )

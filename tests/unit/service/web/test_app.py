@@ -20,7 +20,9 @@ async def index(_: Request) -> Response:
 SANDBOX = Starlette(routes=[Route("/", index)])
 
 
-async def get(path: str, *, missing: tuple[str, ...] = (), sandbox: ASGIApp | None = None, method: str = "GET") -> httpx2.Response:
+async def get(
+    path: str, *, missing: tuple[str, ...] = (), sandbox: ASGIApp | None = None, method: str = "GET"
+) -> httpx2.Response:
     async def ready() -> tuple[str, ...]:
         return missing
 

@@ -39,5 +39,5 @@ class TokenRefusal:
 
     @property
     def ends_grant(self) -> bool:
-        """Tells whether the endpoint called the grant itself invalid; only that may end it, after re-reading the store."""
+        """Tells whether the endpoint called the grant itself invalid; only that may end it, once the store is re-read."""
         return self.error == "invalid_grant"

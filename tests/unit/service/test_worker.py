@@ -14,7 +14,7 @@ import pytest
 from domain.delivery import Delivery, DeliveryState
 from domain.host import Host
 from domain.message import Envelope
-from domain.ports.transport import BeforeContent, Patience, Report
+from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
 from domain.settings.model import MailSettings, SmtpTransport
 from service.logs import (
     ATTEMPT_FAILED,
@@ -63,6 +63,7 @@ class OneStuckServer(FakeTransport):
         *,
         before_content: BeforeContent,
         patience: Patience,
+        tokens: TokenSource | None = None,
     ) -> Report:
         assert isinstance(settings.transport, SmtpTransport)
         host = settings.transport.host.name

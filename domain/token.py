@@ -39,5 +39,5 @@ class TokenRefusal:
 
     @property
     def ends_grant(self) -> bool:
-        """Tells whether the endpoint called the grant itself invalid; only that may end it, once the store is re-read."""
+        """Tells whether the endpoint called the grant itself invalid; only that may end it, the store re-read."""
         return self.error == "invalid_grant"

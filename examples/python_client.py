@@ -100,7 +100,8 @@ def explained(error: grpc.RpcError) -> str:
             lines += [f"  {violation.field}: {violation.description}" for violation in bad_request.field_violations]
         elif detail.Unpack(failure):
             stage = failure_pb2.FailureStage.Name(failure.stage)
-            lines.append(f"  {stage}: {failure.provider_reply}\n  {failure.cause} {failure.remedy}")
+            reply = f": {failure.provider_reply}" if failure.provider_reply else ""
+            lines.append(f"  {stage}{reply}")
     return "\n".join(lines)
 
 

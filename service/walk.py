@@ -173,7 +173,7 @@ class _Journey:
         self.screen.step("Options: what a settings form offers", "options")
         found = await self._stub.GetOptions(mail_service_pb2.GetOptionsRequest(), timeout=_TIMEOUT_SECONDS)
         versions = ", ".join(version.display_name for version in found.tls_versions)
-        self._done(f"{counted(len(found.providers), 'provider')}; minimum TLS: {versions}")
+        self._done(f"{counted(len(found.providers), 'provider')}; the minimum TLS version can be {versions}")
 
     async def _configure(self) -> None:
         smtp, basic = self._settings.smtp, self._settings.basic

@@ -32,8 +32,11 @@ try {
   });
   const followed = (await call('GetDelivery', { delivery_id: delivery.delivery_id })).delivery;
   console.log(`${followed.delivery_id} ${followed.state}`);
+  if (followed.state !== 'DELIVERY_STATE_SENT') {
+    process.exitCode = 1;
+  }
   for (const recipient of followed.recipients) {
-    console.log(`  ${recipient.address}: ${recipient.provider_reply}`);
+    console.log(`  ${recipient.address}: ${recipient.provider_reply} ${recipient.failure?.remedy ?? ''}`.trimEnd());
   }
 } catch (error) {
   // `error.metadata` carries google.rpc details under `grpc-status-details-bin`; the text says what to do too.

@@ -57,6 +57,8 @@ def draw_configurations(configurations: Sequence[api.Configuration], style: Styl
 
 def health_word(health: api.ConfigurationHealth) -> str:
     """Returns the state of health, e.g. ``at risk``."""
+    if health.state == api.HEALTH_STATE_NOT_CONFIGURED:
+        return "not in use yet"
     return word(api.HealthState.DESCRIPTOR, health.state, prefix="HEALTH_STATE_")
 
 

@@ -60,7 +60,7 @@ def test_given_two_pages_when_listed_then_says_how_to_go_on(run: Run, mailport: 
 
     assert mailport.requests == [api.ListConfigurationsRequest(page_size=1, page_token="p1")]
     assert squeezed(result.output.splitlines()[1]) == (
-        "alerts not configured alerts@example.com smtp.example.com:587 starttls draft 1"
+        "alerts not in use yet alerts@example.com smtp.example.com:587 starttls draft 1"
     )
     assert result.output.splitlines()[-1] == "More: --page-token p2"
 

@@ -110,7 +110,7 @@ def a_vault(*numbers: int) -> AesGcmVault:
 
 @pytest_asyncio.fixture
 async def repositories(database_url: str) -> AsyncIterator[Repositories]:
-    pool = make_pool(database_url, max_size=24)
+    pool = make_pool(database_url, max_size=len(CALLS) + 4)
     await pool.open(wait=True, timeout=10)
     with psycopg.connect(database_url, autocommit=True) as admin:
         yield Repositories(pool, admin)

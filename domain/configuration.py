@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -11,9 +12,11 @@ from domain.errors import ConcurrentChange, InputInvalid, NotReady, Violation, W
 from domain.reasons import Reason
 from domain.settings.model import MailSettings, OAuthAuthentication
 
+_EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 CONFIRMATION_LIFETIME: Final = timedelta(minutes=30)
 CONFIRMATION_TRIES: Final = 5
 CONFIRMATION_DIGITS: Final = 8
+_CODE: Final = re.compile(rf"[0-9]{{{CONFIRMATION_DIGITS}}}")
 
 
 class RevisionState(StrEnum):
@@ -112,8 +115,19 @@ class Configuration:
 
 
 def new_configuration(tenant: str, configuration_id: str, *, at: datetime) -> Configuration:
-    """Returns an empty configuration of version 0, not stored yet."""
-    return Configuration(tenant=tenant, configuration_id=configuration_id, version=0, create_time=at, update_time=at)
+    """
+    Returns an empty configuration, not stored yet.
+
+    Its version starts at the instant in microseconds, so that one made anew under a deleted one's id never has a
+    version that the former had: an etag, or a proof under way, of the former does not fit it.
+    """
+    return Configuration(
+        tenant=tenant,
+        configuration_id=configuration_id,
+        version=(at - _EPOCH) // timedelta(microseconds=1),
+        create_time=at,
+        update_time=at,
+    )
 
 
 def with_draft(
@@ -193,6 +207,19 @@ def revision_state(configuration: Configuration, revision: Revision, *, has_gran
 def needs_consent(settings: MailSettings) -> bool:
     """Tells whether sending with *settings* takes a grant."""
     return isinstance(settings.authentication, OAuthAuthentication)
+
+
+def parse_code(text: str) -> str | Violation:
+    """Returns the code that somebody typed, without the blanks; a Violation for what was never mailed to anybody."""
+    code = "".join(text.split())
+    if _CODE.fullmatch(code):
+        return code
+    return Violation(
+        field="code",
+        reason=Reason.VALUE_MALFORMED if code else Reason.FIELD_REQUIRED,
+        message=f"A confirmation code has {CONFIRMATION_DIGITS} digits." if code else "The code is missing.",
+        remedy="Copy the code from the newest validation mail.",
+    )
 
 
 def wrong_code(confirmation: Confirmation) -> InputInvalid:

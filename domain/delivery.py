@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, assert_never
 
 from domain.address import EmailAddress
-from domain.failures.failure import Failure, FailureKind
+from domain.failures.catalogue import OUTCOME_UNKNOWN
+from domain.failures.failure import Failure, FailureKind, Stage
 from domain.failures.trace import Trace
 from domain.message import Envelope, InDoubtPolicy
 from domain.retry import MAX_DOUBTS, next_attempt_time
@@ -92,7 +93,10 @@ class Delivery:
     """None: nothing more is tried by itself."""
     final_time: datetime | None = None
     failure: Failure | None = None
-    """The last attempt's, kept when the delivery ends."""
+    """
+    The last attempt's, kept when the delivery ends. Where recipients fared differently: while the delivery waits, what
+    it waits for.
+    """
     data_center: str = ""
 
     @property
@@ -139,6 +143,8 @@ class Answered:
     verdicts: tuple[Verdict, ...]
     jitter: float
     """In [0, 1)."""
+    failure: Failure | None = None
+    """What ended the attempt for the message as a whole; None when single recipients at most were refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +197,16 @@ class IllegalTransition(Exception):
         self.event = event
 
 
+BROKEN_OFF: Final = Failure(
+    reason=OUTCOME_UNKNOWN.reason,
+    kind=OUTCOME_UNKNOWN.kind,
+    stage=Stage.DATA,
+    cause="The worker broke off after content may have left, before a complete answer was recorded: nobody can know "
+    "whether the message was taken (RFC 1047).",
+    remedy=OUTCOME_UNKNOWN.remedy,
+)
+"""What a delivery shows whose worker died past the point of no return."""
+
 _WAITING: Final = frozenset({DeliveryState.QUEUED, DeliveryState.RETRYING, DeliveryState.HELD, DeliveryState.IN_DOUBT})
 _RETRIABLE: Final = frozenset({DeliveryState.FAILED, DeliveryState.EXPIRED, DeliveryState.PARTIALLY_SENT})
 
@@ -242,15 +258,16 @@ def _answered(delivery: Delivery, event: Answered, at: datetime) -> Delivery:
     recipients = tuple(_judged(r, verdicts[r.address], at) if r.address in verdicts else r for r in delivery.recipients)
     doubts = delivery.doubt_count + any(v.is_in_doubt for v in event.verdicts)
     failures = [v.failure for v in event.verdicts if v.failure]
-    judged = replace(delivery, recipients=recipients, doubt_count=doubts, failure=failures[0] if failures else None)
-    return _settle(judged, failures, at=at, jitter=event.jitter)
+    judged = replace(delivery, recipients=recipients, doubt_count=doubts)
+    settled = _settle(judged, failures, at=at, jitter=event.jitter)
+    return replace(settled, failure=_telling(settled.state, failures, event.failure))
 
 
 def _not_tried(delivery: Delivery, event: NotTried, at: datetime) -> Delivery:
     _require(delivery, event, {DeliveryState.SENDING})
     failed = replace(delivery, failure=event.failure)
-    if event.failure.kind is FailureKind.PERMANENT:
-        return _end(failed, RecipientState.REJECTED)
+    if event.failure.is_final:
+        return _end(failed, RecipientState.REJECTED, event.failure)
     return _settle(failed, [event.failure], at=at, jitter=event.jitter)
 
 
@@ -258,12 +275,13 @@ def _lease_expired(delivery: Delivery, event: LeaseExpired, at: datetime) -> Del
     _require(delivery, event, {DeliveryState.SENDING})
     if not event.past_no_return:
         return _queued(delivery, at)
+    offered = delivery.to_try()
     doubtful = tuple(
-        replace(r, state=RecipientState.IN_DOUBT) if r.state is RecipientState.PENDING else r
+        replace(r, state=RecipientState.IN_DOUBT, failure=BROKEN_OFF) if r.address in offered else r
         for r in delivery.recipients
     )
-    judged = replace(delivery, recipients=doubtful, doubt_count=delivery.doubt_count + 1)
-    return _settle(judged, [], at=at, jitter=event.jitter)
+    judged = replace(delivery, recipients=doubtful, doubt_count=delivery.doubt_count + 1, failure=BROKEN_OFF)
+    return _settle(judged, [BROKEN_OFF], at=at, jitter=event.jitter)
 
 
 def _cancelled(delivery: Delivery, event: Event) -> Delivery:
@@ -290,11 +308,22 @@ def _judged(recipient: Recipient, verdict: Verdict, at: datetime) -> Recipient:
     failure = verdict.failure
     if failure is None:
         return replace(recipient, state=RecipientState.SENT, failure=None, reply=verdict.reply, accept_time=at)
-    state = {FailureKind.PERMANENT: RecipientState.REJECTED, FailureKind.IN_DOUBT: RecipientState.IN_DOUBT}.get(
-        failure.kind,
-        recipient.state,  # a copy that was in doubt once stays so, whatever a later attempt meets
-    )
+    state = recipient.state  # a copy that was in doubt once stays so, whatever passing trouble a later attempt meets
+    if failure.is_final:
+        state = RecipientState.REJECTED
+    elif verdict.is_in_doubt:
+        state = RecipientState.IN_DOUBT
     return replace(recipient, state=state, failure=failure, reply=verdict.reply)
+
+
+def _telling(state: DeliveryState, failures: Sequence[Failure], whole: Failure | None) -> Failure | None:
+    """Chooses the one failure to show: while the delivery waits, one that it waits for; the whole message's first."""
+    waits_for = {DeliveryState.HELD: FailureKind.REAUTHORIZE, DeliveryState.IN_DOUBT: FailureKind.IN_DOUBT}.get(state)
+    waiting = [] if state in FINAL_STATES else [f for f in failures if not f.is_final]
+    candidates = [f for f in waiting if f.kind is waits_for] or waiting or failures
+    if whole is not None and whole in candidates:
+        return whole
+    return candidates[0] if candidates else None
 
 
 def _settle(delivery: Delivery, failures: Iterable[Failure], *, at: datetime, jitter: float) -> Delivery:
@@ -302,7 +331,7 @@ def _settle(delivery: Delivery, failures: Iterable[Failure], *, at: datetime, ji
     states = {r.state for r in delivery.recipients}
     if not delivery.to_try():
         return _concluded(delivery)
-    waiting = [f for f in failures if f.kind is not FailureKind.PERMANENT]
+    waiting = [f for f in failures if not f.is_final]
     if any(f.kind is FailureKind.REAUTHORIZE for f in waiting):
         return replace(delivery, state=DeliveryState.HELD, next_attempt_time=None)
     in_doubt = RecipientState.IN_DOUBT in states and delivery._may_repeat  # noqa: SLF001 - the machine's own value
@@ -335,9 +364,16 @@ def _concluded(delivery: Delivery) -> Delivery:
     return replace(delivery, state=final, next_attempt_time=None)
 
 
-def _end(delivery: Delivery, state: RecipientState) -> Delivery:
-    """Ends what is still pending as *state*; what is in doubt stays so, since nobody can say that it was not sent."""
-    recipients = tuple(replace(r, state=state) if r.state is RecipientState.PENDING else r for r in delivery.recipients)
+def _end(delivery: Delivery, state: RecipientState, failure: Failure | None = None) -> Delivery:
+    """
+    Ends what is still pending as *state*, because of *failure*, where that is None of what each recipient met last.
+
+    What is in doubt stays so, since nobody can say that it was not sent.
+    """
+    recipients = tuple(
+        replace(r, state=state, failure=failure or r.failure) if r.state is RecipientState.PENDING else r
+        for r in delivery.recipients
+    )
     return _concluded(replace(delivery, recipients=recipients))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from domain.errors import Violation
-from domain.message import WrittenAddress, WrittenMessage
+from domain.message import InDoubtPolicy, WrittenAddress, WrittenMessage
+from domain.message_wishes import DEFAULT_LIFE
 from domain.reasons import Reason
 
 MAX_KEY_BYTES = 255
@@ -28,8 +29,10 @@ def content_bytes(configuration_id: str, message: WrittenMessage) -> Iterator[by
     Yields the request's content field by field, each after its length, so that no two contents read the same.
 
     To be hashed with a key; named fields rather than protobuf bytes, whose order and unknown fields may differ between
-    equal requests.
+    equal requests. A wish that writes its default out is the same as none.
     """
+    life = None if message.expire_after == DEFAULT_LIFE else message.expire_after
+    policy = "" if message.in_doubt_policy == InDoubtPolicy.RETRY else message.in_doubt_policy
     yield from _texts("configuration_id", [configuration_id])
     yield from _addresses("from", [message.sender] if message.sender else [])
     yield from _addresses("reply_to", message.reply_to)
@@ -45,9 +48,9 @@ def content_bytes(configuration_id: str, message: WrittenMessage) -> Iterator[by
     yield from _texts("headers", [part for header in message.headers for part in header])
     yield from _field("raw_mime", [message.raw_mime])
     yield from _texts("message_id", [message.message_id])
-    yield from _texts("expire_after", [str(message.expire_after)])
+    yield from _texts("expire_after", [str(life)])
     yield from _texts("send_time", [message.send_time.isoformat() if message.send_time else ""])
-    yield from _texts("in_doubt_policy", [message.in_doubt_policy])
+    yield from _texts("in_doubt_policy", [policy])
 
 
 def _addresses(name: str, addresses: Iterable[WrittenAddress]) -> Iterator[bytes]:

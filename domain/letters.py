@@ -23,7 +23,7 @@ def validation_letter(
     if code:
         lines += [
             "",
-            f"To put them into use, confirm with this code: {_grouped(code)}",
+            f"To put them into use, confirm with this code: {code}",
             "",
             f"It is valid for {_MINUTES} minutes.",
         ]
@@ -56,9 +56,3 @@ def _server(settings: MailSettings) -> str:
         return transport.base_url
     host = transport.host.name
     return f"[{host}]:{transport.port}" if ":" in host else f"{host}:{transport.port}"
-
-
-def _grouped(code: str) -> str:
-    """Writes a code in two groups, as people read it; blanks are ignored when it comes back."""
-    half = len(code) // 2
-    return f"{code[:half]} {code[half:]}"

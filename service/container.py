@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -33,7 +36,7 @@ from adapters.system.vault import AesGcmVault
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
 from domain.settings.parse import SettingsRules
-from service.options import Options
+from service.options import Options, Problem
 from service.rpc.identity.base import Identity
 from service.rpc.identity.bearer import BearerIdentity
 from service.rpc.identity.certificates import CertificateIdentity, ClientsInvalid, load_clients
@@ -62,15 +65,22 @@ from service.usecases.validate_and_save import ValidateAndSave
 from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
+_DATABASE_NAME: Final = "pg"
+"""The folder that the embedded server makes in the data folder, whole or not at all."""
 
 
 class StartFailed(Exception):
-    """mailport cannot start: `message` says what is wrong, `remedy` what a person should do."""
+    """
+    mailport cannot start: `message` says what is wrong, `remedy` what a person should do.
 
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    *variable*: the environment's name for what is wrong, if it has one; the message then begins with it.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, variable: str = "") -> None:
+        self.message = f"{variable}: {message}" if variable else message
+        super().__init__(self.message)
         self.remedy = remedy
+        self.problem = Problem(variable, message, remedy)
 
 
 @contextmanager
@@ -83,17 +93,31 @@ def explained() -> Iterator[None]:
     except KeyRingUnusable as error:
         raise StartFailed(str(error)) from error
     except DatabaseUrlInvalid as error:
-        raise StartFailed(f"MAILPORT_DATABASE_URL: {error}") from None
+        raise StartFailed(
+            str(error), "Correct the URL, or unset it for the embedded database.", variable="MAILPORT_DATABASE_URL"
+        ) from None
     except EgressAllowInvalid as error:
         raise StartFailed(
-            f"MAILPORT_EGRESS_ALLOW: {error}", "List networks, addresses or host names, separated by commas."
+            str(error),
+            "List networks, addresses or host names, separated by commas.",
+            variable="MAILPORT_EGRESS_ALLOW",
         ) from error
     except ClientsInvalid as error:
-        raise StartFailed(f"MAILPORT_CLIENTS_FILE: {error}") from error
+        raise StartFailed(
+            str(error),
+            'Write {"name of a certificate": {"tenant": "shop", "roles": ["send"]}}, one member for each client.',
+            variable="MAILPORT_CLIENTS_FILE",
+        ) from error
     except KeysInvalid as error:
-        raise StartFailed(f"MAILPORT_JWKS: {error}") from error
+        raise StartFailed(
+            str(error), "Name a file or an https address that holds a JWK set (RFC 7517).", variable="MAILPORT_JWKS"
+        ) from error
     except TlsFilesInvalid as error:
-        raise StartFailed(f"MAILPORT_TLS_CERT: {error}") from error
+        raise StartFailed(
+            str(error),
+            "Give the PEM chain of the server's certificate, and in MAILPORT_TLS_KEY the key it was issued for.",
+            variable="MAILPORT_TLS_CERT",
+        ) from error
     except Unavailable as error:
         raise StartFailed(error.message, "Check MAILPORT_DATABASE_URL and that the database runs.") from error
 
@@ -104,11 +128,20 @@ def caller_identity(options: Options, clock: Clock) -> Identity:
         certificate = CertificateIdentity(clients=load_clients(options.clients_file)) if options.clients_file else None
         bearer = None
         if options.jwks:
-            keys = KeyCache(load=load_jwks(options.jwks), clock=clock)
+            keys = _caller_keys(options, clock)
             bearer = BearerIdentity(keys=keys, issuer=options.jwt_issuer, audience=options.jwt_audience, clock=clock)
     if certificate and bearer:
         return EitherIdentity(bearer=bearer, certificate=certificate)
     return certificate or bearer or NoIdentity()
+
+
+def _caller_keys(options: Options, clock: Clock) -> KeyCache:
+    try:
+        return KeyCache(load=load_jwks(options.jwks), clock=clock)
+    except KeysInvalid:
+        raise
+    except ValueError as error:  # what urllib says of brackets that do not match
+        raise KeysInvalid("It is neither a file nor a web address.") from error
 
 
 def tls_credentials(options: Options) -> grpc.ServerCredentials | None:
@@ -221,10 +254,63 @@ def pending_migrations(dsn: str) -> tuple[str, ...]:
 
 
 def load_keys(options: Options, *, now: datetime) -> KeyRing:
-    """Returns the key ring, made by itself beside the embedded database only. Raises StartFailed."""
-    with explained():
-        file = KeyFile(options.keys_file or options.data_dir / _KEYS_NAME)
-        return file.load_or_create(now=now) if options.database_url is None else file.load()
+    """Returns the key ring, which is made by itself where `makes_keys` allows it. Raises StartFailed."""
+    if makes_keys(options):
+        return make_keys(options, now=now)
+    with _keys_explained(options):
+        return KeyFile(keys_path(options)).load()
+
+
+def make_keys(options: Options, *, now: datetime) -> KeyRing:
+    """Returns the key ring, made if the file is absent: for a new database. Raises StartFailed."""
+    with _keys_explained(options):
+        return KeyFile(keys_path(options)).load_or_create(now=now)
+
+
+def keys_path(options: Options) -> Path:
+    """Returns where the key ring is or is to be."""
+    return options.keys_file or options.data_dir / _KEYS_NAME
+
+
+@contextmanager
+def _keys_explained(options: Options) -> Iterator[None]:
+    try:
+        yield
+    except (KeyRingUnusable, OSError) as error:
+        message = str(error) if isinstance(error, KeyRingUnusable) else f"It cannot be read: {error.strerror}."
+        raise StartFailed(message, _keys_remedy(options), variable="MAILPORT_KEYS_FILE") from error
+
+
+def makes_keys(options: Options) -> bool:
+    """
+    Tells whether a key ring that is absent may be made: there is no database yet that another one belongs to.
+
+    To be asked before the embedded server starts, which makes its database.
+    """
+    return options.database_url is None and not has_embedded_database(options)
+
+
+def has_embedded_database(options: Options) -> bool:
+    """Tells whether the data folder holds an embedded database, or something in its place."""
+    folder = options.data_dir / _DATABASE_NAME
+    try:
+        return os.path.lexists(folder) and any(folder.iterdir())
+    except OSError:  # it is there and closed to us
+        return True
+
+
+def _keys_remedy(options: Options) -> str:
+    if os.path.lexists(keys_path(options)):
+        return "Put the file right, or name the key ring that this database was made with."
+    if options.database_url is not None:
+        return "Check the path; for a new database make a key ring with `mailport keys create FILE`."
+    if makes_keys(options):
+        return "Name a key ring, or a file in a folder that mailport may write to."
+    return (
+        f"Check the path, or put the key ring back from your copy: {options.data_dir} holds a database already, and "
+        "a key ring is made by itself only together with a new one. To begin with an empty database, move "
+        f"{options.data_dir / _DATABASE_NAME} away."
+    )
 
 
 def key_file(path: Path) -> KeyFile:
@@ -238,6 +324,71 @@ def egress_policy(text: str) -> EgressPolicy:
         return EgressPolicy.parse(text)
 
 
+def examine(options: Options, *, unusable: AbstractSet[str] = frozenset()) -> tuple[Problem, ...]:
+    """
+    Returns all that is wrong with what the variables name, each found apart from the others; opens and makes nothing.
+
+    Files are read; nothing is asked over a network. *unusable*: names, without prefix, of variables that could not be
+    read, which *options* holds the defaults of. Blocks; not to be called where a loop runs.
+    """
+    examinations: tuple[Callable[[], object], ...] = (
+        lambda: given_dsn(options),
+        lambda: examine_keys(options, unusable=unusable),
+        lambda: egress_policy(options.egress_allow),
+        lambda: tls_credentials(replace(options, client_ca=None)),
+        lambda: _examine_client_ca(options),
+        lambda: caller_identity(replace(options, jwks=""), SystemClock()),
+        lambda: _examine_jwks(options),
+    )
+    return tuple(problem for examination in examinations if (problem := _problem(examination)) is not None)
+
+
+def _problem(examination: Callable[[], object]) -> Problem | None:
+    try:
+        examination()
+    except StartFailed as error:
+        return error.problem
+    return None
+
+
+def examine_keys(options: Options, *, unusable: AbstractSet[str] = frozenset()) -> None:
+    """Raises StartFailed when the key ring can be neither read nor made; makes nothing. *unusable*: see `examine`."""
+    is_own = options.database_url is not None or "DATABASE_URL" in unusable
+    if options.keys_file is None and (is_own or "DATA_DIR" in unusable):
+        return  # then the name of the ring is what is missing, and that is said already
+    path = keys_path(options)
+    if is_own or os.path.lexists(path) or not makes_keys(options):
+        with _keys_explained(options):
+            KeyFile(path).load()
+    elif options.keys_file is not None and not os.access(path.parent, os.W_OK | os.X_OK):
+        raise StartFailed(
+            f"{path} does not exist, and cannot be made there.", _keys_remedy(options), variable="MAILPORT_KEYS_FILE"
+        )
+
+
+def _examine_client_ca(options: Options) -> None:
+    if options.client_ca is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(options.client_ca)
+    except (OSError, ValueError) as error:
+        raise StartFailed(
+            f"{options.client_ca} holds no certificates that can be read.",
+            "Give the PEM certificates of the authorities that issue your clients' certificates.",
+            variable="MAILPORT_CLIENT_CA",
+        ) from error
+
+
+def _examine_jwks(options: Options) -> None:
+    """Addresses are not fetched: a restart must not depend on the issuer, whose keys are fetched when needed."""
+    if not options.jwks:
+        return
+    with explained():
+        keys = _caller_keys(options, SystemClock())
+        if "://" not in options.jwks:
+            asyncio.run(keys.renew())
+
+
 def describe_edge(options: Options) -> str:
     """Says how callers are secured and identified, having read all that it takes; blocks. Raises StartFailed."""
     secured = "TLS" if tls_credentials(options) is not None else "plain text"
@@ -249,7 +400,7 @@ def describe_edge(options: Options) -> str:
     ]
     if options.jwks:
         with explained():
-            asyncio.run(KeyCache(load=load_jwks(options.jwks), clock=SystemClock()).renew())
+            asyncio.run(_caller_keys(options, SystemClock()).renew())
     return f"{secured}, callers by {' or '.join(ways)}" if ways else f"{secured}, every caller is the tenant default"
 
 

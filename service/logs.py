@@ -22,6 +22,8 @@ WORKER_WAITS_FOR_DATABASE: Final = "worker_waits_for_database"
 SERVING: Final = "serving"
 DRAINING: Final = "draining"
 STOPPED: Final = "stopped"
+EXIT_FORCED: Final = "exit_forced"
+RENEWAL_FAILED: Final = "renewal_failed"
 PART_FAILED: Final = "part_failed"
 
 CONFIGURATION_ID: Final = "configuration_id"

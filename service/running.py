@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from starlette.types import ASGIApp
@@ -21,9 +22,13 @@ from service.container import (
     container,
     egress_policy,
     embedded_postgres,
+    examine_keys,
     explained,
     given_dsn,
+    has_embedded_database,
     load_keys,
+    make_keys,
+    makes_keys,
 )
 from service.logs import DRAINING, PART_FAILED, SERVING, STOPPED
 from service.options import Address, Options, ProcessRole
@@ -36,8 +41,7 @@ SANDBOX_SMTP_PORT: Final = 2525
 SANDBOX_SMTPS_PORT: Final = 2465
 """The same at each start where possible, so that what was configured with the sandbox goes on working."""
 _LOOPBACK: Final = "127.0.0.0/8, ::1"
-_DRAIN_WORKER: Final = timedelta(seconds=15)
-_DRAIN_CALLS: Final = timedelta(seconds=5)
+_DRAIN: Final = timedelta(seconds=15)
 _POOL_READY: Final = timedelta(seconds=15)
 
 _logger = logging.getLogger(__name__)
@@ -55,6 +59,8 @@ class Running:
     sandbox: Sandbox | None = None
     parts: Container | None = None
     is_serving: bool = False
+    drains: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """What lets running work end before anything is taken away from under it."""
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a part that must not end has ended."""
 
@@ -98,7 +104,7 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
                 await parts.reap().after_restart()
             worker = parts.worker()
             _keep_running(worker.run(), "worker", service, stack)
-            stack.push_async_callback(worker.drain, _DRAIN_WORKER)
+            service.drains.append(partial(worker.drain, _DRAIN))
         service.is_serving = True
         _logger.info(SERVING, extra={"grpc": service.grpc_address, "web": service.web_url})
         try:
@@ -106,6 +112,8 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
         finally:
             service.is_serving = False
             _logger.info(DRAINING)
+            # Side by side: health says at once that it ends, and calls that wait for a delivery end with it.
+            await asyncio.gather(*(drain() for drain in service.drains))
     _logger.info(STOPPED)
 
 
@@ -114,14 +122,26 @@ def database(options: Options) -> Iterator[str]:
     """
     Gives the DSN of the operator's database, or of the embedded one, which runs meanwhile; blocks. Raises
     StartFailed.
+
+    A new embedded database gets its key ring here, even if its server does not start: without one it would be taken for
+    a database whose ring was lost.
     """
     if (dsn := given_dsn(options)) is not None:
         yield dsn
         return
-    with explained():
-        server = embedded_postgres(options)
-        dsn = server.start()
+    server = embedded_postgres(options)
+    if is_new := makes_keys(options):
+        examine_keys(options)
     try:
+        with explained():
+            dsn = server.start()
+    except StartFailed:
+        if is_new and has_embedded_database(options):
+            make_keys(options, now=datetime.now(UTC))
+        raise
+    try:
+        if is_new:
+            make_keys(options, now=datetime.now(UTC))
         yield dsn
     finally:
         server.stop()
@@ -172,7 +192,7 @@ async def _start_web(service: Running, stack: AsyncExitStack) -> str:
         simulators = service.sandbox.app if service.sandbox else None
         app = web_app(ready=service.missing, sandbox=simulators, sandbox_path=MOUNT_PATH)
         address = await stack.enter_async_context(served(app, address))
-    return options.public_url or f"http://{address}"
+    return options.public_url or f"http://{address.from_here}"
 
 
 async def _open_pool(parts: Container, stack: AsyncExitStack) -> None:
@@ -194,7 +214,8 @@ async def _start_api(service: Running, parts: Container, stack: AsyncExitStack) 
             f"MAILPORT_GRPC_ADDRESS: {address} cannot be opened.",
             "Stop what uses the port, or choose another; port 0 takes a free one.",
         ) from error
-    stack.push_async_callback(server.stop, _DRAIN_CALLS)
+    stack.push_async_callback(server.stop, timedelta(0))  # for a start that fails later on
+    service.drains.append(partial(server.stop, _DRAIN))
     service.grpc_address = str(replace(service.options.grpc_address, port=port))
 
 

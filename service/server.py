@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from service.container import (
@@ -14,17 +17,25 @@ from service.container import (
     bring_up_to_date,
     describe_edge,
     egress_policy,
+    examine,
     load_keys,
     pending_migrations,
 )
-from service.logs import set_up_logs
-from service.options import Options
+from service.logs import EXIT_FORCED, set_up_logs
+from service.options import Options, ProcessRole
+from service.options.model import PREFIX
 from service.running import Running, database, running, served, started_sandbox
 from service.sandbox.pages import MOUNT_PATH
+
+_EXIT_WITHIN: Final = timedelta(seconds=28)
+"""Below the 30 seconds that orchestrators give before they kill."""
 
 
 def serve(options: Options, *, sandbox: bool, walk: bool) -> int:
     """Serves until SIGTERM or SIGINT; returns the exit code. *walk* shows the journey once, against the sandbox."""
+    if problems := examine(options):
+        print(*problems, sep="\n", file=sys.stderr)
+        return 1
     set_up_logs(level=options.log_level, form=options.log_format.value)
     return _explained(lambda: asyncio.run(_serve(options, sandbox=sandbox, walk=walk)))
 
@@ -49,10 +60,16 @@ def migrate(options: Options) -> int:
 
 def check(options: Options) -> int:
     """Examines all that a start needs and tells what is wrong; changes no schema. Returns 1 when something is."""
-    failed = 0
-    for name, examine in _EXAMINATIONS.items():
+    problems = examine(options)
+    for problem in problems:
+        print(f"FAIL  {problem.name}: {problem.message} {problem.remedy}")
+    wrong = {problem.name.removeprefix(PREFIX) for problem in problems}
+    failed = len(problems)
+    for name, (variables, examination) in _EXAMINATIONS.items():
+        if not wrong.isdisjoint(variables.split()):
+            continue  # said above
         try:
-            print(f"ok    {name}: {examine(options)}")
+            print(f"ok    {name}: {examination(options)}")
         except StartFailed as error:
             failed += 1
             print(f"FAIL  {name}: {error.message} {error.remedy}".rstrip())
@@ -63,9 +80,13 @@ async def _serve(options: Options, *, sandbox: bool, walk: bool) -> int:
     stopping = _stop_event()
     async with running(options, sandbox=sandbox) as service:
         _say(service)
+        obstacle = no_walk(options) if walk else None
+        if obstacle:
+            print(f"The walk is skipped: {obstacle}", flush=True)
         tasks = [asyncio.create_task(stopping.wait()), asyncio.create_task(service.failed.wait())]
-        journey = asyncio.create_task(_walk(service)) if walk and sandbox else None
+        journey = asyncio.create_task(_walk(service)) if walk and sandbox and not obstacle else None
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        _end_at_the_latest()
         for task in [*tasks, *([journey] if journey else [])]:
             task.cancel()
         return 1 if service.failed.is_set() else 0
@@ -84,15 +105,40 @@ async def _run_sandbox(options: Options) -> int:
         host = simulators.smtp_host
         print(
             f"The sandbox runs: SMTP {host}:{simulators.smtp_port} (STARTTLS) and {host}:{simulators.smtps_port}"
-            f" (implicit TLS), inbox http://{address}{MOUNT_PATH}/inbox",
+            f" (implicit TLS), inbox http://{address.from_here}{MOUNT_PATH}/inbox",
             flush=True,
         )
         await stopping.wait()
     return 0
 
 
+def no_walk(options: Options) -> str | None:
+    """Returns why a process with these *options* cannot be walked through, for people; None if it can."""
+    if options.tls_cert is not None:
+        return "it speaks plain text, and this mailport takes TLS alone (MAILPORT_TLS_CERT)."
+    if options.has_identity:
+        return "it has no credentials, and this mailport asks callers for them (MAILPORT_JWKS, MAILPORT_CLIENTS_FILE)."
+    if missing := {ProcessRole.API, ProcessRole.WORKER} - options.roles:
+        return f"it needs the role {' and '.join(sorted(missing))}, which this process has not (MAILPORT_ROLES)."
+    return None
+
+
+def _end_at_the_latest() -> None:
+    """Ends the process even if something hangs while it drains, such as a look-up at a dead name server (P26)."""
+
+    def end() -> None:
+        logging.getLogger(__name__).critical(EXIT_FORCED)
+        os._exit(1)
+
+    watchdog = threading.Timer(_EXIT_WITHIN.total_seconds(), end)
+    watchdog.daemon = True
+    watchdog.start()
+
+
 def _say(service: Running) -> None:
     lines = [f"mailport serves gRPC on {service.grpc_address or '(no role api)'}, web on {service.web_url}"]
+    if service.options.database_url is None:
+        lines.append(f"Its data is in {service.options.data_dir}")
     if service.sandbox is not None:
         lines.append(f"The sandbox's inbox is at {service.web_url}{MOUNT_PATH}/inbox")
     print("\n".join(lines), flush=True)
@@ -135,9 +181,10 @@ def _examine_keys(options: Options) -> str:
     return f"{len(ring.keys)} key(s), number {ring.primary} seals"
 
 
-_EXAMINATIONS: Final[dict[str, Callable[[Options], str]]] = {
-    "egress": _examine_egress,
-    "database": _examine_database,
-    "keys": _examine_keys,
-    "tls and callers": describe_edge,
+_EXAMINATIONS: Final[dict[str, tuple[str, Callable[[Options], str]]]] = {
+    "egress": ("EGRESS_ALLOW", _examine_egress),
+    "database": ("DATABASE_URL", _examine_database),
+    "keys": ("KEYS_FILE DATABASE_URL", _examine_keys),
+    "tls and callers": ("TLS_CERT CLIENT_CA CLIENTS_FILE JWKS", describe_edge),
 }
+"""What each looks at, by the variables' names without prefix, and what it says when all is well."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from psycopg import sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from adapters.postgres.codec import is_storable, warning_from, warning_to
+from adapters.postgres.codec import failure_from, is_storable, warning_from, warning_to
 from adapters.postgres.session import Session
 from adapters.postgres.settings_codec import Secrets, secrets_of, settings_from, settings_to
 from domain.configuration import Configuration, Confirmation, Revision
 from domain.errors import ConcurrentChange, SecretUnreadable
+from domain.pause import Pause
 from domain.ports.vault import Place, Vault
 from domain.secret import Secret, UnreadableSecret
 
@@ -105,6 +107,17 @@ class PostgresConfigurations:
         )
         if done != 1:
             raise _changed_meanwhile(configuration_id)
+
+    async def pauses(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, Pause]:
+        """See the port."""
+        rows = await self._session.rows(
+            """
+            select configuration_id, revision, pause_until, failure from configuration_pause
+            where tenant = %(tenant)s and configuration_id = any(%(ids)s)
+            """,
+            {"tenant": tenant, "ids": [each for each in configuration_ids if is_storable(each)]},
+        )
+        return {row["configuration_id"]: _pause(row) for row in rows}
 
     async def _write_revisions(self, configuration: Configuration) -> None:
         """
@@ -205,6 +218,12 @@ class PostgresConfigurations:
             return Secret(self._vault.open(sealed, place=place).decode())
         except SecretUnreadable:
             return UnreadableSecret()
+
+
+def _pause(row: DictRow) -> Pause:
+    failure = failure_from(row["failure"])
+    assert failure is not None  # the column is not null
+    return Pause(revision=row["revision"], until=row["pause_until"], failure=failure)
 
 
 def _places(tenant: str, configuration_id: str, number: int) -> dict[str, Place]:

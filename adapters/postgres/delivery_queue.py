@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,12 +10,16 @@ from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
+from adapters.postgres.codec import failure_to
 from adapters.postgres.delivery_rows import COLUMNS, attempt_to, delivery_from, delivery_to
 from adapters.postgres.session import Session
 from adapters.postgres.signals import CHANGED_CHANNEL, DUE_CHANNEL
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost
+from domain.failures.failure import Failure
+from domain.pause import Pause
 from domain.ports.storage import Abandoned, Account, Claim, Lease
 
 _PROGRESS: Final = sql.SQL(
@@ -33,16 +38,43 @@ _UNDER_LEASE: Final = sql.SQL(
       and lease_token = %(token)s and lease_until > clock_timestamp()
     """
 )
-_CLAIM: Final = sql.SQL(
+CLAIM: Final = sql.SQL(
     """
     select {columns}, now() as claim_time from delivery d
     where d.next_attempt_time <= now() and d.expire_time > now()
       and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s))
       and (d.tenant, d.configuration_id) not in (select * from unnest(%(tenants)s::text[], %(ids)s::text[]))
+      and (d.tenant, d.configuration_id) not in (select p.tenant, p.configuration_id from configuration_pause p)
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
     for update of d skip locked
     """
 ).format(columns=COLUMNS)
+# Whoever locks the pause record alone may probe. A worker that comes after its commit sees the pause go on (_PROBED),
+# and once that is over too, that a delivery is still under way.
+PROBE: Final = sql.SQL(
+    """
+    select {columns}, now() as claim_time
+    from configuration_pause p
+    cross join lateral (
+        select * from delivery w
+        where w.tenant = p.tenant and w.configuration_id = p.configuration_id
+          and w.next_attempt_time <= now() and w.expire_time > now()
+          and (%(sites)s::text[] is null or w.data_center = '' or w.data_center = any(%(sites)s))
+        order by w.next_attempt_time, w.delivery_id limit 1
+        for update skip locked) d
+    where p.pause_until <= now()
+      and (p.tenant, p.configuration_id) not in (select * from unnest(%(tenants)s::text[], %(ids)s::text[]))
+      and not exists (
+        select from delivery s
+        where s.tenant = p.tenant and s.configuration_id = p.configuration_id and s.state = 'SENDING')
+    order by d.next_attempt_time, d.delivery_id limit %(limit)s
+    for update of p skip locked
+    """
+).format(columns=COLUMNS)
+_PROBED: Final = """
+    update configuration_pause set pause_until = now() + %(lease)s
+    where tenant = %(tenant)s and configuration_id = %(configuration_id)s
+    """
 _TAKE: Final = sql.SQL(
     """
     with taken as (
@@ -71,6 +103,15 @@ _OVERDUE: Final = sql.SQL(
 _SAVE: Final = sql.SQL(
     "update delivery set {progress}, {no_lease} where tenant = %(tenant)s and delivery_id = %(delivery_id)s"
 ).format(progress=_PROGRESS, no_lease=_NO_LEASE)
+_PARK: Final = sql.SQL(
+    """
+    update delivery set next_attempt_time = now() + interval '1 hour'
+    where tenant = %(tenant)s and delivery_id = %(delivery_id)s
+    """
+)
+DELIVERY_UNREADABLE: Final = "delivery_unreadable"
+
+_logger = logging.getLogger(__name__)
 
 
 class DeliveryQueue:
@@ -89,16 +130,17 @@ class DeliveryQueue:
         passing_over: frozenset[Account] = frozenset(),
     ) -> tuple[Claim, ...]:
         """See the port."""
-        rows = await self._session.rows(
-            _CLAIM,
-            {
-                "sites": list(data_centers) or None,
-                "tenants": [account.tenant for account in passing_over],
-                "ids": [account.configuration_id for account in passing_over],
-                "limit": limit,
-            },
-        )
-        claims = tuple(_claimed(row) for row in rows)
+        where = {
+            "sites": list(data_centers) or None,
+            "tenants": [account.tenant for account in passing_over],
+            "ids": [account.configuration_id for account in passing_over],
+        }
+        probes = await self._session.rows(PROBE, {**where, "limit": limit})
+        if probes:
+            await self._session.execute_each(_PROBED, [{**row, "lease": lease} for row in probes])
+        rows = await self._session.rows(CLAIM, {**where, "limit": limit - len(probes)})
+        claims = tuple(_claimed(row) for row in (*probes, *rows) if _is_readable(row))
+        await self._session.execute_each(_PARK, [row for row in (*probes, *rows) if not _is_readable(row)])
         await self._session.execute_each(
             _TAKE,
             [
@@ -116,7 +158,15 @@ class DeliveryQueue:
         """See the port."""
         await self._under_lease(claim, sql.SQL("no_return_time = now()"), {})
 
-    async def record(self, claim: Claim, delivery: Delivery, attempt: Attempt) -> None:
+    async def record(
+        self,
+        claim: Claim,
+        delivery: Delivery,
+        attempt: Attempt,
+        *,
+        pause: Pause | None = None,
+        usable_revision: int | None = None,
+    ) -> None:
         """See the port."""
         ended = sql.SQL("{}, {}").format(_PROGRESS, _NO_LEASE)
         await self._under_lease(claim, ended, delivery_to(delivery))
@@ -129,12 +179,18 @@ class DeliveryQueue:
             """,
             {**_key(claim.delivery), "number": claim.lease.attempt, **attempt_to(attempt)},
         )
+        if pause is not None:
+            await self._pause(claim.account, pause)
+        if usable_revision is not None and await self._end_pause(claim.account, up_to=usable_revision):
+            await self._signal_due()
         await self._signal_change(delivery)
 
     async def abandoned(self, limit: int) -> tuple[Abandoned, ...]:
         """See the port."""
         rows = await self._session.rows(_ABANDONED, {"limit": limit})
-        return tuple(Abandoned(delivery_from(row), row["no_return_time"] is not None) for row in rows)
+        return tuple(
+            Abandoned(delivery_from(row), row["no_return_time"] is not None) for row in rows if _is_readable(row)
+        )
 
     async def end_leases(self) -> int:
         """See the port."""
@@ -142,21 +198,25 @@ class DeliveryQueue:
 
     async def overdue(self, limit: int) -> tuple[Delivery, ...]:
         """See the port."""
-        return tuple(delivery_from(row) for row in await self._session.rows(_OVERDUE, {"limit": limit}))
+        rows = await self._session.rows(_OVERDUE, {"limit": limit})
+        return tuple(delivery_from(row) for row in rows if _is_readable(row))
 
     async def save(self, delivery: Delivery) -> None:
         """See the port."""
         await self._session.execute(_SAVE, delivery_to(delivery))
         await self._signal_change(delivery)
 
-    async def close_attempt(self, delivery: Delivery, *, at: datetime, in_doubt: bool) -> None:
+    async def close_attempt(
+        self, delivery: Delivery, *, at: datetime, in_doubt: bool, failure: Failure | None = None
+    ) -> None:
         """See the port."""
+        ended = Attempt(number=delivery.attempt_count, start_time=at, end_time=at, failure=failure, in_doubt=in_doubt)
         await self._session.execute(
             """
-            update attempt set end_time = %(at)s, in_doubt = %(in_doubt)s
+            update attempt set end_time = %(end_time)s, in_doubt = %(in_doubt)s, failure = %(attempt_failure)s
             where tenant = %(tenant)s and delivery_id = %(delivery_id)s and number = %(number)s and end_time is null
             """,
-            {**_key(delivery), "number": delivery.attempt_count, "at": at, "in_doubt": in_doubt},
+            {**_key(delivery), "number": ended.number, **attempt_to(ended)},
         )
 
     async def release(self, tenant: str, configuration_id: str) -> int:
@@ -170,9 +230,37 @@ class DeliveryQueue:
             """,
             {"tenant": tenant, "id": configuration_id},
         )
-        if released:
+        was_paused = await self._end_pause(Account(tenant, configuration_id))
+        if released or was_paused:
             await self._signal_due()
         return released
+
+    async def _pause(self, account: Account, pause: Pause) -> None:
+        names = {"tenant": account.tenant, "id": account.configuration_id}
+        # In a statement of its own, so that the next one sees the active revision of whoever was waited for.
+        await self._session.execute(
+            "select from configuration where tenant = %(tenant)s and configuration_id = %(id)s for share", names
+        )
+        await self._session.execute(
+            """
+            insert into configuration_pause (tenant, configuration_id, revision, pause_until, failure)
+            select tenant, configuration_id, number, %(until)s, %(failure)s from revision
+            where tenant = %(tenant)s and configuration_id = %(id)s and role = 'active' and number = %(revision)s
+            on conflict (tenant, configuration_id) do update
+            set revision = excluded.revision, pause_until = excluded.pause_until, failure = excluded.failure
+            """,
+            {**names, "revision": pause.revision, "until": pause.until, "failure": Jsonb(failure_to(pause.failure))},
+        )
+
+    async def _end_pause(self, account: Account, *, up_to: int | None = None) -> bool:
+        ended = await self._session.execute(
+            """
+            delete from configuration_pause
+            where tenant = %(tenant)s and configuration_id = %(id)s and revision <= coalesce(%(up_to)s, revision)
+            """,
+            {"tenant": account.tenant, "id": account.configuration_id, "up_to": up_to},
+        )
+        return ended > 0
 
     async def _under_lease(self, claim: Claim, assignments: sql.Composable, values: dict[str, Any]) -> None:
         changed = await self._session.execute(
@@ -195,6 +283,20 @@ class DeliveryQueue:
 
 def _key(delivery: Delivery) -> dict[str, Any]:
     return {"tenant": delivery.tenant, "delivery_id": UUID(delivery.delivery_id)}
+
+
+def _is_readable(row: DictRow) -> bool:
+    """
+    Tells whether the row is a delivery to this version; a damaged one, or one of a later version, is left to others.
+
+    It must not keep every other tenant's mail from being claimed (F04).
+    """
+    try:
+        delivery_from(row)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        _logger.exception(DELIVERY_UNREADABLE, extra={"delivery_id": str(row["delivery_id"])})
+        return False
+    return True
 
 
 def _claimed(row: DictRow) -> Claim:

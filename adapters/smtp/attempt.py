@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from adapters.smtp.bearer import Bearer
-from adapters.smtp.dialling import Dialled, Unreachable, dial
+from adapters.smtp.dialling import Dead, Dialled, Overtaken, Unreachable, dial
 from adapters.smtp.dialogue import Dialogue, Timer, Witness
+from adapters.smtp.probing import Prober, wrap
 from adapters.smtp.scrub import Scrubber
 from adapters.smtp.session import Session, shaking_hands
 from adapters.smtp.submission import Submission
 from adapters.smtp.tls import TlsContexts, describe
 from adapters.smtp.tracing import Stopped, TraceLog
-from adapters.smtp.verdicts import each_error, settle, tls_fault, unreachable_fault
+from adapters.smtp.verdicts import in_words, settle, unreachable_fault
 from adapters.smtp.wire import Wire
-from domain.connection import ConnectionSecurity
+from domain.connection import ConnectionSecurity, TlsVersion
 from domain.failures.evidence import Evidence, Symptom
 from domain.failures.explain import LONGEST_REPLY, cut
 from domain.failures.failure import Failure, Stage
+from domain.failures.trace import TraceStep
 from domain.message import Envelope
 from domain.ports.environment import Clock
 from domain.ports.network import EgressDenied, NameUnavailable, NameUnknown, PeerAddress, Resolver
@@ -31,9 +34,9 @@ from domain.settings.model import BasicAuthentication, OAuthAuthentication, Smtp
 
 _LOOKUP: Final = timedelta(seconds=20)
 _CONNECT: Final = timedelta(seconds=30)
-_PROBE: Final = timedelta(seconds=5)
-_TLS_CLOSE_SECONDS: Final = 1.0
 _OTHER_ADDRESS_HELPS: Final = frozenset({Symptom.LOST, Symptom.SILENT})
+_NO_SERVICE: Final = frozenset({521, 554})
+"""This host takes no mail, whatever another one of the name does (RFC 5321 section 3.1, RFC 7504)."""
 
 
 class Attempt:
@@ -68,6 +71,7 @@ class Attempt:
         self._witness = Witness(smtp=smtp, scrubber=Scrubber(basic), clock=clock)
         self._trace = TraceLog(clock)
         self._timer = Timer(patience)
+        self._prober = Prober(smtp=smtp, contexts=contexts, timer=self._timer, host_name=host_name)
 
     async def run(self, envelope: Envelope, content: bytes, *, before_content: BeforeContent) -> Report:
         """Returns the report; raises what *before_content* raises, and CancelledError."""
@@ -112,28 +116,53 @@ class Attempt:
     async def _open(self, authentication: BasicAuthentication | Bearer | None) -> Session:
         """Returns a session that is signed in, on the first address that serves one."""
         context = await self._context()
-        addresses = found = await self._look_up()
+        rest = found = await self._look_up()
+        cut_short: list[PeerAddress] = []
+        former: Stopped | None = None
         has_come_back = False
         while True:
-            dialled = await self._connect(addresses)
+            self._timer.leaves_time = bool(cut_short)
+            try:
+                dialled = await self._connect(rest)
+            except Stopped as unreachable:
+                if cut_short and self._timer.seconds_left:
+                    rest, cut_short = cut_short, []
+                    continue
+                raise former or unreachable from None  # who was reached tells more of the server than who was not
             peer = dialled.peer
-            addresses = [address for address in addresses if address != peer]
+            rest = _without(rest, dialled)
+            self._timer.leaves_time = bool(rest)
             try:
                 session = await self._begin(dialled, context)
-                await session.open(authentication, context=context, speaks_tls=partial(self._speaks_tls, peer))
+                await session.open(authentication, context=context, speaks_tls=partial(self._prober.speaks_tls, peer))
+                return session
             except Stopped as stopped:
+                former = await self._informed(stopped, peer)
                 if not self._timer.seconds_left:
-                    raise
+                    raise former from None
                 if _has_hung_up(stopped.evidence, authentication) and not has_come_back:
                     # The server refused the first token and did not wait for the second.
-                    has_come_back, addresses = True, [peer, *(address for address in found if address != peer)]
+                    has_come_back, rest = True, [peer, *(address for address in found if address != peer)]
                 # Nothing was said about this mail yet; another address may be in better health (RFC 5321 section 5.1).
-                elif not (addresses and _may_fare_better_elsewhere(stopped.evidence)):
-                    raise
-                if self.wire is not None:
-                    self.wire.abort()
-            else:
-                return session
+                elif not (rest and _may_fare_better_elsewhere(stopped.evidence)):
+                    raise former from None
+                elif stopped.evidence.symptom is Symptom.SILENT:
+                    cut_short.append(peer)
+                self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self.wire is not None:
+            self.wire.abort()
+            self.wire = None
+
+    async def _informed(self, stopped: Stopped, peer: PeerAddress) -> Stopped:
+        """Returns *stopped*; where the lowest TLS version was not met, with whether a lower one that is safe would."""
+        evidence = stopped.evidence
+        if evidence.symptom is not Symptom.TLS_VERSION or self._smtp.minimum_tls_version is not TlsVersion.TLS_1_3:
+            return stopped
+        if not await self._prober.speaks_tls_1_2(peer):
+            return stopped
+        return Stopped(replace(evidence, symptom=Symptom.TLS_1_2_AT_MOST))
 
     async def _context(self) -> ssl.SSLContext | None:
         if self._smtp.security is ConnectionSecurity.NONE:
@@ -163,17 +192,24 @@ class Attempt:
             return addresses
 
     async def _connect(self, addresses: Sequence[PeerAddress]) -> Dialled:
-        with self._trace.step(Stage.CONNECT) as step:
-            try:
-                dialled = await dial(
-                    addresses, seconds=self._timer.seconds(min(_CONNECT, self._timer.patience.each_reply))
-                )
-            except Unreachable as unreachable:
-                symptom, detail = unreachable_fault(unreachable.errors)
-                raise Stopped(self._witness.saw(Stage.CONNECT, symptom, detail)) from unreachable
-            step.peer = str(dialled.peer)
-            step.detail = each_error(dialled.errors)
-            return dialled
+        seconds = self._timer.seconds(min(_CONNECT, self._timer.patience.each_reply))
+        try:
+            dialled = await dial(addresses, seconds=seconds)
+        except Unreachable as unreachable:
+            symptom, detail = unreachable_fault(unreachable.errors)
+            self._note(unreachable.dead)
+            if not unreachable.dead:
+                self._trace.add(TraceStep(Stage.CONNECT, succeeded=False, duration=timedelta(0), detail=detail))
+            raise Stopped(self._witness.saw(Stage.CONNECT, symptom, detail)) from unreachable
+        self._note(dialled.dead)
+        peer = str(dialled.peer)
+        self._trace.add(TraceStep(Stage.CONNECT, succeeded=True, duration=dialled.duration, peer=peer))
+        return dialled
+
+    def _note(self, dead: Iterable[Dead]) -> None:
+        for each in dead:
+            peer, detail = str(each.peer), in_words(each.error)
+            self._trace.add(TraceStep(Stage.CONNECT, succeeded=False, duration=each.duration, detail=detail, peer=peer))
 
     async def _begin(self, dialled: Dialled, context: ssl.SSLContext | None) -> Session:
         loop = asyncio.get_running_loop()
@@ -183,39 +219,13 @@ class Attempt:
             await loop.create_connection(lambda: wire, sock=dialled.socket)
         else:
             with self._trace.step(Stage.TLS) as step:
+                name, seconds = self._smtp.host.name, self._timer.seconds()
                 async with dialogue.minding(Stage.TLS), self._timer.limit():
-                    await shaking_hands(dialogue, self._wrap(wire, dialled, context), from_first_byte=True)
+                    handshake = wrap(wire, dialled, context, server_name=name, seconds=seconds)
+                    await shaking_hands(dialogue, handshake, from_first_byte=True)
                 step.detail = "implicit TLS"
                 step.tls = describe(wire.tls) if wire.tls else None
         return Session(dialogue=dialogue, trace=self._trace, smtp=self._smtp, host_name=self._host_name)
-
-    async def _wrap(self, wire: Wire, dialled: Dialled, context: ssl.SSLContext) -> None:
-        await asyncio.get_running_loop().create_connection(
-            lambda: wire,
-            sock=dialled.socket,
-            ssl=context,
-            server_hostname=self._smtp.host.name,
-            ssl_handshake_timeout=self._timer.seconds() + 1,
-            ssl_shutdown_timeout=_TLS_CLOSE_SECONDS,
-        )
-
-    async def _speaks_tls(self, peer: PeerAddress) -> bool:
-        """Tells whether *peer* answers a TLS handshake, with whatever certificate; nothing else is sent there."""
-        try:
-            async with self._timer.limit(_PROBE):
-                context = await self._contexts.get(self._smtp.minimum_tls_version, self._smtp.ca_certificates)
-                dialled = await dial([peer], seconds=self._timer.seconds(_PROBE))
-                wire = Wire(asyncio.get_running_loop())
-                try:
-                    await self._wrap(wire, dialled, context)
-                finally:
-                    wire.abort()
-        except ssl.SSLError as error:
-            symptom, _ = tls_fault(error, from_first_byte=True)
-            return symptom not in (Symptom.PLAINTEXT_INSTEAD_OF_TLS, Symptom.TLS_HANDSHAKE)
-        except (OSError, Unreachable, ValueError):
-            return False
-        return True
 
 
 def _last_words(failure: Failure) -> str:
@@ -230,4 +240,12 @@ def _has_hung_up(evidence: Evidence, authentication: BasicAuthentication | Beare
 def _may_fare_better_elsewhere(evidence: Evidence) -> bool:
     if evidence.stage not in (Stage.TLS, Stage.EHLO):
         return False
-    return evidence.symptom in _OTHER_ADDRESS_HELPS or (evidence.symptom is None and 400 <= evidence.code <= 499)
+    if evidence.symptom is not None:
+        return evidence.symptom in _OTHER_ADDRESS_HELPS
+    return 400 <= evidence.code <= 499 or (evidence.stage is Stage.EHLO and evidence.code in _NO_SERVICE)
+
+
+def _without(addresses: Sequence[PeerAddress], dialled: Dialled) -> list[PeerAddress]:
+    """Returns who may still be tried: not who was reached, nor who failed; who was merely slower, yes."""
+    done = {dialled.peer, *(each.peer for each in dialled.dead if not isinstance(each.error, Overtaken))}
+    return [address for address in addresses if address not in done]

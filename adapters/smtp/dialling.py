@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import zip_longest
 from typing import Final
 
@@ -17,12 +18,32 @@ STAGGER_SECONDS: Final = 0.25
 _FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-class Unreachable(Exception):
-    """No address took the connection; `errors` says for each why, in the order in which they were tried."""
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """An address that was dialled and not used."""
 
-    def __init__(self, errors: dict[PeerAddress, OSError]) -> None:
+    peer: PeerAddress
+    error: OSError
+    """Why not; `Overtaken` when another address answered first."""
+    duration: timedelta
+
+
+class Overtaken(TimeoutError):
+    """An address had not answered when another one did, and was given up; it may be slow and well."""
+
+
+class Unreachable(Exception):
+    """
+    No address took the connection.
+
+    `dead` has those that were dialled, in the order in which they were given up; `errors` says for each of all
+    addresses why it was not reached.
+    """
+
+    def __init__(self, dead: Sequence[Dead], errors: Mapping[PeerAddress, OSError]) -> None:
         super().__init__("no address could be reached")
-        self.errors = errors
+        self.dead = tuple(dead)
+        self.errors = dict(errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +52,22 @@ class Dialled:
 
     socket: socket.socket
     peer: PeerAddress
-    errors: dict[PeerAddress, OSError]
-    """Of the addresses that had failed by then."""
+    duration: timedelta
+    """From the first packet to this address to its answer."""
+    dead: tuple[Dead, ...]
+    """The other addresses that were dialled, in the order in which they were given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    peer: PeerAddress
+    begin: float
+
+    def duration(self) -> timedelta:
+        return timedelta(seconds=asyncio.get_running_loop().time() - self.begin)
+
+    def given_up(self, error: OSError) -> Dead:
+        return Dead(self.peer, error, self.duration())
 
 
 def by_turns(addresses: Sequence[PeerAddress]) -> list[PeerAddress]:
@@ -51,32 +86,42 @@ async def dial(addresses: Sequence[PeerAddress], *, seconds: float) -> Dialled:
     A failed address makes room for the next at once. Leaves no socket open but the one returned, also when cancelled.
     Raises Unreachable.
     """
-    end = asyncio.get_running_loop().time() + seconds
+    now = asyncio.get_running_loop().time
+    end = now() + seconds
     waiting = deque(by_turns(addresses))
-    under_way: dict[asyncio.Task[socket.socket], PeerAddress] = {}
-    errors: dict[PeerAddress, OSError] = {}
+    under_way: dict[asyncio.Task[socket.socket], _Try] = {}
+    dead: list[Dead] = []
     try:
         while waiting or under_way:
-            left = end - asyncio.get_running_loop().time()
+            left = end - now()
             if left <= 0:
                 break
             if waiting:
                 address = waiting.popleft()
-                under_way[asyncio.create_task(_connect(address))] = address
+                under_way[asyncio.create_task(_connect(address))] = _Try(address, now())
             pause = min(STAGGER_SECONDS, left) if waiting else left
             done, _ = await asyncio.wait(under_way, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
+            # Those that failed come first: an answer in the same moment does not make them slow.
+            for task in sorted(done, key=lambda task: task.exception() is None):
                 error = task.exception()
                 if error is None:
-                    peer = under_way.pop(task)
-                    return Dialled(task.result(), peer, errors)
+                    used = under_way.pop(task)
+                    took = used.duration()
+                    dead += [slow.given_up(_overtaken(slow)) for slow in under_way.values()]
+                    return Dialled(task.result(), used.peer, took, tuple(dead))
                 if not isinstance(error, OSError):
                     raise error
-                errors[under_way.pop(task)] = error
+                dead.append(under_way.pop(task).given_up(error))
     finally:
         await _hang_up(under_way)
     late = TimeoutError(f"no answer within {seconds:.3g} s")
-    raise Unreachable({**errors, **dict.fromkeys([*under_way.values(), *waiting], late)})
+    dead += [slow.given_up(late) for slow in under_way.values()]
+    undialled = dict.fromkeys(waiting, TimeoutError("not dialled, since the time was used up"))
+    raise Unreachable(dead, {**{each.peer: each.error for each in dead}, **undialled})
+
+
+def _overtaken(slow: _Try) -> Overtaken:
+    return Overtaken(f"no answer within {slow.duration().total_seconds():.3g} s, when another address answered")
 
 
 async def _connect(address: PeerAddress) -> socket.socket:
@@ -91,7 +136,7 @@ async def _connect(address: PeerAddress) -> socket.socket:
     return end
 
 
-async def _hang_up(under_way: dict[asyncio.Task[socket.socket], PeerAddress]) -> None:
+async def _hang_up(under_way: Iterable[asyncio.Task[socket.socket]]) -> None:
     for task in under_way:
         task.cancel()
     for outcome in await asyncio.gather(*under_way, return_exceptions=True):

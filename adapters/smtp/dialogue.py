@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from math import inf
+from typing import Final
 
 from adapters.smtp.replies import MalformedReply, Reply, ReplyTooLarge
 from adapters.smtp.scrub import Scrubber
@@ -20,6 +22,7 @@ from domain.providers import preset_for_host
 from domain.secret import Secret
 from domain.settings.model import SmtpTransport
 
+_LONGEST_WITH_OTHERS_LEFT: Final = 10.0
 _SURFACES = {Stage.DNS: Surface.DNS, Stage.CONNECT: Surface.CONNECT, Stage.TLS: Surface.TLS}
 
 
@@ -94,11 +97,19 @@ class Witness:
 
 
 class Timer:
-    """The time that an attempt may take: for each reply, and for all up to the content together."""
+    """
+    The time that an attempt may take: for each reply, and for all up to the content together.
+
+    While `leaves_time` is set, other addresses of the server are still to be tried: then no step takes more than a
+    third of what is left, and never more than ten seconds, so that a dead address does not use up the time of the next.
+    """
 
     def __init__(self, patience: Patience) -> None:
         self.patience = patience
-        self._end = asyncio.get_running_loop().time() + patience.until_content.total_seconds()
+        self.leaves_time = False
+        now = asyncio.get_running_loop().time()
+        self._overall_end = inf if patience.overall is None else now + patience.overall.total_seconds()
+        self._end = min(now + patience.until_content.total_seconds(), self._overall_end)
 
     @property
     def seconds_left(self) -> float:
@@ -106,8 +117,13 @@ class Timer:
         return max(0.0, self._end - asyncio.get_running_loop().time())
 
     def seconds(self, span: timedelta | None = None) -> float:
-        """Returns what a step may take: *span*, else a reply's time, and never more than is left."""
-        return min((span or self.patience.each_reply).total_seconds(), self.seconds_left)
+        """Returns what a step may take: *span*, else a reply's time, and never more than is left or left for it."""
+        seconds = min((span or self.patience.each_reply).total_seconds(), self.seconds_left)
+        return min(seconds, self.seconds_left / 3, _LONGEST_WITH_OTHERS_LEFT) if self.leaves_time else seconds
+
+    def seconds_past_content(self, span: timedelta) -> float:
+        """Returns what a step from the content on may take: *span*, and never more than is left overall."""
+        return min(span.total_seconds(), max(0.0, self._overall_end - asyncio.get_running_loop().time()))
 
     @asynccontextmanager
     async def limit(self, span: timedelta | None = None) -> AsyncIterator[None]:

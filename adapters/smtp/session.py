@@ -62,6 +62,7 @@ class Session:
             await self._secure(context)
             with self.trace.step(Stage.EHLO) as step:
                 await self._ehlo(step, or_helo=False)
+        self.dialogue.timer.leaves_time = False  # this address serves; what the sign-in meets would be met on any
         if isinstance(authentication, Bearer):
             await self._sign_in_with_token(authentication)
         elif authentication is not None:

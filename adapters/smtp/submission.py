@@ -113,15 +113,16 @@ class Submission:
 
     async def _write(self, content: bytes) -> Reply:
         """Returns the 2yz to the final dot; any other complete reply is a definite no, and all else leaves doubt."""
-        wire, patience = self._dialogue.wire, self._dialogue.timer.patience
+        wire, timer = self._dialogue.wire, self._dialogue.timer
         try:
             async with self._dialogue.minding(Stage.DATA):
                 try:
-                    async with asyncio.timeout(patience.content.total_seconds()):
+                    async with asyncio.timeout(timer.seconds_past_content(timer.patience.content)):
                         is_written = await wire.write_content(on_the_wire(content))
                 except (TimeoutError, OSError):
                     is_written = False
-                async with asyncio.timeout(patience.final_reply.total_seconds() if is_written else 0):
+                final_seconds = timer.seconds_past_content(timer.patience.final_reply)
+                async with asyncio.timeout(final_seconds if is_written else 0):
                     reply = await wire.listen()
         except Stopped as stopped:
             raise Stopped(in_doubt(stopped.evidence)) from stopped

@@ -61,6 +61,7 @@ class TlsContexts:
 def new_context(minimum: TlsVersion, ca_certificates: str, ca_file: Path | None) -> ssl.SSLContext:
     """Makes a verifying client context; see `TlsContexts`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name from the start
+    context.hostname_checks_common_name = False  # names count in subjectAltName alone (RFC 9525 section 2)
     if ca_certificates:
         context.load_verify_locations(cadata=ca_certificates)
         # A pinned certificate that is no root of its own is trusted as it is, too.

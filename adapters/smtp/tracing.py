@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from domain.failures.evidence import Evidence
@@ -39,7 +39,6 @@ class Step:
     """What a step under way notes; all of it scrubbed."""
 
     detail: str = ""
-    peer: str = ""
     reply: str = ""
     tls: TlsSession | None = None
     succeeded: bool = field(default=True)
@@ -65,17 +64,20 @@ class TraceLog:
             step.detail = "; ".join(part for part in (step.detail, _symptom(stopped.evidence)) if part)
             raise
         finally:
-            self._steps.append(
+            self.add(
                 TraceStep(
                     stage=stage,
                     succeeded=step.succeeded,
                     duration=self._clock.monotonic() - begin,
-                    detail=cut(step.detail, _LONGEST),
-                    peer=step.peer,
-                    reply=cut(step.reply, _LONGEST),
+                    detail=step.detail,
+                    reply=step.reply,
                     tls=step.tls,
                 )
             )
+
+    def add(self, step: TraceStep) -> None:
+        """Records a step that is over already."""
+        self._steps.append(replace(step, detail=cut(step.detail, _LONGEST), reply=cut(step.reply, _LONGEST)))
 
     def trace(self) -> Trace:
         """Returns the record so far."""

@@ -94,7 +94,7 @@ def unreachable_fault(errors: Mapping[PeerAddress, OSError]) -> tuple[Symptom, s
 
 def each_error(errors: Mapping[PeerAddress, OSError]) -> str:
     """Lists addresses with their errors, for people."""
-    return "; ".join(f"{peer}: {_in_words(error)}" for peer, error in errors.items())
+    return "; ".join(f"{peer}: {in_words(error)}" for peer, error in errors.items())
 
 
 def _socket_symptom(error: OSError) -> Symptom:
@@ -103,7 +103,8 @@ def _socket_symptom(error: OSError) -> Symptom:
     return Symptom.TIMED_OUT if isinstance(error, TimeoutError) or error.errno in _TIMEOUTS else Symptom.UNREACHABLE
 
 
-def _in_words(error: OSError) -> str:
+def in_words(error: OSError) -> str:
+    """Says what *error* is, for people."""
     if error.errno is None:
         return str(error) or type(error).__name__
     return f"{os.strerror(error.errno).lower()} ({errno.errorcode.get(error.errno, error.errno)})"

@@ -41,6 +41,8 @@ class Symptom(StrEnum):
     STARTTLS_NOT_OFFERED = "starttls_not_offered"
     EARLY_PLAINTEXT = "early_plaintext"
     TLS_VERSION = "tls_version"
+    TLS_1_2_AT_MOST = "tls_1_2_at_most"
+    """The settings want TLS 1.3, and the server speaks 1.2."""
     TLS_HANDSHAKE = "tls_handshake"
     CERT_UNTRUSTED = "cert_untrusted"
     CERT_EXPIRED = "cert_expired"

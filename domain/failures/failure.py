@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from domain.reasons import Reason
 
@@ -44,6 +45,9 @@ class Stage(StrEnum):
     MAILBOX = "MAILBOX"
 
 
+_ABOUT_THE_MESSAGE: Final = frozenset({Stage.MAIL_FROM, Stage.RCPT_TO, Stage.DATA})
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
     """A change of the settings that cures the failure as it is: set `field` to `value`."""
@@ -72,5 +76,13 @@ class Failure:
 
     @property
     def is_final(self) -> bool:
-        """Tells whether repeating the attempt is pointless: true for PERMANENT alone."""
+        """
+        Tells whether repeating the attempt is pointless.
+
+        So it is for PERMANENT, and where a server's 5yz about this message (RFC 5321 section 4.2.1) is MISCONFIGURED:
+        the answer stands, whatever a person may change later. MISCONFIGURED before that (name, connection, TLS,
+        sign-in), and where mailport itself lacks something, keeps the message waiting for that person.
+        """
+        if self.kind is FailureKind.MISCONFIGURED:
+            return self.stage in _ABOUT_THE_MESSAGE and self.provider_code.startswith("5")
         return self.kind is FailureKind.PERMANENT

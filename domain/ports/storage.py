@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -12,6 +13,7 @@ from domain.consent import ConsentRecord, ConsentSession
 from domain.delivery import Attempt, Delivery, DeliveryState
 from domain.failures.failure import Failure
 from domain.grant import Grant
+from domain.pause import Pause
 
 
 class Configurations(Protocol):
@@ -43,9 +45,18 @@ class Configurations(Protocol):
 
     async def delete(self, tenant: str, configuration_id: str, *, expected_version: int) -> None:
         """
-        Deletes it with its secrets, its grant and its consent sessions; deliveries keep their record.
+        Deletes it with its secrets, its grant, its pause and its consent sessions; deliveries keep their record.
 
         Raises ConcurrentChange when the stored version is not *expected_version*.
+        """
+        ...
+
+    async def pauses(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, Pause]:
+        """
+        Returns the pause records of those configurations that have one, by id.
+
+        A record stands until an attempt succeeds or the configuration is released, also when its time is over; while a
+        delivery probes, its `until` is the end of that delivery's first lease.
         """
         ...
 
@@ -181,6 +192,8 @@ class Deliveries(Protocol):
 
         Each is advanced by Claimed, gets an attempt record and a fresh lease token. *data_centers*: only work for these
         sites or for any; empty takes all. *passing_over*: accounts that have all the lanes they may have.
+        A configuration with a pause record is passed over until the pause is over, and then gives one delivery at a
+        time, the probe, before all others.
         """
         ...
 
@@ -192,10 +205,20 @@ class Deliveries(Protocol):
         """Marks that content may leave from now on. Raises LeaseLost when the lease no longer holds."""
         ...
 
-    async def record(self, claim: Claim, delivery: Delivery, attempt: Attempt) -> None:
+    async def record(
+        self,
+        claim: Claim,
+        delivery: Delivery,
+        attempt: Attempt,
+        *,
+        pause: Pause | None = None,
+        usable_revision: int | None = None,
+    ) -> None:
         """
         Stores what the attempt made of the delivery and ends the lease; signals the change at commit.
 
+        *pause*: pauses the configuration, unless its active revision is another by now. *usable_revision*: the attempt
+        showed that this revision works; a pause of this or an older one is over, and what waited for it is due.
         Raises LeaseLost when the lease no longer holds; nothing is overwritten then.
         """
         ...
@@ -224,16 +247,22 @@ class Deliveries(Protocol):
         """Stores a locked delivery that no worker holds any more; ends whatever lease there was; signals at commit."""
         ...
 
-    async def close_attempt(self, delivery: Delivery, *, at: datetime, in_doubt: bool) -> None:
+    async def close_attempt(
+        self, delivery: Delivery, *, at: datetime, in_doubt: bool, failure: Failure | None = None
+    ) -> None:
         """
         Ends the record of the delivery's last attempt, whose worker can no longer do it; one that has ended stays so.
 
-        *in_doubt*: content may have left.
+        *in_doubt*: content may have left. *failure*: what there is to say about it.
         """
         ...
 
     async def release(self, tenant: str, configuration_id: str) -> int:
-        """Makes the HELD and RETRYING deliveries of a configuration due now, in order; returns their number."""
+        """
+        Ends the configuration's pause, makes its HELD and RETRYING deliveries due now, in order; returns their number.
+
+        Deliveries that were QUEUED before the pause are due again with it and are not counted.
+        """
         ...
 
 

@@ -27,11 +27,14 @@ class Patience:
     """For writing the content, in all."""
     final_reply: timedelta = timedelta(minutes=10)
     """For the answer to the final dot; giving up earlier makes duplicates (RFC 5321 section 4.5.3.2.6)."""
+    overall: timedelta | None = None
+    """For all together: the others are bounds within it, and what one leaves is the next one's. None: no such bound."""
 
     @property
     def total(self) -> timedelta:
         """The longest that an attempt can take; a lease outlives it or is renewed."""
-        return self.until_content + self.content + self.final_reply
+        parts = self.until_content + self.content + self.final_reply
+        return parts if self.overall is None else min(parts, self.overall)
 
 
 BeforeContent = Callable[[], Awaitable[None]]

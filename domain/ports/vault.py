@@ -11,8 +11,8 @@ class Place:
     """
     Where one sealed value lives; what was sealed for one place opens nowhere else.
 
-    `tenant` owns the record, `record` names it with its kind (``configuration/alerts/revision/1``), `field` names the value in it
-    (``basic_password``). None may be empty: ValueError, for that is a mistake of ours, not of a caller.
+    `tenant` owns the record, `record` names it with its kind (``configuration/alerts/revision/1``), `field` names the
+    value in it (``basic_password``). None may be empty: ValueError, for that is a mistake of ours, not of a caller.
     Names are compared byte for byte: a record that is renamed must be sealed again.
     """
 

@@ -34,7 +34,7 @@ def serve(
     """Run API, worker and web side until Ctrl-C or SIGTERM. The environment says how (see the README)."""
     if walk and not sandbox:
         raise typer.BadParameter("the walk needs the simulators; add --sandbox", param_hint="--walk")
-    options = _options()
+    options = _options(thorough=True)
     from service.server import serve as run  # slow, see above
 
     raise typer.Exit(run(options, sandbox=sandbox, walk=walk))
@@ -58,7 +58,7 @@ def migrate() -> None:
 
 def check() -> None:
     """Check configuration, database, keys and TLS; the exit code tells."""
-    options = _options()
+    options = _options(thorough=True)
     from service.server import check as run  # slow, see above
 
     raise typer.Exit(run(options))
@@ -75,13 +75,21 @@ def version(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         print(f"mailport {facts['version']} (Python {facts['python']}, gRPC {facts['grpc']})")
 
 
-def _options() -> Options:
-    """Returns the options of the environment; tells every problem at once and ends where there is one."""
+def _options(*, thorough: bool = False) -> Options:
+    """
+    Returns the options of the environment; tells every problem at once and ends where there is one.
+
+    *thorough*: what the variables name, such as keys and certificates, is looked at too before that.
+    """
     from service.options import OptionsInvalid, load_options  # slow, see above
 
     try:
         return load_options(os.environ, is_terminal=sys.stderr.isatty())
     except OptionsInvalid as error:
-        for problem in error.problems:
-            print(f"{problem.name}: {problem.message}\n  What to do: {problem.remedy}", file=sys.stderr)
+        problems = error.problems
+        if thorough:
+            from service.container import examine  # slow, see above
+
+            problems += examine(error.readable, unusable=error.unusable)
+        print(*problems, sep="\n", file=sys.stderr)
         raise typer.Exit(ExitCode.FAILED) from None

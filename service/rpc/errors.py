@@ -102,9 +102,15 @@ def render_internal(incident_id: str) -> Status:
 
 
 def code_of(error: MailportError) -> Code.ValueType:
-    """Returns the status code of *error*: its own family's, else that of the nearest one above."""
+    """
+    Returns the status code of *error*: its own family's, else that of the nearest one above.
+
+    Input that is too large and nothing else is answered as any message too large is, RESOURCE_EXHAUSTED.
+    """
     if isinstance(error, ProviderRefused):
         return CODES_BY_KIND[error.failure.kind]
+    if isinstance(error, InputInvalid) and {v.reason for v in error.violations} == {Reason.MESSAGE_TOO_LARGE}:
+        return CODES[TooLarge]
     return next((CODES[family] for family in type(error).__mro__ if family in CODES), Code.INTERNAL)
 
 

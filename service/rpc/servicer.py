@@ -7,12 +7,20 @@ from typing import Any
 
 import grpc
 
+from domain.errors import Violation
 from mailport.v1 import configuration_pb2, mail_service_pb2_grpc
 from mailport.v1 import mail_service_pb2 as pb
 from service.rpc.call import current_call
 from service.rpc.not_yet import not_yet, not_yet_streamed
 from service.rpc.page_tokens import read_configurations_token, read_deliveries_token
-from service.rpc.parse import parse_delivery_filter, parse_id, parse_message, parse_optional_id, parse_settings
+from service.rpc.parse import (
+    keep_id,
+    parse_delivery_filter,
+    parse_id,
+    parse_message,
+    parse_optional_id,
+    parse_settings,
+)
 from service.rpc.render import (
     render_configuration,
     render_configurations_page,
@@ -68,8 +76,10 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         self._list_deliveries = list_deliveries
 
     async def Configure(self, request: pb.ConfigureRequest, context: Context) -> pb.ConfigureResponse:
-        written = parse_settings(request.settings)
-        view = await self._configure(current_call().caller, request.configuration_id, written, etag=request.etag)
+        written, found = parse_settings(request.settings)
+        view = await self._configure(
+            current_call().caller, request.configuration_id, written, etag=request.etag, found=found
+        )
         configuration = render_configuration(view)
         return pb.ConfigureResponse(configuration=configuration, warnings=configuration.draft.warnings)
 
@@ -121,33 +131,40 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
     async def ConfirmValidation(
         self, request: pb.ConfirmValidationRequest, context: Context
     ) -> pb.ConfirmValidationResponse:
-        configuration_id = parse_id(request.configuration_id, field="configuration_id")
-        view = await self._confirm_validation(current_call().caller, configuration_id, request.code)
+        found: list[Violation] = []
+        configuration_id = keep_id(parse_id, request.configuration_id, field="configuration_id", found=found)
+        view = await self._confirm_validation(current_call().caller, configuration_id, request.code, found=found)
         return pb.ConfirmValidationResponse(configuration=render_configuration(view))
 
     async def SendTest(self, request: pb.SendTestRequest, context: Context) -> pb.SendTestResponse:
         call = current_call()
-        unsaved = parse_settings(request.settings) if request.HasField("settings") else None
+        unsaved, of_settings = parse_settings(request.settings) if request.HasField("settings") else (None, ())
+        found = list(of_settings)
         # Unsaved settings need no configuration; without them the test is of a configuration, which has a name.
         parse_configuration_id = parse_id if unsaved is None else parse_optional_id
         sent = await self._send_test(
             call.caller,
-            parse_configuration_id(request.configuration_id, field="configuration_id"),
+            keep_id(parse_configuration_id, request.configuration_id, field="configuration_id", found=found),
             to=request.to,
             unsaved=unsaved,
             time_left=call.time_left(),
+            found=found,
         )
         return render_test_sent(sent)
 
     async def Send(self, request: pb.SendRequest, context: Context) -> pb.SendResponse:
         call = current_call()
+        found: list[Violation] = []
+        configuration_id = keep_id(parse_id, request.configuration_id, field="configuration_id", found=found)
+        written, of_message = parse_message(request.message)
         sent = await self._send(
             call.caller,
-            parse_id(request.configuration_id, field="configuration_id"),
-            parse_message(request.message),
+            configuration_id,
+            written,
             key=request.idempotency_key,
             wait=request.wait,
             time_left=call.time_left(),
+            found=(*found, *of_message),
         )
         return pb.SendResponse(delivery=render_delivery(sent.view), replayed=sent.is_replay)
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from domain.delivery import Answered, Attempt, Delivery, LeaseExpired, NotTried, advance
 from domain.errors import LeaseLost, NotFound, SecretUnreadable, Unavailable
 from domain.failures.failure import Failure
+from domain.pause import Pause, pause_after, shows_usable
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import Claim, UnitOfWork
 from domain.ports.transport import MailTransport, Patience, Report
 from domain.settings.model import MailSettings
+from service.logs import DELIVERY_ID, RENEWAL_FAILED
 from service.usecases.obstacles import broken, gone, unmarked, unreadable_content, usable_settings
 
 LEASE: Final = timedelta(seconds=60)
@@ -24,13 +27,24 @@ _STORE_AGAIN: Final = timedelta(milliseconds=250)
 _LAST_MOMENT: Final = timedelta(seconds=3)
 """For storing an answer that is already here when the process stops."""
 
+_logger = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class _Course:
     """How far one attempt has come."""
 
     start: datetime
+    revision: int | None = None
+    """The active revision that it was made with; None while it is not known."""
     is_past_no_return: bool = False
+
+
+class _ChangesOfPause(NamedTuple):
+    """What the attempt makes of the configuration's pause."""
+
+    pause: Pause | None = None
+    usable_revision: int | None = None
 
 
 class AttemptDelivery:
@@ -83,7 +97,7 @@ class AttemptDelivery:
             return None
 
     async def _talk(self, claim: Claim, course: _Course) -> tuple[Answered | NotTried, Report | None]:
-        prepared = await self._prepare(claim)
+        prepared = await self._prepare(claim, course)
         if isinstance(prepared, Failure):
             return NotTried(prepared, self._entropy.fraction()), None
         settings, content = prepared
@@ -102,19 +116,21 @@ class AttemptDelivery:
             )
         except Unavailable:
             return NotTried(unmarked(), self._entropy.fraction()), None
-        return Answered(report.verdicts, self._entropy.fraction()), report
+        return Answered(report.verdicts, self._entropy.fraction(), report.failure), report
 
-    async def _prepare(self, claim: Claim) -> tuple[MailSettings, bytes] | Failure:
+    async def _prepare(self, claim: Claim, course: _Course) -> tuple[MailSettings, bytes] | Failure:
         """Reads what the attempt needs; a store that is away is waited for as long as the lease holds."""
         while True:
             try:
-                return await self._read(claim.delivery)
+                return await self._read(claim.delivery, course)
             except Unavailable:
                 await asyncio.sleep(self._store_again.total_seconds())
 
-    async def _read(self, delivery: Delivery) -> tuple[MailSettings, bytes] | Failure:
+    async def _read(self, delivery: Delivery, course: _Course) -> tuple[MailSettings, bytes] | Failure:
         async with self._uow() as work:
             configuration = await work.configurations.find(delivery.tenant, delivery.configuration_id)
+            if configuration is not None and configuration.active is not None:
+                course.revision = configuration.active.number
             settings = usable_settings(configuration)
             if isinstance(settings, Failure):
                 return settings
@@ -148,7 +164,8 @@ class AttemptDelivery:
             trace=report.trace if report else None,
             in_doubt=after.doubt_count > claim.delivery.doubt_count,
         )
-        storing = asyncio.create_task(self._store(claim, after, attempt), name=f"record {after.delivery_id}")
+        changes = _changes_of_pause(course, event, report, after)
+        storing = asyncio.create_task(self._store(claim, after, attempt, changes), name=f"record {after.delivery_id}")
         try:
             await asyncio.shield(storing)
         except asyncio.CancelledError:
@@ -170,11 +187,14 @@ class AttemptDelivery:
         with contextlib.suppress(LeaseLost, asyncio.CancelledError):
             await storing
 
-    async def _store(self, claim: Claim, after: Delivery, attempt: Attempt) -> None:
+    async def _store(
+        self, claim: Claim, after: Delivery, attempt: Attempt, changes: _ChangesOfPause | None = None
+    ) -> None:
+        pause, usable_revision = changes or _ChangesOfPause()
         while True:
             try:
                 async with self._uow() as work:
-                    await work.deliveries.record(claim, after, attempt)
+                    await work.deliveries.record(claim, after, attempt, pause=pause, usable_revision=usable_revision)
                     await work.commit()
                 return
             except Unavailable:
@@ -204,6 +224,9 @@ class AttemptDelivery:
                 except Unavailable:
                     # The point of no return and the record prove the lease themselves; renewed once the store is back.
                     pause = min(self._renew_every, self._store_again)
+                except Exception:
+                    # A fault of ours must not let the lease lapse in silence: the mail would end in doubt.
+                    _logger.exception(RENEWAL_FAILED, extra={DELIVERY_ID: claim.delivery.delivery_id})
 
         heartbeat = asyncio.create_task(renew(), name=f"lease of {claim.delivery.delivery_id}")
         try:
@@ -217,3 +240,16 @@ class AttemptDelivery:
             if lost and work_task.uncancel() == 0:
                 raise LeaseLost from None
             raise
+
+
+def _changes_of_pause(
+    course: _Course, event: Answered | NotTried | LeaseExpired, report: Report | None, after: Delivery
+) -> _ChangesOfPause:
+    if course.revision is None:
+        return _ChangesOfPause()
+    if report is not None and shows_usable(report.failure):
+        return _ChangesOfPause(usable_revision=course.revision)
+    failure = None if isinstance(event, LeaseExpired) else event.failure
+    return _ChangesOfPause(
+        pause_after(failure, revision=course.revision, next_attempt_time=after.next_attempt_time, now=after.update_time)
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -13,17 +13,36 @@ from domain.errors import ConcurrentChange, ConfigInvalid, InputInvalid, Violati
 from domain.ports.environment import Clock
 from domain.ports.storage import UnitOfWork
 from domain.reasons import Reason
+from domain.settings.model import MailSettings
 from domain.settings.parse import SettingsRules, parse_settings
 from domain.settings.written import WrittenSettings
+from service.usecases.last_writer import last_writer_wins
 from service.usecases.views import ConfigurationView, view_configuration
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
-def check_configuration_id(configuration_id: str) -> None:
-    """Raises InputInvalid unless the id has 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit."""
-    if violation := _violation_of_id(configuration_id):
-        raise InputInvalid([violation])
+def check_configuration_id(configuration_id: str) -> Violation | None:
+    """Names what is wrong with an id: it has 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit."""
+    if _ID.fullmatch(configuration_id):
+        return None
+    return Violation(
+        field="configuration_id",
+        reason=Reason.VALUE_MALFORMED if configuration_id else Reason.FIELD_REQUIRED,
+        message="A configuration id has 1 to 63 characters of a-z, 0-9, - and _, and begins with a letter or digit.",
+        remedy="Choose a short name for the setup, e.g. alerts.",
+    )
+
+
+def settings_violations(
+    written: WrittenSettings, *, stored: MailSettings | None, rules: SettingsRules, now: datetime
+) -> tuple[Violation, ...]:
+    """Returns what is wrong with settings that are refused already for something else, so that all is named at once."""
+    try:
+        parse_settings(written, stored=stored, rules=rules, now=now)
+    except ConfigInvalid as invalid:
+        return invalid.violations
+    return ()
 
 
 class Configure:
@@ -35,17 +54,32 @@ class Configure:
         self._rules = rules
 
     async def __call__(
-        self, caller: Caller, configuration_id: str, written: WrittenSettings, *, etag: str = ""
+        self,
+        caller: Caller,
+        configuration_id: str,
+        written: WrittenSettings,
+        *,
+        etag: str = "",
+        found: Sequence[Violation] = (),
     ) -> ConfigurationView:
         """
         Returns the configuration with its new draft.
 
-        Secrets left unset keep the stored ones while the account they belong to is unchanged.
+        Secrets left unset keep the stored ones while the account they belong to is unchanged. Without *etag* the last
+        writer wins, and replaces what came between. *found*: what is wrong with the request already, to be named too.
         Raises ConfigInvalid with every violation, ConcurrentChange when *etag* is stale.
         """
+        violation = check_configuration_id(configuration_id)
+        if violation or found:
+            raise await self._refusal(caller, configuration_id, written, violation, found)
+        if etag:
+            return await self._store(caller, configuration_id, written, etag)
+        return await last_writer_wins(lambda: self._store(caller, configuration_id, written, etag))
+
+    async def _store(
+        self, caller: Caller, configuration_id: str, written: WrittenSettings, etag: str
+    ) -> ConfigurationView:
         now = self._clock.now()
-        if violation := _violation_of_id(configuration_id):
-            raise InputInvalid([violation, *self._violations(written, now)])
         async with self._uow() as work:
             stored = await work.configurations.find(caller.tenant, configuration_id)
             if stored is None and etag:
@@ -66,21 +100,18 @@ class Configure:
             await work.commit()
         return view_configuration(changed)
 
-    def _violations(self, written: WrittenSettings, now: datetime) -> tuple[Violation, ...]:
-        """Returns what is wrong with settings that nothing can be stored for, so that all is named at once."""
-        try:
-            parse_settings(written, stored=None, rules=self._rules, now=now)
-        except ConfigInvalid as invalid:
-            return invalid.violations
-        return ()
-
-
-def _violation_of_id(configuration_id: str) -> Violation | None:
-    if _ID.fullmatch(configuration_id):
-        return None
-    return Violation(
-        field="configuration_id",
-        reason=Reason.VALUE_MALFORMED if configuration_id else Reason.FIELD_REQUIRED,
-        message="A configuration id has 1 to 63 characters of a-z, 0-9, - and _, and begins with a letter or digit.",
-        remedy="Choose a short name for the setup, e.g. alerts.",
-    )
+    async def _refusal(
+        self,
+        caller: Caller,
+        configuration_id: str,
+        written: WrittenSettings,
+        violation: Violation | None,
+        found: Sequence[Violation],
+    ) -> InputInvalid:
+        stored = None
+        if violation is None:
+            async with self._uow() as work:
+                stored = await work.configurations.find(caller.tenant, configuration_id)
+        kept = stored.newest.settings if stored and stored.newest else None
+        wrong = [*found, *settings_violations(written, stored=kept, rules=self._rules, now=self._clock.now())]
+        return InputInvalid([violation, *wrong]) if violation else ConfigInvalid(wrong)

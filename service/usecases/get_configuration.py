@@ -7,7 +7,7 @@ from collections.abc import Callable
 from domain.caller import Caller
 from domain.ports.storage import UnitOfWork
 from service.usecases.lookup import configuration_of
-from service.usecases.views import ConfigurationView, view_configuration
+from service.usecases.views import ConfigurationView, view_with_pause
 
 
 class GetConfiguration:
@@ -19,4 +19,5 @@ class GetConfiguration:
     async def __call__(self, caller: Caller, configuration_id: str) -> ConfigurationView:
         """Returns the configuration. Raises NotFound."""
         async with self._uow() as work:
-            return view_configuration(await configuration_of(work, caller.tenant, configuration_id))
+            (view,) = await view_with_pause(work, await configuration_of(work, caller.tenant, configuration_id))
+        return view

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from domain.caller import Caller
 from domain.ports.storage import UnitOfWork
 from service.usecases.paging import Page, cut, page_size
-from service.usecases.views import ConfigurationView, view_configuration
+from service.usecases.views import ConfigurationView, view_with_pause
 
 
 class ListConfigurations:
@@ -21,4 +21,5 @@ class ListConfigurations:
         limit = page_size(size)
         async with self._uow() as work:
             found = await work.configurations.page(caller.tenant, after=after, limit=limit + 1)
-        return cut([view_configuration(each) for each in found], limit)
+            views = await view_with_pause(work, *found)
+        return cut(views, limit)

@@ -19,6 +19,7 @@ from domain.settings.model import MailSettings, unreadable_secrets
 
 LEAST_TIME: Final = timedelta(milliseconds=100)
 _MARGIN: Final = timedelta(milliseconds=500)
+_SHARE_FROM_CONTENT: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,9 @@ def check_usable(settings: MailSettings) -> None:
 
 def interactive_patience(time_left: timedelta) -> Patience:
     """
-    Divides what is left of a call's deadline, so that the caller gets an explained answer instead of a bare timeout.
+    Fits an attempt into what is left of a call's deadline, so that the caller gets an explained answer in time.
+
+    What the steps up to the content leave is the content's and the final answer's, who have 30 % in any case.
 
     Raises DeadlineTooShort when less than 100 ms are left.
     """
@@ -97,11 +100,13 @@ def interactive_patience(time_left: timedelta) -> Patience:
             remedy="Give the call a deadline of at least some seconds; 30 are usual.",
         )
     usable = time_left - _MARGIN if time_left > 4 * _MARGIN else time_left * 0.75
+    until_content = usable * (1 - _SHARE_FROM_CONTENT)
     return Patience(
-        until_content=usable * 0.5,
-        each_reply=min(timedelta(seconds=15), usable * 0.5),
-        content=usable * 0.1,
-        final_reply=usable * 0.4,
+        until_content=until_content,
+        each_reply=min(timedelta(seconds=15), until_content),
+        content=usable,
+        final_reply=usable,
+        overall=usable,
     )
 
 

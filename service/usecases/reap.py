@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from domain.delivery import LeaseExpired, LifetimeOver, advance
+from domain.delivery import BROKEN_OFF, LeaseExpired, LifetimeOver, advance
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import UnitOfWork
 
@@ -28,7 +28,12 @@ class Reap:
             for abandoned in await work.deliveries.abandoned(_BATCH):
                 event = LeaseExpired(past_no_return=abandoned.past_no_return, jitter=self._entropy.fraction())
                 await work.deliveries.save(advance(abandoned.delivery, event, at=now))
-                await work.deliveries.close_attempt(abandoned.delivery, at=now, in_doubt=abandoned.past_no_return)
+                await work.deliveries.close_attempt(
+                    abandoned.delivery,
+                    at=now,
+                    in_doubt=abandoned.past_no_return,
+                    failure=BROKEN_OFF if abandoned.past_no_return else None,
+                )
                 moved += 1
             for delivery in await work.deliveries.overdue(_BATCH):
                 await work.deliveries.save(advance(delivery, LifetimeOver(), at=now))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from domain.caller import Caller
 from domain.delivery import Delivery, Recipient, minimum_retention
-from domain.errors import AlreadyExists, InputInvalid, MailportError, Unavailable
+from domain.errors import AlreadyExists, InputInvalid, MailportError, Unavailable, Violation
 from domain.idempotency import check_key, content_bytes
 from domain.message import WrittenMessage
 from domain.message_parser import ParsedMessage, parse_message
@@ -61,17 +61,22 @@ class Send:
         key: str,
         wait: bool,
         time_left: timedelta,
+        found: Sequence[Violation] = (),
     ) -> Sent:
         """
         Returns the delivery once it is stored; with *wait* once it is settled, or shortly before *time_left* is over.
 
         The same key with the same content returns the first delivery, whatever became of the configuration since.
+        *found*: what is wrong with the request already, to be named beside all else.
         Raises InputInvalid, NotFound, NotReady NOT_CONFIGURED, AlreadyExists for a key used with other content; nothing
         is stored then and the key stays free.
         """
         deadline = self._clock.monotonic() + time_left
+        wrong = list(found)
         if key and (violation := check_key(key)):
-            raise InputInvalid([violation])
+            wrong.append(violation)
+        if wrong:
+            raise InputInvalid([*wrong, *await self._violations(caller, configuration_id, written)])
         digest = await self._digest(configuration_id, written) if key else b""
         try:
             accepted = await self._accept(caller, configuration_id, written, key, digest)
@@ -113,6 +118,22 @@ class Send:
             accepted = await work.deliveries.accept(delivery, content, record)
             await work.commit()
         return accepted
+
+    async def _violations(
+        self, caller: Caller, configuration_id: str, written: WrittenMessage
+    ) -> tuple[Violation, ...]:
+        """Returns what is wrong with a message that is refused already; nothing where no settings can judge it."""
+        now = self._clock.now()
+        try:
+            async with self._uow() as work:
+                configuration = await configuration_of(work, caller.tenant, configuration_id)
+            settings = configuration.require_active().settings
+            await _aside(lambda: parse_message(written, settings=settings, now=now), written)
+        except InputInvalid as invalid:
+            return invalid.violations
+        except MailportError:
+            return ()
+        return ()
 
     async def _replay(self, caller: Caller, key: str, error: MailportError) -> Accepted:
         """A repeated call is answered as the first was, even if it could not be accepted anew."""

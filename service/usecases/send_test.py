@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from domain.address import EmailAddress, parse_address
+from domain.address import parse_address
 from domain.caller import Caller
-from domain.errors import InputInvalid, Violation, Warning
+from domain.errors import ConfigInvalid, InputInvalid, Violation, Warning
 from domain.letters import letter_for_test
 from domain.ports.environment import Clock
 from domain.ports.storage import UnitOfWork
 from domain.settings.model import MailSettings
 from domain.settings.parse import SettingsRules, parse_settings
 from domain.settings.written import WrittenSettings
-from service.usecases.configure import check_configuration_id
+from service.usecases.configure import check_configuration_id, settings_violations
 from service.usecases.lookup import configuration_of
 from service.usecases.prove import Proof, Prove
 
@@ -62,15 +62,24 @@ class SendTest:
         to: str,
         unsaved: WrittenSettings | None,
         time_left: timedelta,
+        found: Sequence[Violation] = (),
     ) -> TestSent:
         """
         Sends to *to* with *unsaved* settings if given, else the draft if there is one, else the active revision.
 
-        Secrets left unset in *unsaved* are the stored ones, as with Configure. Raises InputInvalid or ConfigInvalid,
-        NotFound, NotReady NOT_CONFIGURED, ProviderRefused with failure and trace when the server says no.
+        Secrets left unset in *unsaved* are the stored ones, as with Configure. *found*: what is wrong with the request
+        already, to be named too. Raises InputInvalid or ConfigInvalid with every violation, NotFound, NotReady
+        NOT_CONFIGURED, ProviderRefused with failure and trace when the server says no.
         """
         deadline = self._clock.monotonic() + time_left
-        recipient = _recipient(to)
+        recipient = parse_address(to, field="to")
+        wrong = list(found)
+        if configuration_id and unsaved is not None and (violation := check_configuration_id(configuration_id)):
+            wrong.append(violation)
+        if isinstance(recipient, Violation):
+            raise await self._refusal(caller, configuration_id, unsaved, [*wrong, recipient])
+        if wrong:
+            raise await self._refusal(caller, configuration_id, unsaved, wrong)
         choice = await self._choose(caller, configuration_id, unsaved)
         proof = await self._prove(
             choice.settings,
@@ -88,19 +97,25 @@ class SendTest:
                 return _Choice(current.draft.settings, Tested.DRAFT, current.draft.warnings)
             active = current.require_active()
             return _Choice(active.settings, Tested.ACTIVE, active.warnings)
-        kept = None
-        if configuration_id:
-            check_configuration_id(configuration_id)
-            async with self._uow() as work:
-                stored = await work.configurations.find(caller.tenant, configuration_id)
-            kept = stored.newest.settings if stored and stored.newest else None
+        kept = await self._kept(caller, configuration_id)
         parsed = parse_settings(unsaved, stored=kept, rules=self._rules, now=self._clock.now())
         return _Choice(parsed.settings, Tested.UNSAVED, parsed.warnings)
 
+    async def _kept(self, caller: Caller, configuration_id: str) -> MailSettings | None:
+        """Returns the stored settings whose secrets unsaved ones may use; None when there are none of that id."""
+        if check_configuration_id(configuration_id):
+            return None
+        async with self._uow() as work:
+            stored = await work.configurations.find(caller.tenant, configuration_id)
+        return stored.newest.settings if stored and stored.newest else None
 
-def _recipient(to: str) -> EmailAddress:
-    match parse_address(to, field="to"):
-        case Violation() as violation:
-            raise InputInvalid([violation])
-        case address:
-            return address
+    async def _refusal(
+        self, caller: Caller, configuration_id: str, unsaved: WrittenSettings | None, wrong: list[Violation]
+    ) -> InputInvalid:
+        if unsaved is None:
+            return InputInvalid(wrong)
+        kept = await self._kept(caller, configuration_id)
+        of_settings = settings_violations(unsaved, stored=kept, rules=self._rules, now=self._clock.now())
+        violations = [*wrong, *of_settings]
+        is_all = all(each.field.startswith("settings") for each in violations)
+        return ConfigInvalid(violations) if is_all else InputInvalid(violations)

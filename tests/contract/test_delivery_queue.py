@@ -377,12 +377,16 @@ async def test_given_f45_a_worker_that_died_when_looked_for_then_it_is_abandoned
         event = LeaseExpired(past_no_return=abandoned.past_no_return, jitter=0)
         after = advance(abandoned.delivery, event, at=storage.now())
         await work.deliveries.save(after)
-        await work.deliveries.close_attempt(abandoned.delivery, at=storage.now(), in_doubt=past_no_return)
+        await work.deliveries.close_attempt(
+            abandoned.delivery, at=storage.now(), in_doubt=past_no_return, failure=after.failure
+        )
         await work.commit()
 
     (attempt,) = await attempts(storage, after)
     assert attempt.end_time is not None
     assert attempt.in_doubt is past_no_return
+    assert attempt.failure == after.failure
+    assert (attempt.failure is not None) is past_no_return
     assert abandoned.delivery == claimed.delivery
     assert abandoned.past_no_return is past_no_return
     assert after.state is (DeliveryState.IN_DOUBT if past_no_return else DeliveryState.QUEUED)

@@ -44,6 +44,7 @@ CALLS: Final[dict[str, Call]] = {
     "configurations.add": lambda work, _: work.configurations.add(a_draft()),
     "configurations.save": lambda work, _: work.configurations.save(a_configuration(), expected_version=1),
     "configurations.delete": lambda work, _: work.configurations.delete(TENANT, CONFIGURATION_ID, expected_version=1),
+    "configurations.pauses": lambda work, _: work.configurations.pauses(TENANT, [CONFIGURATION_ID]),
     "consents.add": lambda work, _: work.consents.add(a_consent_session()),
     "consents.take": lambda work, _: work.consents.take(b"digest", tenant=None),
     "consents.conclude": lambda work, _: work.consents.conclude(a_consent_session(), None),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import Counter
 from datetime import timedelta
 
 import grpc
@@ -168,7 +170,7 @@ async def test_given_a_confirmation_wanted_when_the_mailed_code_comes_back_then_
         )
     )
     mail = await mailport.sandbox.inbox.wait_for(lambda mail: "admin@sandbox.example" in mail.recipients, SOON)
-    code = re.search(r"\d{4} \d{4}", mail.contents().text_body)
+    code = re.search(r"\b\d{8}\b", mail.contents().text_body)
     assert code is not None
 
     confirmed = await mailport.stub.ConfirmValidation(
@@ -178,6 +180,41 @@ async def test_given_a_confirmation_wanted_when_the_mailed_code_comes_back_then_
     assert validated.configuration.draft.state == configuration_pb2.REVISION_STATE_AWAITING_CONFIRMATION
     assert validated.HasField("confirmation_expire_time")
     assert confirmed.configuration.active.state == configuration_pb2.REVISION_STATE_ACTIVE
+
+
+async def test_given_many_calls_at_once_when_none_names_an_etag_then_each_is_answered_in_its_turn(
+    mailport: Mailport,
+) -> None:
+    """F47: forty drafts, forty guesses, and the right code ten times."""
+    stub, configuration_id = mailport.stub, "alerts"
+    configure = api.ConfigureRequest(configuration_id=configuration_id, settings=mailport.settings())
+
+    async def answers(code: str, count: int) -> Counter[str]:
+        request = api.ConfirmValidationRequest(configuration_id=configuration_id, code=code)
+        results = await asyncio.gather(*(stub.ConfirmValidation(request) for _ in range(count)), return_exceptions=True)
+        return Counter(reason(each) if isinstance(each, grpc.aio.AioRpcError) else "" for each in results)
+
+    async def mailed_code(nth: int) -> str:
+        await stub.ValidateAndSave(
+            api.ValidateAndSaveRequest(
+                configuration_id=configuration_id, user_email=f"admin{nth}@sandbox.example", require_confirmation=True
+            )
+        )
+        mail = await mailport.sandbox.inbox.wait_for(
+            lambda mail: f"admin{nth}@sandbox.example" in mail.recipients, SOON
+        )
+        code = re.search(r"\b\d{8}\b", mail.contents().text_body)
+        assert code is not None
+        return code.group()
+
+    configured = await asyncio.gather(*(stub.Configure(configure) for _ in range(40)))
+    first = await mailed_code(1)
+    guessed = await answers(f"{(int(first) + 1) % 10**8:08}", 40)
+    confirmed = await answers(await mailed_code(2), 10)
+
+    assert sorted(each.configuration.draft.number for each in configured) == list(range(1, 41))
+    assert guessed == {"CONFIRMATION_CODE_WRONG": 5, "CONFIRMATION_EXPIRED": 35}
+    assert confirmed == {"": 1, "NO_CONFIRMATION_PENDING": 9}
 
 
 async def test_given_one_gone_and_one_greylisted_recipient_when_sent_then_each_has_its_own_answer(

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from domain.errors import Unavailable
+from domain.pause import Pause
 from tests.fakes.store import (
     FakeStore,
     Name,
@@ -43,6 +44,7 @@ class FakeUnitOfWork:
         self.consent_rows: Rows[StoredConsent] = Rows(store.consents)
         self.consent_record_rows: Rows[StoredConsentRecord] = Rows(store.consent_records)
         self.grant_rows: Rows[StoredGrant] = Rows(store.grants)
+        self.pause_rows: Rows[Pause] = Rows(store.pauses)
         self._tables: Final = (
             self.configuration_rows,
             self.delivery_rows,
@@ -50,6 +52,7 @@ class FakeUnitOfWork:
             self.consent_rows,
             self.consent_record_rows,
             self.grant_rows,
+            self.pause_rows,
         )
         self.due = False
         self.changed: list[str] = []

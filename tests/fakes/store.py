@@ -14,6 +14,7 @@ from domain.consent import ConsentRecord, ConsentSession
 from domain.delivery import Attempt, Delivery
 from domain.errors import Overloaded, Unavailable
 from domain.grant import Grant
+from domain.pause import Pause
 from domain.ports.storage import IdempotencyRecord
 from domain.ports.vault import Place, Vault
 from tests.fakes.environment import FakeClock
@@ -122,6 +123,7 @@ class FakeStore:
         self.consents: dict[Name, StoredConsent] = {}
         self.consent_records: dict[Name, StoredConsentRecord] = {}
         self.grants: dict[Name, StoredGrant] = {}
+        self.pauses: dict[Name, Pause] = {}
         self.leases_given = 0
         self._heard_by: list[FakeSignals] = []
         self._faults: dict[str, deque[_Fault]] = defaultdict(deque)

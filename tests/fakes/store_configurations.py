@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from domain.configuration import Configuration, Revision
 from domain.errors import ConcurrentChange, SecretUnreadable
+from domain.pause import Pause
 from domain.ports.vault import Place, Vault
 from domain.secret import Secret, UnreadableSecret
 from domain.settings.model import BasicAuthentication, MailSettings, OAuthAuthentication
@@ -52,6 +53,12 @@ class FakeConfigurations:
         del self._unit.configuration_rows[tenant, configuration_id]
         self._unit.grants.forget(tenant, configuration_id)
         self._unit.consents.forget(tenant, configuration_id)
+        self._unit.pause_rows.pop((tenant, configuration_id), None)
+
+    async def pauses(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, Pause]:
+        await self._unit.begin("configurations.pauses")
+        rows = self._unit.pause_rows
+        return {each: rows[tenant, each] for each in configuration_ids if (tenant, each) in rows}
 
     async def _expected(self, name: Name, version: int) -> StoredConfiguration:
         await self._unit.lock(("configuration", *name))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost, NotFound
+from domain.failures.failure import Failure
+from domain.pause import Pause
 from domain.ports.storage import (
     Abandoned,
     Accepted,
@@ -98,7 +100,7 @@ class FakeDeliveries:
     ) -> tuple[Claim, ...]:
         await self._unit.begin("deliveries.claim")
         now = self._now
-        due = [
+        found = [
             (delivery.next_attempt_time, stored)
             for stored in self._free_rows()
             if (delivery := stored.delivery).next_attempt_time is not None
@@ -106,7 +108,15 @@ class FakeDeliveries:
             and (not data_centers or delivery.data_center in ("", *data_centers))
             and Account(delivery.tenant, delivery.configuration_id) not in passing_over
         ]
-        return tuple([await self._claimed(stored, worker, lease) for stored in _in_order(due, limit)])
+        paused = [(at, stored) for at, stored in found if _account(stored.delivery) in self._unit.pause_rows]
+        probes = self._probes(paused, limit)
+        for stored in probes:
+            name = _account(stored.delivery)
+            await self._unit.lock(("pause", *name))
+            self._unit.pause_rows[name] = replace(self._unit.pause_rows[name], until=now + lease)
+        due = [(at, stored) for at, stored in found if _account(stored.delivery) not in self._unit.pause_rows]
+        taken = (*probes, *_in_order(due, limit - len(probes)))
+        return tuple([await self._claimed(stored, worker, lease) for stored in taken])
 
     async def renew(self, claim: Claim, *, lease: timedelta) -> None:
         await self._unit.begin("deliveries.renew")
@@ -118,13 +128,28 @@ class FakeDeliveries:
         stored, held = await self._held(claim)
         self._put(replace(stored, lease=replace(held, past_no_return=True)))
 
-    async def record(self, claim: Claim, delivery: Delivery, attempt: Attempt) -> None:
+    async def record(
+        self,
+        claim: Claim,
+        delivery: Delivery,
+        attempt: Attempt,
+        *,
+        pause: Pause | None = None,
+        usable_revision: int | None = None,
+    ) -> None:
         await self._unit.begin("deliveries.record")
         stored, _ = await self._held(claim)
         number = claim.lease.attempt
         attempts = tuple(replace(attempt, number=number) if a.number == number else a for a in stored.attempts)
         self._put(replace(stored, delivery=delivery, attempts=attempts, lease=None))
         self._changed(delivery)
+        name = _account(delivery)
+        if pause is not None and self._is_active(name, pause.revision):
+            self._unit.pause_rows[name] = pause
+        standing = self._unit.pause_rows.get(name)
+        if standing is not None and usable_revision is not None and standing.revision <= usable_revision:
+            del self._unit.pause_rows[name]
+            self._unit.due = True
 
     async def abandoned(self, limit: int) -> tuple[Abandoned, ...]:
         await self._unit.begin("deliveries.abandoned")
@@ -166,13 +191,15 @@ class FakeDeliveries:
             self._put(replace(stored, delivery=delivery, lease=None))
         self._changed(delivery)
 
-    async def close_attempt(self, delivery: Delivery, *, at: datetime, in_doubt: bool) -> None:
+    async def close_attempt(
+        self, delivery: Delivery, *, at: datetime, in_doubt: bool, failure: Failure | None = None
+    ) -> None:
         await self._unit.begin("deliveries.close_attempt")
         stored = await self._locked(_name(delivery))
         if stored is None:
             return
         attempts = tuple(
-            replace(a, end_time=at, in_doubt=in_doubt)
+            replace(a, end_time=at, in_doubt=in_doubt, failure=failure)
             if a.number == delivery.attempt_count and a.end_time is None
             else a
             for a in stored.attempts
@@ -189,7 +216,8 @@ class FakeDeliveries:
         ]
         for delivery in waiting:
             await self._release(_name(delivery))
-        self._unit.due = self._unit.due or bool(waiting)
+        was_paused = self._unit.pause_rows.pop((tenant, configuration_id), None) is not None
+        self._unit.due = self._unit.due or was_paused or bool(waiting)
         return len(waiting)
 
     @property
@@ -202,6 +230,25 @@ class FakeDeliveries:
             return None
         delivery = self._unit.delivery_rows[tenant, stored.delivery_id].delivery
         return Accepted(delivery=delivery, content_digest=stored.record.content_digest, is_replay=True)
+
+    def _probes(self, paused: list[tuple[datetime, StoredDelivery]], limit: int) -> list[StoredDelivery]:
+        """Picks the oldest due delivery of each configuration whose pause is over and has nothing under way."""
+        under_way = {_account(s.delivery) for s in self._unit.delivery_rows.values() if s.lease is not None}
+        oldest: dict[Name, StoredDelivery] = {}
+        for stored in _in_order(paused, len(paused)):
+            name = _account(stored.delivery)
+            is_over = self._unit.pause_rows[name].until <= self._now
+            if is_over and name not in under_way and self._unit.may_lock(("pause", *name)):
+                oldest.setdefault(name, stored)
+        return list(oldest.values())[:limit]
+
+    def _is_active(self, name: Name, revision: int) -> bool:
+        stored = self._unit.configuration_rows.get(name)
+        return (
+            stored is not None
+            and stored.configuration.active is not None
+            and (stored.configuration.active.number == revision)
+        )
 
     def _free_rows(self) -> list[StoredDelivery]:
         return [stored for name, stored in self._unit.delivery_rows.items() if self._unit.may_lock(name)]
@@ -250,6 +297,10 @@ class FakeDeliveries:
 
 def _name(delivery: Delivery) -> Name:
     return delivery.tenant, delivery.delivery_id
+
+
+def _account(delivery: Delivery) -> Name:
+    return delivery.tenant, delivery.configuration_id
 
 
 def _in_order(rows: list[tuple[datetime, StoredDelivery]], limit: int) -> list[StoredDelivery]:

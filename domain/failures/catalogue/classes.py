@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
+from domain.failures.catalogue.wording import WAIT
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
 
@@ -14,7 +15,6 @@ _AUTH: Final = frozenset({Stage.AUTH})
 _MAIL: Final = frozenset({Stage.MAIL_FROM})
 _RCPT: Final = frozenset({Stage.RCPT_TO})
 _DATA: Final = frozenset({Stage.DATA})
-_WAIT: Final = "Nothing to do: this is a temporary refusal, and it is tried again by itself."
 
 _FOR_NOW: Final = (
     Entry(
@@ -23,8 +23,7 @@ _FOR_NOW: Final = (
         reason=Reason.STARTTLS_REFUSED_FOR_NOW,
         kind=FailureKind.TRANSIENT,
         cause="{server} cannot start TLS just now{reply}. Nothing was sent in clear.",
-        remedy="It is tried again by itself, never without TLS. If it lasts, the server's certificate or TLS set-up "
-        "needs care.",
+        remedy=f"{WAIT} It never goes without TLS. If it lasts, the server's certificate or TLS set-up needs care.",
     ),
     Entry(
         code="4..",
@@ -33,14 +32,14 @@ _FOR_NOW: Final = (
         kind=FailureKind.TRANSIENT,
         cause="{server} cannot check the sign-in just now{reply}; this is a temporary refusal and says nothing about "
         "the password.",
-        remedy="It is tried again by itself.",
+        remedy=WAIT,
     ),
     Entry(
         code="421",
         reason=Reason.SERVER_BUSY,
         kind=FailureKind.TRANSIENT,
         cause="{server} is closing or overloaded and ended the session{reply}.",
-        remedy=_WAIT,
+        remedy=WAIT,
     ),
     Entry(
         code="4..",
@@ -48,14 +47,14 @@ _FOR_NOW: Final = (
         reason=Reason.SERVER_BUSY,
         kind=FailureKind.TRANSIENT,
         cause="{server} does not take a session just now{reply}.",
-        remedy=_WAIT,
+        remedy=WAIT,
     ),
     Entry(
         code="4..",
         reason=Reason.REFUSED_FOR_NOW,
         kind=FailureKind.TRANSIENT,
         cause="{server} refused this for now{reply}; this is a temporary refusal.",
-        remedy=_WAIT,
+        remedy=WAIT,
     ),
 )
 
@@ -168,6 +167,6 @@ CLASSES: Final = (
         reason=Reason.PROTOCOL_ERROR,
         kind=FailureKind.TRANSIENT,
         cause="{server} answered in a way that this step has no meaning for{because}{reply}.",
-        remedy="Check that host and port are those of a mail submission server. It is tried again by itself.",
+        remedy=f"Check that host and port are those of a mail submission server. {WAIT}",
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
+from domain.failures.catalogue.wording import REST_LATER, WAIT
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
 
@@ -20,7 +21,7 @@ ENHANCED_CODES: Final = (
         reason=Reason.RECIPIENTS_ABOVE_SERVER_LIMIT,
         kind=FailureKind.TRANSIENT,
         cause="The message has more recipients than {server} takes at once.",
-        remedy="The remaining recipients are tried again by themselves.",
+        remedy=REST_LATER,
     ),
     Entry(
         enhanced=r"\d\.1\.[1236]",
@@ -64,7 +65,7 @@ ENHANCED_CODES: Final = (
         reason=Reason.RECIPIENT_MAILBOX_FULL,
         kind=FailureKind.TRANSIENT,
         cause="A mailbox is full, usually the recipient's.",
-        remedy="It is tried again by itself. Tell the recipient to free some space.",
+        remedy=f"{WAIT} Tell the recipient to free some space.",
     ),
     Entry(
         enhanced=r"\d\.2\.2",
@@ -130,7 +131,7 @@ ENHANCED_CODES: Final = (
         reason=Reason.SERVER_BUSY,
         kind=FailureKind.TRANSIENT,
         cause="{server} is not taking mail just now{reply}.",
-        remedy="It is tried again by itself.",
+        remedy=WAIT,
     ),
     Entry(
         enhanced=r"\d\.7\.\d+",

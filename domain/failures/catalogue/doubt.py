@@ -12,9 +12,8 @@ OUTCOME_UNKNOWN: Final = Entry(
     reason=Reason.OUTCOME_UNKNOWN,
     kind=FailureKind.IN_DOUBT,
     cause="The content was on its way to {server} and no complete answer came back{because}: nobody can know whether "
-    "the "
-    "message was taken (RFC 1047).",
+    "the message was taken (RFC 1047).",
     remedy="Look for the message at the recipient, in Sent Items or in the server's log before sending it again by "
-    "hand. "
-    "Under the policy RETRY it is sent again after ten minutes with the same Message-ID; under HOLD it waits for you.",
+    "hand. A queued message is sent again with the same Message-ID after ten minutes at the earliest under the policy "
+    "RETRY, and waits for you under HOLD; a test mail or a validation mail is not sent again by itself.",
 )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
+from domain.failures.catalogue.wording import WAIT, WAIT_A_DAY, WAIT_LONGER
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
 
@@ -42,7 +43,7 @@ GOOGLE_TEXTS: Final = (
         reason=Reason.THROTTLED,
         kind=FailureKind.THROTTLED,
         cause="Too many sign-ins to this account within a short time.",
-        remedy="It is tried again by itself after a pause. Let fewer programs sign in to this mailbox.",
+        remedy=f"{WAIT_LONGER} Let fewer programs sign in to this mailbox.",
         pause=timedelta(minutes=15),
     ),
     Entry(
@@ -50,8 +51,7 @@ GOOGLE_TEXTS: Final = (
         reason=Reason.QUOTA_EXCEEDED,
         kind=FailureKind.THROTTLED,
         cause="The mailbox has used up what it may send within 24 hours. The reply looks final, yet heals by waiting.",
-        remedy="It is tried again by itself as the 24 hours roll on. Spread the mail over more senders or use a bulk "
-        "provider.",
+        remedy=f"{WAIT_A_DAY} Spread the mail over more senders or use a bulk provider.",
         pause=timedelta(hours=4),
     ),
     Entry(
@@ -59,7 +59,7 @@ GOOGLE_TEXTS: Final = (
         reason=Reason.THROTTLED,
         kind=FailureKind.THROTTLED,
         cause="The Workspace customer's relay service reached its short-term rate.",
-        remedy="It is tried again by itself. Lower the rate of sending through smtp-relay.gmail.com.",
+        remedy=f"{WAIT_LONGER} Lower the rate of sending through smtp-relay.gmail.com.",
         pause=timedelta(minutes=10),
     ),
     Entry(
@@ -69,7 +69,7 @@ GOOGLE_TEXTS: Final = (
         kind=FailureKind.THROTTLED,
         cause="Google refuses new sessions from this address for now, often because of the EHLO name or the connection "
         "rate.",
-        remedy="Set an EHLO name that is a real host name; it is tried again by itself.",
+        remedy=f"Set an EHLO name that is a real host name. {WAIT}",
         pause=timedelta(minutes=5),
     ),
     Entry(

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
+from domain.failures.catalogue.wording import WAIT, WAIT_A_DAY, WAIT_LONGER
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
 
@@ -62,7 +63,7 @@ _SIGN_IN: Final = (
         reason=Reason.AUTH_UNAVAILABLE,
         kind=FailureKind.TRANSIENT,
         cause="The Exchange front end could not reach the mailbox's server.",
-        remedy="It is tried again by itself. If it lasts, check the EHLO name and that STARTTLS is used.",
+        remedy=f"{WAIT} If it lasts, check the EHLO name and that STARTTLS is used.",
     ),
     Entry(
         text=r"client (was )?not authenticated to send( anonymous)? mail",
@@ -93,7 +94,7 @@ _SENDING: Final = (
         reason=Reason.THROTTLED,
         kind=FailureKind.THROTTLED,
         cause="More than three connections sent for this mailbox at a time. The message was refused, not taken.",
-        remedy="It is tried again by itself. Let fewer programs send through this mailbox.",
+        remedy=f"{WAIT} Let fewer programs send through this mailbox.",
         pause=timedelta(seconds=30),
     ),
     Entry(
@@ -102,7 +103,7 @@ _SENDING: Final = (
         kind=FailureKind.THROTTLED,
         cause="The mailbox has reached its 10,000 recipients within 24 hours. The reply looks final, yet heals by "
         "waiting.",
-        remedy="It is tried again by itself as the 24 hours roll on. Check that the account is not misused.",
+        remedy=f"{WAIT_A_DAY} Check that the account is not misused.",
         pause=timedelta(hours=4),
     ),
     Entry(
@@ -119,7 +120,7 @@ _SENDING: Final = (
         kind=FailureKind.THROTTLED,
         cause="This recipient may not get more mail from this sender within the hour. The reply looks final, yet heals "
         "by waiting.",
-        remedy="It is tried again by itself. Send this recipient fewer messages, e.g. one digest.",
+        remedy=f"{WAIT_LONGER} Send this recipient fewer messages, e.g. one digest.",
         pause=timedelta(hours=1),
     ),
     Entry(
@@ -149,7 +150,7 @@ _SENDING: Final = (
         reason=Reason.THROTTLED,
         kind=FailureKind.THROTTLED,
         cause="Exchange Online limits the rate of the sending address while it judges it.",
-        remedy="It is tried again by itself. Keep the rate low.",
+        remedy=f"{WAIT} Keep the rate low.",
         pause=timedelta(minutes=5),
     ),
     Entry(

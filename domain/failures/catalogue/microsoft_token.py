@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
+from domain.failures.catalogue.wording import CONSENT_STAYS, CONSENT_STAYS_LONGER, WAIT
 from domain.failures.evidence import Surface
 from domain.failures.failure import FailureKind
 from domain.reasons import Reason
@@ -40,14 +41,14 @@ _PASSING: Final = (
         Reason.THROTTLED,
         FailureKind.THROTTLED,
         "Microsoft gets the same request too often and refuses it for a while.",
-        "It is tried again by itself after a pause; the consent is not affected.",
+        CONSENT_STAYS_LONGER,
     ),
     _entry(
         "90006|90033|90012|90024",
         Reason.AUTH_UNAVAILABLE,
         FailureKind.TRANSIENT,
         "Microsoft's sign-in service cannot answer just now{reply}.",
-        "It is tried again by itself; the consent is not affected.",
+        CONSENT_STAYS,
     ),
 )
 
@@ -63,7 +64,7 @@ _CONSENT: Final = (
     _reauthorize(
         "70000",
         "The refresh token is not valid. With personal accounts the same token has worked again minutes later.",
-        f"Let it be tried again a few times. If it stays: {_AGAIN[0].lower()}{_AGAIN[1:]}.",
+        f"{WAIT} If it stays: {_AGAIN[0].lower()}{_AGAIN[1:]}.",
     ),
     _reauthorize(
         "54005",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
+from domain.failures.catalogue.wording import CONSENT_STAYS, CONSENT_STAYS_LONGER, WAIT
 from domain.failures.evidence import Surface
 from domain.failures.failure import FailureKind
 from domain.reasons import Reason
@@ -12,7 +13,6 @@ from domain.reasons import Reason
 TOKEN: Final = frozenset({Surface.OAUTH_TOKEN})
 AUTHORIZE: Final = frozenset({Surface.OAUTH_AUTHORIZE})
 BOTH: Final = TOKEN | AUTHORIZE
-_WAIT: Final = "It is tried again by itself; the consent is not affected."
 _AGAIN: Final = "Call Authorize and let the account's owner consent again; held mail goes out then."
 
 OAUTH_STATUSES: Final = (
@@ -22,7 +22,7 @@ OAUTH_STATUSES: Final = (
         reason=Reason.THROTTLED,
         kind=FailureKind.THROTTLED,
         cause="{server} gets more requests from this client than it takes{reply}.",
-        remedy="It is tried again by itself after a pause; the consent is not affected.",
+        remedy=CONSENT_STAYS_LONGER,
     ),
     Entry(
         surfaces=TOKEN,
@@ -30,7 +30,7 @@ OAUTH_STATUSES: Final = (
         reason=Reason.AUTH_UNAVAILABLE,
         kind=FailureKind.TRANSIENT,
         cause="The provider's endpoint at {server}, or a proxy before it, is out of order{reply}.",
-        remedy=_WAIT,
+        remedy=CONSENT_STAYS,
     ),
     Entry(
         surfaces=TOKEN,
@@ -99,7 +99,7 @@ OAUTH_ERRORS: Final = (
         reason=Reason.AUTH_UNAVAILABLE,
         kind=FailureKind.TRANSIENT,
         cause="The provider cannot answer just now{reply}; this is a temporary refusal.",
-        remedy="It is tried again by itself; a consent that was under way has to be started again.",
+        remedy=f"{WAIT} A consent that was under way has to be started again.",
     ),
     Entry(
         surfaces=AUTHORIZE,
@@ -124,7 +124,7 @@ OAUTH_ERRORS: Final = (
         reason=Reason.THROTTLED,
         kind=FailureKind.THROTTLED,
         cause="{server} gets more requests from this client than it takes{reply}.",
-        remedy="It is tried again by itself after a pause; the consent is not affected.",
+        remedy=CONSENT_STAYS_LONGER,
     ),
     Entry(
         surfaces=BOTH,
@@ -165,7 +165,7 @@ OAUTH_CLASSES: Final = (
         reason=Reason.PROTOCOL_ERROR,
         kind=FailureKind.TRANSIENT,
         cause="{server} answered in a way that is not OAuth's{because}{reply}.",
-        remedy=f"{_WAIT} If it lasts, check that the URL is the provider's token endpoint.",
+        remedy=f"{CONSENT_STAYS} If it lasts, check that the URL is the provider's token endpoint.",
     ),
 )
 """What is left: one entry for each of the two surfaces fits anything."""

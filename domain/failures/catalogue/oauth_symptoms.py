@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
+from domain.failures.catalogue.wording import CONSENT_STAYS
 from domain.failures.evidence import Surface, Symptom
 from domain.failures.failure import FailureKind
 from domain.reasons import Reason
 
 TOKEN: Final = frozenset({Surface.OAUTH_TOKEN})
-_WAIT: Final = "It is tried again by itself; the consent is not affected."
 
 
 def _entry(symptom: Symptom, reason: Reason, kind: FailureKind, cause: str, remedy: str) -> Entry:
@@ -30,7 +30,7 @@ OAUTH_SYMPTOMS: Final = (
         Reason.DNS_UNAVAILABLE,
         FailureKind.TRANSIENT,
         "The name of the provider's endpoint, {server}, could not be looked up just now{because}.",
-        f"{_WAIT} If it lasts, check the DNS resolver where mailport runs.",
+        f"{CONSENT_STAYS} If it lasts, check the DNS resolver where mailport runs.",
     ),
     _entry(
         Symptom.EGRESS_DENIED,
@@ -44,49 +44,49 @@ OAUTH_SYMPTOMS: Final = (
         Reason.CONNECTION_REFUSED,
         FailureKind.TRANSIENT,
         "The provider's endpoint at {server} refused the connection{because}.",
-        f"{_WAIT} If it lasts, check the endpoint's host and port and the firewalls on the way.",
+        f"{CONSENT_STAYS} If it lasts, check the endpoint's host and port and the firewalls on the way.",
     ),
     _entry(
         Symptom.TIMED_OUT,
         Reason.CONNECTION_TIMED_OUT,
         FailureKind.TRANSIENT,
         "No connection to the provider's endpoint at {server} came about in time{because}.",
-        f"{_WAIT} If it lasts, check that https to this host is allowed where mailport runs.",
+        f"{CONSENT_STAYS} If it lasts, check that https to this host is allowed where mailport runs.",
     ),
     _entry(
         Symptom.UNREACHABLE,
         Reason.CONNECT_FAILED,
         FailureKind.TRANSIENT,
         "The provider's endpoint at {server} could not be reached{because}.",
-        f"{_WAIT} If it lasts, check the network between mailport and the provider.",
+        f"{CONSENT_STAYS} If it lasts, check the network between mailport and the provider.",
     ),
     _entry(
         Symptom.LOST,
         Reason.CONNECTION_LOST,
         FailureKind.TRANSIENT,
         "{server} closed the connection before its answer was complete{because}.",
-        _WAIT,
+        CONSENT_STAYS,
     ),
     _entry(
         Symptom.SILENT,
         Reason.SERVER_SILENT,
         FailureKind.TRANSIENT,
         "The provider's endpoint at {server} did not answer in time{because}.",
-        _WAIT,
+        CONSENT_STAYS,
     ),
     _entry(
         Symptom.GARBAGE,
         Reason.PROTOCOL_ERROR,
         FailureKind.TRANSIENT,
         "{server} answered with something that is not an OAuth answer{because}.",
-        f"{_WAIT} If it lasts, check that the URL is the provider's token endpoint.",
+        f"{CONSENT_STAYS} If it lasts, check that the URL is the provider's token endpoint.",
     ),
     _entry(
         Symptom.REPLY_TOO_LARGE,
         Reason.REPLY_TOO_LARGE,
         FailureKind.TRANSIENT,
         "{server} sent an answer without end{because}; it was cut off.",
-        f"{_WAIT} If it lasts, check that the URL is the provider's token endpoint.",
+        f"{CONSENT_STAYS} If it lasts, check that the URL is the provider's token endpoint.",
     ),
     _entry(
         Symptom.TLS_VERSION,

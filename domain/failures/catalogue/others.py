@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
+from domain.failures.catalogue.wording import WAIT, WAIT_LONGER
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
 
@@ -64,14 +65,14 @@ OTHER_PROVIDERS_TEXTS: Final = (
         reason=Reason.THROTTLED,
         kind=FailureKind.THROTTLED,
         cause="More messages a second than the account may send.",
-        remedy="It is tried again by itself. Lower the rate, or ask the provider for a higher one.",
+        remedy=f"{WAIT} Lower the rate, or ask the provider for a higher one.",
     ),
     Entry(
         text=r"exceeded your messaging limits|daily message quota exceeded",
         reason=Reason.QUOTA_EXCEEDED,
         kind=FailureKind.THROTTLED,
         cause="The account's allowance is used up.",
-        remedy="It is tried again by itself. Raise the plan, or wait for the allowance to renew.",
+        remedy=f"{WAIT_LONGER} Raise the plan, or wait for the allowance to renew.",
         pause=timedelta(hours=4),
     ),
 )

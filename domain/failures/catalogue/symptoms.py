@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
+from domain.failures.catalogue.wording import REST_LATER, WAIT
 from domain.failures.evidence import Surface, Symptom
 from domain.failures.failure import FailureKind, Fix, Stage
 from domain.reasons import Reason
 
 _SECURITY: Final = "settings.smtp.security"
+_MINIMUM: Final = "settings.smtp.minimum_tls_version"
 
 _REACHING: Final = (
     Entry(
@@ -24,7 +26,7 @@ _REACHING: Final = (
         reason=Reason.DNS_UNAVAILABLE,
         kind=FailureKind.TRANSIENT,
         cause="The name of {server} could not be looked up just now{because}.",
-        remedy="It is tried again by itself. If it lasts, check the DNS resolver where mailport runs.",
+        remedy=f"{WAIT} If it lasts, check the DNS resolver where mailport runs.",
     ),
     Entry(
         symptom=Symptom.EGRESS_DENIED,
@@ -65,7 +67,7 @@ _TALKING: Final = (
         reason=Reason.CONNECTION_LOST,
         kind=FailureKind.TRANSIENT,
         cause="{server} closed the connection during the TLS handshake{because}.",
-        remedy="It is tried again by itself, never without TLS. If it lasts, check port and security mode, and the "
+        remedy=f"{WAIT} It never goes without TLS. If it lasts, check port and security mode, and the "
         "server's "
         "TLS set-up.",
     ),
@@ -74,14 +76,14 @@ _TALKING: Final = (
         reason=Reason.CONNECTION_LOST,
         kind=FailureKind.TRANSIENT,
         cause="{server} closed the connection before the message was handed over{because}.",
-        remedy="It is tried again by itself; nothing was sent. If it lasts, look into the server's log for the reason.",
+        remedy=f"Nothing was sent. {WAIT} If it lasts, look into the server's log for the reason.",
     ),
     Entry(
         symptom=Symptom.SILENT,
         reason=Reason.SERVER_SILENT,
         kind=FailureKind.TRANSIENT,
         cause="{server} took the connection and did not answer in time{because}.",
-        remedy="It is tried again by itself; nothing was sent. If it lasts, check that this port speaks SMTP and that "
+        remedy=f"Nothing was sent. {WAIT} If it lasts, check that this port speaks SMTP and that "
         "the "
         "security mode is the port's.",
     ),
@@ -90,7 +92,7 @@ _TALKING: Final = (
         reason=Reason.SERVER_SILENT,
         kind=FailureKind.TRANSIENT,
         cause="{server} answered so slowly that the attempt ran out of time{because}.",
-        remedy="It is tried again by itself; nothing was sent. If it lasts, ask the server's operator about its load.",
+        remedy=f"Nothing was sent. {WAIT} If it lasts, ask the server's operator about its load.",
     ),
     Entry(
         symptom=Symptom.GARBAGE,
@@ -144,12 +146,21 @@ _SECURING: Final = (
         "the weakness.",
     ),
     Entry(
+        symptom=Symptom.TLS_1_2_AT_MOST,
+        reason=Reason.TLS_VERSION,
+        kind=FailureKind.MISCONFIGURED,
+        cause="{server} speaks TLS 1.2, while the settings ask for TLS 1.3{because}.",
+        remedy="Lower the minimum TLS version of these settings to 1.2, which is safe, or have the server speak "
+        "TLS 1.3.",
+        fixes=(Fix(_MINIMUM, "TLS_1_2"),),
+    ),
+    Entry(
         symptom=Symptom.TLS_VERSION,
         reason=Reason.TLS_VERSION,
         kind=FailureKind.MISCONFIGURED,
-        cause="{server} and the settings have no TLS version in common{because}.",
-        remedy="Have the server speak TLS 1.2 or newer. Only if that cannot be, lower the minimum TLS version of these "
-        "settings.",
+        cause="{server} speaks no TLS version as new as the minimum TLS version of the settings{because}.",
+        remedy="Have the server speak that version or a newer one, TLS 1.2 or 1.3 best of all. Only if that cannot be, "
+        "lower the minimum TLS version of these settings.",
     ),
     Entry(
         symptom=Symptom.TLS_HANDSHAKE,
@@ -178,7 +189,8 @@ _SECURING: Final = (
         reason=Reason.CERT_NAME_MISMATCH,
         kind=FailureKind.MISCONFIGURED,
         cause="The certificate of {server} is made out to another name{because}.",
-        remedy="Enter the host name that the certificate is made for, or have the server's certificate name this host.",
+        remedy="Enter the host name that the certificate is made for, or have the server's certificate name this host "
+        "as a subject alternative name; the common name does not count (RFC 9525).",
     ),
 )
 
@@ -225,7 +237,7 @@ _SUBMITTING: Final = (
         reason=Reason.RECIPIENTS_ABOVE_SERVER_LIMIT,
         kind=FailureKind.TRANSIENT,
         cause="The message has more recipients than {server} takes at once{because}.",
-        remedy="The remaining recipients are tried again by themselves.",
+        remedy=REST_LATER,
     ),
 )
 
@@ -235,7 +247,7 @@ _UNNAMED: Final = (
         reason=Reason.DNS_UNAVAILABLE,
         kind=FailureKind.TRANSIENT,
         cause="The name of {server} could not be looked up{because}.",
-        remedy="It is tried again by itself. If it lasts, check the spelling of the host and the DNS resolver.",
+        remedy=f"{WAIT} If it lasts, check the spelling of the host and the DNS resolver.",
     ),
     Entry(
         surfaces=frozenset({Surface.CONNECT}),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
+from domain.failures.catalogue.wording import REST_LATER, WAIT, WAIT_LONGER
 from domain.failures.failure import FailureKind, Fix, Stage
 from domain.reasons import Reason
 
@@ -38,7 +39,7 @@ COMMON_TEXTS: Final = (
         reason=Reason.GREYLISTED,
         kind=FailureKind.TRANSIENT,
         cause="The server turns first-time senders away for a while (greylisting); this is a temporary refusal.",
-        remedy="Nothing to do: it is tried again by itself, and is usually taken then.",
+        remedy=f"{WAIT} It is usually taken then.",
     ),
     Entry(
         text=r"too many recipients",
@@ -46,7 +47,7 @@ COMMON_TEXTS: Final = (
         reason=Reason.RECIPIENTS_ABOVE_SERVER_LIMIT,
         kind=FailureKind.TRANSIENT,
         cause="The message has more recipients than {server} takes at once.",
-        remedy="The remaining recipients are tried again by themselves.",
+        remedy=REST_LATER,
     ),
     Entry(
         text=r"relay(ing)? (access )?(is )?(denied|not permitted|not allowed|prohibited)|unable to relay|"
@@ -84,7 +85,7 @@ COMMON_TEXTS: Final = (
         reason=Reason.RECIPIENT_MAILBOX_FULL,
         kind=FailureKind.TRANSIENT,
         cause="The recipient's mailbox is full.",
-        remedy="It is tried again by itself. Tell the recipient to free some space.",
+        remedy=f"{WAIT} Tell the recipient to free some space.",
     ),
     Entry(
         text=r"(mailbox|account|storage|inbox).{0,60}(is full|over quota|full|quota exceeded)|(over|"
@@ -114,7 +115,7 @@ COMMON_TEXTS: Final = (
         reason=Reason.REFUSED_FOR_NOW,
         kind=FailureKind.TRANSIENT,
         cause="{server} cannot find the recipient's domain just now; a slip of the pen is the usual cause.",
-        remedy="Check the spelling of the recipient's domain; meanwhile it is tried again by itself.",
+        remedy=f"Check the spelling of the recipient's domain. {WAIT}",
     ),
     Entry(
         text=r"(message|size|mail).{0,40}(too (big|large)|exceed(s|ed)?.{0,30}(size|limit|maximum)|size limit)|"
@@ -131,7 +132,7 @@ COMMON_TEXTS: Final = (
         reason=Reason.QUOTA_EXCEEDED,
         kind=FailureKind.THROTTLED,
         cause="The account has sent as much as it may for now{reply}.",
-        remedy="It is tried again by itself after a pause. Send less, or have the limit raised.",
+        remedy=f"{WAIT_LONGER} Send less, or have the limit raised.",
         pause=timedelta(hours=1),
     ),
     Entry(
@@ -140,6 +141,6 @@ COMMON_TEXTS: Final = (
         reason=Reason.THROTTLED,
         kind=FailureKind.THROTTLED,
         cause="{server} limits connections from here{reply}.",
-        remedy="It is tried again by itself. Let fewer programs connect to this server at a time.",
+        remedy=f"{WAIT} Let fewer programs connect to this server at a time.",
     ),
 )

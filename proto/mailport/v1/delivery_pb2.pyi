@@ -244,8 +244,8 @@ Global___Attachment: _TypeAlias = Attachment  # noqa: Y015
 class Message(_message.Message):
     """A message to send.
 
-    Bounds: at least 1 and at most 100 recipients in `to`, `cc` and `bcc` together; at most 200 extra headers of 64 KiB
-    together; at most 500 MIME parts, nested 20 deep; all content together at most 25 MiB (26,214,400 bytes) before
+    Bounds: at least 1 and at most 100 recipients in `to`, `cc` and `bcc` together, whoever is named twice counted once;
+    at most 200 extra headers of 64 KiB together; at most 500 MIME parts, nested 20 deep; all content together at most 25 MiB (26,214,400 bytes) before
     encoding. Whatever else it breaks, a request above 32 MiB is refused with RESOURCE_EXHAUSTED before it is read.
     mailport sets Date and Message-ID, the same in every attempt.
     """
@@ -386,7 +386,9 @@ class Delivery(_message.Message):
 
     @_builtins.property
     def failure(self) -> _failure_pb2.Failure:
-        """Why the last attempt failed, or was not made; kept when the delivery ends. Unset when it did not fail."""
+        """Why the last attempt failed, or was not made; kept when the delivery ends. Unset when it did not fail. Where
+        recipients fared differently, what the delivery waits for while it waits.
+        """
 
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
@@ -452,7 +454,9 @@ class RecipientResult(_message.Message):
     FAILURE_FIELD_NUMBER: _builtins.int
     ACCEPT_TIME_FIELD_NUMBER: _builtins.int
     address: _builtins.str
-    """The address, as the caller wrote it."""
+    """The address as it goes to the server: the local part as the caller wrote it, the domain in lower case and as
+    A-labels.
+    """
     state: Global___RecipientState.ValueType
     """Where it stands."""
     provider_reply: _builtins.str

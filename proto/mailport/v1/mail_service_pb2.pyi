@@ -702,7 +702,7 @@ class ConfirmValidationRequest(_message.Message):
     configuration_id: _builtins.str
     """Required. The configuration whose draft awaits confirmation."""
     code: _builtins.str
-    """Required. The code in the mail: eight digits."""
+    """Required. The code in the mail: eight digits. Blanks are ignored."""
     def __init__(
         self,
         *,
@@ -831,9 +831,10 @@ class SendRequest(_message.Message):
     """Required. The configuration to send with; it needs an active revision."""
     idempotency_key: _builtins.str
     """Names this send within the tenant: repeating it with the same content answers the first delivery and sends
-    nothing; with other content ALREADY_EXISTS. Kept for 24 hours from acceptance and at least as long as the
-    delivery lives. 1 to 255 printable ASCII characters; a random UUID is recommended. Default: none, each call is a
-    new send.
+    nothing; with other content ALREADY_EXISTS. An `expire_after` of 24 hours and an `in_doubt_policy` of RETRY are the
+    same content as none; `from` counts as written, so that the configuration's own address differs from none. Kept
+    for 24 hours from acceptance and at least as long as the delivery lives. 1 to 255 printable ASCII characters; a
+    random UUID is recommended. Default: none, each call is a new send.
     """
     wait: _builtins.bool
     """Whether to answer only when the delivery is final or the call's deadline is near; either way the answer is OK and

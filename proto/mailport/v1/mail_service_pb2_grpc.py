@@ -250,7 +250,8 @@ class MailServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmValidation(self, request, context):
-        """Makes a proven draft active with the code of the validation mail. INVALID_ARGUMENT `CONFIRMATION_CODE_WRONG`;
+        """Makes a proven draft active with the code of the validation mail. INVALID_ARGUMENT `CONFIRMATION_CODE_WRONG`,
+        and `FIELD_REQUIRED` or `VALUE_MALFORMED` for what is no code, which uses up no try;
         FAILED_PRECONDITION `NO_CONFIRMATION_PENDING`, and `CONFIRMATION_EXPIRED` after 30 minutes or five wrong codes;
         NOT_FOUND `NOT_FOUND`.
         """

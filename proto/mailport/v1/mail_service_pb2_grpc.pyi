@@ -93,7 +93,8 @@ class MailServiceStub:
     waiting helps, else FAILED_PRECONDITION.
     """
     ConfirmValidation: _grpc.UnaryUnaryMultiCallable[_mail_service_pb2.ConfirmValidationRequest, _mail_service_pb2.ConfirmValidationResponse]
-    """Makes a proven draft active with the code of the validation mail. INVALID_ARGUMENT `CONFIRMATION_CODE_WRONG`;
+    """Makes a proven draft active with the code of the validation mail. INVALID_ARGUMENT `CONFIRMATION_CODE_WRONG`,
+    and `FIELD_REQUIRED` or `VALUE_MALFORMED` for what is no code, which uses up no try;
     FAILED_PRECONDITION `NO_CONFIRMATION_PENDING`, and `CONFIRMATION_EXPIRED` after 30 minutes or five wrong codes;
     NOT_FOUND `NOT_FOUND`.
     """
@@ -206,7 +207,8 @@ class MailServiceAsyncStub(MailServiceStub):
     waiting helps, else FAILED_PRECONDITION.
     """
     ConfirmValidation: _aio.UnaryUnaryMultiCallable[_mail_service_pb2.ConfirmValidationRequest, _mail_service_pb2.ConfirmValidationResponse]  # type: ignore[assignment]
-    """Makes a proven draft active with the code of the validation mail. INVALID_ARGUMENT `CONFIRMATION_CODE_WRONG`;
+    """Makes a proven draft active with the code of the validation mail. INVALID_ARGUMENT `CONFIRMATION_CODE_WRONG`,
+    and `FIELD_REQUIRED` or `VALUE_MALFORMED` for what is no code, which uses up no try;
     FAILED_PRECONDITION `NO_CONFIRMATION_PENDING`, and `CONFIRMATION_EXPIRED` after 30 minutes or five wrong codes;
     NOT_FOUND `NOT_FOUND`.
     """
@@ -376,7 +378,8 @@ class MailServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _mail_service_pb2.ConfirmValidationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_mail_service_pb2.ConfirmValidationResponse, _abc.Awaitable[_mail_service_pb2.ConfirmValidationResponse]]:
-        """Makes a proven draft active with the code of the validation mail. INVALID_ARGUMENT `CONFIRMATION_CODE_WRONG`;
+        """Makes a proven draft active with the code of the validation mail. INVALID_ARGUMENT `CONFIRMATION_CODE_WRONG`,
+        and `FIELD_REQUIRED` or `VALUE_MALFORMED` for what is no code, which uses up no try;
         FAILED_PRECONDITION `NO_CONFIRMATION_PENDING`, and `CONFIRMATION_EXPIRED` after 30 minutes or five wrong codes;
         NOT_FOUND `NOT_FOUND`.
         """

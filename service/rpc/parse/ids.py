@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from domain.errors import InputInvalid, Violation
@@ -32,6 +33,15 @@ def parse_optional_id(text: str, *, field: str) -> str:
         message = "The id contains a line break or another control character."
         raise _refused(field, Reason.CONTROL_CHARACTER, message, "Give the id as mailport answered it.")
     return text
+
+
+def keep_id(parse: Callable[..., str], text: str, *, field: str, found: list[Violation]) -> str:
+    """Returns what *parse* makes of the id in *field*; what it refuses goes to *found*, and the id is empty then."""
+    try:
+        return parse(text, field=field)
+    except InputInvalid as refused:
+        found += refused.violations
+        return ""
 
 
 def _refused(field: str, reason: Reason, message: str, remedy: str) -> InputInvalid:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from domain.errors import ConfigInvalid, Violation
+from domain.errors import Violation
 from domain.secret import Secret
 from domain.settings.written import (
     WrittenBasic,
@@ -22,23 +22,25 @@ _MOST_WRITTEN: Final = 10_000
 """Members of a list that are read: far above what any rule allows, so that what is left out changes no answer."""
 
 
-def parse_settings(settings: pb.Settings) -> WrittenSettings:
+def parse_settings(settings: pb.Settings) -> tuple[WrittenSettings, tuple[Violation, ...]]:
     """
-    Returns what *settings* say; the domain judges them.
+    Returns what *settings* say, for the domain to judge, and what is wrong with them already.
 
-    An empty secret counts as unset. What is output only (`password_set`, `client_secret_set`) is passed over. Raises
-    ConfigInvalid when a timestamp is none.
+    An empty secret counts as unset. What is output only (`password_set`, `client_secret_set`) is passed over. A
+    timestamp that is none is a violation, and left out.
     """
-    return WrittenSettings(
+    found: list[Violation] = []
+    written = WrittenSettings(
         from_address=settings.from_address,
         from_name=settings.from_name,
         allowed_from=tuple(settings.allowed_from[:_MOST_WRITTEN]),
         data_center=settings.data_center,
         data_center_policy=choice(settings.data_center_policy, pb.DataCenterPolicy, prefix="DATA_CENTER_POLICY_"),
         transport=_transport(settings),
-        authentication=_authentication(settings),
+        authentication=_authentication(settings, found),
         mailbox=_mailbox(settings.mailbox) if settings.HasField("mailbox") else None,
     )
+    return written, tuple(found)
 
 
 def _transport(settings: pb.Settings) -> WrittenSmtp | WrittenGraph | None:
@@ -51,12 +53,12 @@ def _transport(settings: pb.Settings) -> WrittenSmtp | WrittenGraph | None:
             return None
 
 
-def _authentication(settings: pb.Settings) -> WrittenBasic | WrittenOAuth | None:
+def _authentication(settings: pb.Settings, found: list[Violation]) -> WrittenBasic | WrittenOAuth | None:
     match settings.WhichOneof("authentication"):
         case "basic":
             return WrittenBasic(username=settings.basic.username, password=_secret(settings.basic.password))
         case "oauth":
-            return _oauth(settings.oauth)
+            return _oauth(settings.oauth, found)
         case None:
             return None
 
@@ -80,12 +82,12 @@ def _graph(graph: pb.GraphTransport) -> WrittenGraph:
     )
 
 
-def _oauth(oauth: pb.OAuthAuthentication) -> WrittenOAuth:
+def _oauth(oauth: pb.OAuthAuthentication, found: list[Violation]) -> WrittenOAuth:
     return WrittenOAuth(
         provider=choice(oauth.provider, pb.OauthProvider, prefix="OAUTH_PROVIDER_"),
         client_id=oauth.client_id,
         client_secret=_secret(oauth.client_secret),
-        client_secret_expire_time=_expire_time(oauth),
+        client_secret_expire_time=_expire_time(oauth, found),
         authorization_endpoint=oauth.authorization_endpoint,
         token_endpoint=oauth.token_endpoint,
         revocation_endpoint=oauth.revocation_endpoint,
@@ -96,12 +98,13 @@ def _oauth(oauth: pb.OAuthAuthentication) -> WrittenOAuth:
     )
 
 
-def _expire_time(oauth: pb.OAuthAuthentication) -> datetime | None:
+def _expire_time(oauth: pb.OAuthAuthentication, found: list[Violation]) -> datetime | None:
     if not oauth.HasField("client_secret_expire_time"):
         return None
     time = instant(oauth.client_secret_expire_time, field="settings.oauth.client_secret_expire_time")
     if isinstance(time, Violation):
-        raise ConfigInvalid([time])
+        found.append(time)
+        return None
     return time
 
 

@@ -10,9 +10,11 @@ from mailport.v1 import failure_pb2 as pb
 from service.rpc.render.values import duration, enum_value, text, timestamp
 
 _ENUM_PREFIXES: Final = {
-    "settings.smtp.security": "CONNECTION_SECURITY_",
-    "settings.mailbox.security": "CONNECTION_SECURITY_",
+    "settings.smtp.security": ("", "CONNECTION_SECURITY_"),
+    "settings.smtp.minimum_tls_version": ("TLS_", "TLS_VERSION_"),
+    "settings.mailbox.security": ("", "CONNECTION_SECURITY_"),
 }
+"""For the fields with names for values: how the domain's begin, and how the API's do instead."""
 
 
 def render_failure(failure: Failure) -> pb.Failure:
@@ -37,8 +39,8 @@ def render_optional_failure(failure: Failure | None) -> pb.Failure | None:
 
 def _fix(fix: Fix) -> pb.Fix:
     """Writes the value as the API's JSON does, so that a caller can set it as it is."""
-    prefix = _ENUM_PREFIXES.get(fix.field, "")
-    return pb.Fix(field=fix.field, value=prefix + fix.value)
+    stem, prefix = _ENUM_PREFIXES.get(fix.field, ("", ""))
+    return pb.Fix(field=fix.field, value=prefix + fix.value.removeprefix(stem))
 
 
 def render_trace(trace: Trace) -> pb.Trace:

@@ -6,6 +6,7 @@ from typing import Final
 
 from domain.configuration import RevisionState
 from domain.failures.failure import Failure, FailureKind, Stage
+from domain.pause import Pause
 from domain.reasons import Reason
 from mailport.v1 import configuration_pb2 as pb
 from service.rpc.render.failures import render_failure
@@ -23,7 +24,7 @@ _NO_CONSENT: Final = Failure(
 
 def render_health(view: ConfigurationView) -> pb.ConfigurationHealth:
     """Judges the active revision; the warnings are its own, or the draft's while nothing is active."""
-    state, failure = _judge(view.active)
+    state, failure = _judge(view.active, view.pause)
     shown = view.active or view.draft
     return pb.ConfigurationHealth(
         state=state,
@@ -32,13 +33,15 @@ def render_health(view: ConfigurationView) -> pb.ConfigurationHealth:
     )
 
 
-def _judge(active: RevisionView | None) -> tuple[pb.HealthState.ValueType, Failure | None]:
+def _judge(active: RevisionView | None, pause: Pause | None) -> tuple[pb.HealthState.ValueType, Failure | None]:
     if active is None:
         return pb.HEALTH_STATE_NOT_CONFIGURED, None
     if active.unreadable:
         return pb.HEALTH_STATE_MISCONFIGURED, _unreadable(active.unreadable)
     if active.state is RevisionState.NEEDS_AUTHORIZATION:
         return pb.HEALTH_STATE_REAUTHORIZATION_REQUIRED, _NO_CONSENT
+    if pause is not None:
+        return pb.HEALTH_STATE_MISCONFIGURED, pause.failure
     return pb.HEALTH_STATE_HEALTHY, None
 
 

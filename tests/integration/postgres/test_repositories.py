@@ -344,7 +344,7 @@ async def test_given_a_connection_lost_after_the_commit_when_the_unit_is_left_th
         await work.configurations.find(TENANT, CONFIGURATION_ID)
         end_backends(repositories)
 
-    assert (await repositories.find()).version == 1
+    assert (await repositories.find()).draft == a_draft().draft
 
 
 async def test_given_a_connection_lost_when_the_unit_is_left_by_an_error_then_that_error_is_raised(
@@ -412,3 +412,24 @@ def backends(repositories: Repositories) -> list[int]:
 def end_backends(repositories: Repositories) -> None:
     for pid in backends(repositories):
         repositories.admin.execute("select pg_terminate_backend(%s, 5000)", (pid,))
+
+
+async def test_given_f04_a_row_that_cannot_be_read_when_claimed_then_the_others_go_on_and_it_is_put_aside(
+    repositories: Repositories, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = await repositories.accept(a_delivery(now=datetime.now(UTC)))
+    healthy = await repositories.accept(a_delivery(now=datetime.now(UTC), tenant=OTHER_TENANT))
+    repositories.admin.execute(
+        "update delivery set recipients = '[{\"address\": 1}]' where delivery_id = %s", (damaged.delivery_id,)
+    )
+
+    async with repositories.uow() as work:
+        claims = await work.deliveries.claim(worker="w", lease=MINUTE, limit=5)
+        await work.commit()
+    async with repositories.uow() as work:
+        again = await work.deliveries.claim(worker="w", lease=MINUTE, limit=1)
+
+    assert [claim.delivery.delivery_id for claim in claims] == [healthy.delivery_id]
+    assert again == ()
+    assert [record.getMessage() for record in caplog.records if record.name == "adapters.postgres.delivery_queue"]
+    assert repositories.rows("select next_attempt_time > now() from delivery where lease_token is null") == [(True,)]

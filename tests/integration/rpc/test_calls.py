@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 
 from domain.caller import DEFAULT_CALLER
@@ -75,7 +76,7 @@ async def test_given_settings_when_configured_then_the_use_case_gets_them_and_wa
         )
 
     written = WrittenSettings(from_address="a@example.com", transport=WrittenSmtp(host="smtp.example.com", port=587))
-    assert edge.use_cases.asked == [("configure", (DEFAULT_CALLER, "alerts", written), {"etag": '"6"'})]
+    assert edge.use_cases.asked == [("configure", (DEFAULT_CALLER, "alerts", written), {"etag": '"6"', "found": ()})]
     assert response.configuration.etag == '"7"'
     assert [each.reason for each in response.warnings] == ["TLS_VERSION_OLD"]
 
@@ -97,7 +98,7 @@ async def test_given_an_id_when_a_configuration_is_read_deleted_or_confirmed_the
     assert edge.use_cases.asked == [
         ("get_configuration", (DEFAULT_CALLER, "alerts"), {}),
         ("delete_configuration", (DEFAULT_CALLER, "alerts"), {"etag": "e"}),
-        ("confirm_validation", (DEFAULT_CALLER, "alerts", "1234 5678"), {}),
+        ("confirm_validation", (DEFAULT_CALLER, "alerts", "1234 5678"), {"found": []}),
     ]
     assert read.configuration.configuration_id == confirmed.configuration.configuration_id == "alerts"
     assert deleted.grant_revocation == configuration_pb2.GRANT_REVOCATION_NO_GRANT
@@ -188,11 +189,33 @@ async def test_given_unsaved_settings_when_tested_then_no_configuration_need_be_
         edge.use_cases.raises("send_test", NotFound("asked"))
         unsaved = pb.SendTestRequest(to="t@example.com", settings=configuration_pb2.Settings(from_name="x"))
 
-        with_settings = await refusal(edge.mail.SendTest(unsaved))
-        without = await refusal(edge.mail.SendTest(pb.SendTestRequest(to="t@example.com")))
+        await refusal(edge.mail.SendTest(unsaved))
+        await refusal(edge.mail.SendTest(pb.SendTestRequest(to="t@example.com")))
 
-    assert with_settings.message == "asked"
-    assert (without.code, without.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_REQUIRED")
+    with_settings, without = (named["found"] for _, _, named in edge.use_cases.asked)
+    assert with_settings == []
+    assert [(each.field, each.reason) for each in without] == [("configuration_id", Reason.FIELD_REQUIRED)]
+
+
+async def test_given_several_things_wrong_at_the_edge_when_called_then_the_use_case_names_them_beside_its_own() -> None:
+    never = Timestamp(nanos=-1)
+    settings = configuration_pb2.Settings(oauth=configuration_pb2.OAuthAuthentication(client_secret_expire_time=never))
+    async with an_edge() as edge:
+        for name in ("configure", "confirm_validation", "send", "send_test"):
+            edge.use_cases.raises(name, NotFound("asked"))
+
+        await refusal(edge.mail.Configure(pb.ConfigureRequest(settings=settings)))
+        await refusal(edge.mail.ConfirmValidation(pb.ConfirmValidationRequest()))
+        await refusal(edge.mail.Send(pb.SendRequest(message=delivery_pb2.Message(send_time=never))))
+        await refusal(edge.mail.SendTest(pb.SendTestRequest(configuration_id="a\nb", settings=settings)))
+
+    found = {name: [each.field for each in named["found"]] for name, _, named in edge.use_cases.asked}
+    assert found == {
+        "configure": ["settings.oauth.client_secret_expire_time"],
+        "confirm_validation": ["configuration_id"],
+        "send": ["configuration_id", "message.send_time"],
+        "send_test": ["settings.oauth.client_secret_expire_time", "configuration_id"],
+    }
 
 
 async def test_given_a_message_when_sent_then_the_delivery_comes_back() -> None:

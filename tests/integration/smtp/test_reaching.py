@@ -9,7 +9,9 @@ from datetime import timedelta
 import pytest
 
 from domain.failures.failure import FailureKind, Fix, Stage
+from domain.failures.trace import TraceStep
 from domain.ports.network import DeniedAddress, EgressDenied, NameUnavailable, NameUnknown, ResolutionFailed
+from domain.ports.transport import Report
 from domain.reasons import Reason
 from domain.settings.model import ConnectionSecurity
 from tests.integration.smtp.sending import (
@@ -98,7 +100,68 @@ async def test_given_only_dead_addresses_when_sent_then_each_is_listed_with_its_
     assert f"127.0.0.1:{port}: connection refused" in failure.cause
 
 
-@pytest.mark.parametrize("bad", [send("421 4.3.2 too busy"), hang()], ids=["421", "silent"])
+def connects(report: Report) -> list[TraceStep]:
+    return [step for step in report.trace.steps if step.stage is Stage.CONNECT]
+
+
+@pytest.mark.parametrize(
+    ("dead", "error"), [("127.0.0.2", "connection refused (ECONNREFUSED)"), ("::1", "")], ids=["v4", "v6"]
+)
+async def test_given_a_refusing_first_address_when_sent_then_the_trace_shows_both(
+    faulty_smtp: StartFaultySmtp, dead: str, error: str
+) -> None:
+    """F13: one CONNECT for each address dialled."""
+    server = await faulty_smtp()
+    sender = Sender(names={"mx.example.com": (dead, "127.0.0.1")})
+
+    report = await sender.submit(some_settings(server.port, host="mx.example.com"))
+
+    failed, used = connects(report)
+    peer = f"[{dead}]:{server.port}" if ":" in dead else f"{dead}:{server.port}"
+    assert (failed.succeeded, failed.peer) == (False, peer)
+    assert failed.detail
+    assert error in failed.detail
+    assert (used.succeeded, used.peer, used.detail) == (True, f"127.0.0.1:{server.port}", "")
+    assert report.failure is None
+    await sender.transport.aclose()
+
+
+async def test_given_an_address_that_was_overtaken_when_sent_then_the_trace_shows_it(
+    faulty_smtp: StartFaultySmtp,
+) -> None:
+    """F13."""
+    server = await faulty_smtp()
+    sender = Sender(names={"mx.example.com": ("127.0.0.2", "127.0.0.1")})
+
+    with black_hole(port=server.port):
+        report = await sender.submit(some_settings(server.port, host="mx.example.com"))
+
+    failed, used = connects(report)
+    assert (failed.succeeded, failed.peer) == (False, f"127.0.0.2:{server.port}")
+    assert "no answer within" in failed.detail
+    assert "another address answered" in failed.detail
+    assert failed.duration >= timedelta(milliseconds=240)
+    assert (used.succeeded, used.peer) == (True, f"127.0.0.1:{server.port}")
+    await sender.transport.aclose()
+
+
+async def test_given_only_dead_addresses_when_sent_then_the_trace_shows_each_once() -> None:
+    """F13."""
+    port = free_port()
+    sender = Sender(names={"mx.example.com": ("127.0.0.2", "127.0.0.1", "127.0.0.3")})
+
+    report = await sender.submit(some_settings(port, host="mx.example.com"))
+
+    peers = {step.peer: step.succeeded for step in connects(report)}
+    assert peers == {f"127.0.0.{number}:{port}": False for number in (1, 2, 3)}
+    assert report.trace.steps[-1].stage is Stage.CONNECT
+    assert len(connects(report)) == 3
+
+
+NO_SERVICE = [send("421 4.3.2 too busy"), send("554 5.3.2 no service"), send("521 5.3.2 no mail here"), hang()]
+
+
+@pytest.mark.parametrize("bad", NO_SERVICE, ids=["421", "554", "521", "silent"])
 async def test_given_an_address_that_serves_nobody_when_there_is_another_then_that_one_is_used(
     line_server: StartLineServer, faulty_smtp: StartFaultySmtp, bad: object
 ) -> None:
@@ -111,6 +174,62 @@ async def test_given_an_address_that_serves_nobody_when_there_is_another_then_th
 
     assert report.failure is None
     assert len(good.messages) == 1
+    assert [step.peer for step in connects(report)] == [f"127.0.0.2:{good.port}", f"127.0.0.1:{good.port}"]
+    await sender.transport.aclose()
+
+
+@pytest.mark.parametrize("security", [NONE, STARTTLS, IMPLICIT_TLS])
+async def test_given_a_silent_first_address_when_a_reply_may_take_all_the_time_then_the_second_still_gets_some(
+    ca: TestCA, line_server: StartLineServer, faulty_smtp: StartFaultySmtp, security: ConnectionSecurity
+) -> None:
+    """F13: the time for one reply is longer than that for the attempt, as with a caller's short deadline."""
+    context = None if security is NONE else server_context(ca.issue("second", names=["mx.example.com"]))
+    good = await faulty_smtp(context=context, implicit=security is IMPLICIT_TLS)
+    await line_server([hang()], host="127.0.0.2", port=good.port, repeat=True)
+    sender = Sender(ca_file=ca.path, names={"mx.example.com": ("127.0.0.2", "127.0.0.1")})
+
+    patience = a_patience(60, until_content=timedelta(seconds=2))
+    report = await sender.submit(some_settings(good.port, security=security, host="mx.example.com"), patience=patience)
+
+    assert report.failure is None
+    assert len(good.messages) == 1
+    await sender.transport.aclose()
+
+
+async def test_given_a_greeting_slower_than_others_may_wait_for_when_they_are_dead_then_it_gets_all_the_time(
+    line_server: StartLineServer,
+) -> None:
+    """F13: leaving time for other addresses costs a slow server nothing when those are no better."""
+    slow = send_slowly("220 mx", every=timedelta(milliseconds=150))
+    server = await line_server([slow, ehlo(), mail(), farewell()], repeat=True)
+    sender = Sender(names={"mx.example.com": ("127.0.0.1", "127.0.0.2")})
+
+    patience = a_patience(60, until_content=timedelta(seconds=3))
+    report = await sender.submit(some_settings(server.port, host="mx.example.com"), patience=patience)
+
+    assert report.failure is None
+    served, dead, again = connects(report)
+    assert (served.peer, served.succeeded) == (again.peer, again.succeeded) == (f"127.0.0.1:{server.port}", True)
+    assert (dead.peer, dead.succeeded) == (f"127.0.0.2:{server.port}", False)
+    await sender.transport.aclose()
+
+
+@pytest.mark.parametrize(
+    ("greeting", "reason"),
+    [("554 5.3.2 no service", Reason.SERVICE_REFUSED), ("421 4.3.2 busy", Reason.SERVER_BUSY)],
+)
+@pytest.mark.parametrize("addresses", [("127.0.0.1",), ("127.0.0.1", "127.0.0.2"), ("127.0.0.2", "127.0.0.1")])
+async def test_given_a_refusing_greeting_when_no_other_address_is_reached_then_its_words_are_the_failure(
+    line_server: StartLineServer, greeting: str, reason: Reason, addresses: tuple[str, ...]
+) -> None:
+    server = await line_server([send(greeting)], repeat=True)
+    sender = Sender(names={"mx.example.com": addresses})
+
+    report = await sender.submit(some_settings(server.port, host="mx.example.com"))
+
+    failure = failure_of(report)
+    assert (failure.reason, failure.stage) == (reason, Stage.EHLO)
+    assert len(connects(report)) == len(addresses)
     await sender.transport.aclose()
 
 

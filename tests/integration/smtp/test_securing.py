@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from domain.connection import TlsVersion
-from domain.failures.failure import FailureKind, Stage
+from domain.failures.failure import FailureKind, Fix, Stage
 from domain.reasons import Reason
 from domain.settings.model import ConnectionSecurity
 from tests.integration.smtp.sending import (
@@ -55,6 +55,8 @@ def certificate(ca: TestCA, which: str, folder: Path) -> Issued:
             return TestCA(folder / "other-ca").issue("stranger")
         case "expired":
             return ca.issue("expired", expired=True)
+        case "common name alone":
+            return ca.issue("localhost", names=[])
         case _:
             return ca.issue("wrong-name", names=["mail.example.org"])
 
@@ -67,6 +69,7 @@ def certificate(ca: TestCA, which: str, folder: Path) -> Issued:
         ("unknown authority", Reason.CERT_UNTRUSTED),
         ("expired", Reason.CERT_EXPIRED),
         ("wrong name", Reason.CERT_NAME_MISMATCH),
+        ("common name alone", Reason.CERT_NAME_MISMATCH),
     ],
 )
 async def test_given_a_bad_certificate_when_sent_then_it_fails_before_any_credential(
@@ -198,6 +201,51 @@ async def test_given_a_server_of_one_version_when_sent_then_the_minimum_is_reall
         failure = failure_of(report)
         assert (failure.reason, failure.stage) == (Reason.TLS_VERSION, Stage.TLS)
         assert b"MAIL" not in server.heard()
+
+
+@MODES
+@pytest.mark.parametrize("is_trusted", [True, False])
+async def test_given_a_server_of_1_2_when_1_3_is_the_minimum_then_the_fix_is_1_2(
+    ca: TestCA, sender: Sender, line_server: StartLineServer, security: ConnectionSecurity, is_trusted: bool
+) -> None:
+    """F17: the version is told by one more handshake, before any credential."""
+    issued = ca.issue("one-two") if is_trusted else ca.self_signed("one-two-alone")
+    context = server_context(issued, newest=ssl.TLSVersion.TLSv1_2)
+    server = await line_server(refusing_client(security, context), repeat=True)
+
+    settings = some_settings(
+        server.port, security=security, minimum_tls_version=TlsVersion.TLS_1_3, authentication=ROBOT
+    )
+    report = await sender.submit(settings)
+
+    failure = failure_of(report)
+    assert (failure.reason, failure.kind, failure.stage) == (
+        Reason.TLS_VERSION,
+        FailureKind.MISCONFIGURED,
+        Stage.TLS,
+    )
+    assert failure.fixes == (Fix("settings.smtp.minimum_tls_version", "TLS_1_2"),)
+    assert "1.2" in failure.remedy
+    assert server.heard(encrypted=True) == b""
+    assert b"AUTH" not in server.heard()
+    assert [step.stage for step in report.trace.steps].count(Stage.CONNECT) == 1
+
+
+@MODES
+@pytest.mark.parametrize("minimum", [TlsVersion.TLS_1_2, TlsVersion.TLS_1_3])
+async def test_given_a_server_below_1_2_when_sent_then_no_lower_version_is_the_fix(
+    ca: TestCA, sender: Sender, line_server: StartLineServer, security: ConnectionSecurity, minimum: TlsVersion
+) -> None:
+    """F17: what is not safe is never offered as a fix."""
+    version = ssl.TLSVersion.TLSv1_1
+    context = server_context(ca.issue("below", use_rsa=True), oldest=version, newest=version)
+    server = await line_server(refusing_client(security, context), repeat=True)
+
+    report = await sender.submit(some_settings(server.port, security=security, minimum_tls_version=minimum))
+
+    failure = failure_of(report)
+    assert (failure.reason, failure.fixes) == (Reason.TLS_VERSION, ())
+    assert "minimum TLS version of the settings" in failure.cause
 
 
 async def test_given_default_settings_when_another_configuration_lowered_tls_then_old_servers_stay_refused(

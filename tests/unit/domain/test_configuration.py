@@ -171,3 +171,16 @@ def test_given_each_step_when_asked_then_the_state_follows() -> None:
 
     assert revision_state(waiting, waiting.draft, has_grant=False) is RevisionState.AWAITING_CONFIRMATION
     assert revision_state(active, active.active, has_grant=False) is RevisionState.ACTIVE
+
+
+def test_given_a_configuration_made_anew_under_a_deleted_ones_id_when_compared_then_no_former_etag_fits() -> None:
+    """A proof that began before the deletion must not put the new draft into use."""
+    former = drafted()
+    for _ in range(5):
+        former = with_draft(former, settings(), (), at=NOW)
+
+    anew = with_draft(new_configuration("default", "alerts", at=NOW + timedelta(seconds=1)), settings(), (), at=NOW)
+
+    assert anew.version > former.version
+    with pytest.raises(ConcurrentChange):
+        anew.check_etag(former.etag)

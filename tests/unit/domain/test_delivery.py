@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from domain.address import EmailAddress
 from domain.delivery import (
+    BROKEN_OFF,
     FINAL_STATES,
     Answered,
     CancelRequested,
@@ -56,14 +57,17 @@ def a_delivery(*addresses: EmailAddress, policy: InDoubtPolicy = InDoubtPolicy.R
     )
 
 
-def a_failure(kind: FailureKind, retry_time: datetime | None = None) -> Failure:
+def a_failure(
+    kind: FailureKind, retry_time: datetime | None = None, *, stage: Stage = Stage.RCPT_TO, code: str = ""
+) -> Failure:
     return Failure(
         reason=Reason.REFUSED_FOR_NOW,
         kind=kind,
-        stage=Stage.RCPT_TO,
+        stage=stage,
         cause="The server refused.",
         remedy="Wait.",
         retry_time=retry_time,
+        provider_code=code,
     )
 
 
@@ -181,6 +185,112 @@ def test_given_a_worker_that_died_after_content_when_the_lease_expires_then_is_i
     assert after.state is DeliveryState.IN_DOUBT
     assert after.is_settled is settled
     assert after.doubt_count == 1
+    assert after.failure is after.recipients[0].failure is BROKEN_OFF
+    assert (BROKEN_OFF.reason, BROKEN_OFF.kind) == (Reason.OUTCOME_UNKNOWN, FailureKind.IN_DOUBT)
+
+
+def test_given_one_refused_before_when_the_worker_dies_after_content_then_only_who_was_offered_is_in_doubt() -> None:
+    waiting = answered(
+        claimed(a_delivery(ANNA, BERT, CARL)), anna=None, bert=FailureKind.PERMANENT, carl=FailureKind.TRANSIENT
+    )
+
+    after = advance(claimed(waiting), LeaseExpired(past_no_return=True, jitter=0.5), at=NOW)
+
+    assert [r.state for r in after.recipients] == [
+        RecipientState.SENT,
+        RecipientState.REJECTED,
+        RecipientState.IN_DOUBT,
+    ]
+    assert [r.failure for r in after.recipients] == [None, waiting.recipients[1].failure, BROKEN_OFF]
+
+
+def test_given_a_doubt_offered_again_when_the_worker_dies_after_content_then_shows_the_newer_doubt() -> None:
+    doubtful = answered(claimed(a_delivery()), anna=FailureKind.IN_DOUBT)
+
+    after = advance(claimed(doubtful), LeaseExpired(past_no_return=True, jitter=0.5), at=NOW)
+
+    assert after.recipients[0].failure is BROKEN_OFF
+    assert after.doubt_count == 2
+
+
+@pytest.mark.parametrize("stage", [Stage.MAIL_FROM, Stage.RCPT_TO, Stage.DATA])
+@pytest.mark.parametrize("code", ["550 5.7.1", "550 5.7.60", "530"])
+def test_given_a_5yz_about_the_message_that_a_person_could_cure_when_answered_then_is_final_at_once(
+    stage: Stage, code: str
+) -> None:
+    """Rule 9, P6: relaying denied is an answer."""
+    refusal = a_failure(FailureKind.MISCONFIGURED, stage=stage, code=code)
+
+    after = advance(claimed(a_delivery()), Answered((Verdict(ANNA, refusal),), jitter=0.5), at=NOW)
+
+    assert after.state is DeliveryState.FAILED
+    assert after.recipients[0].state is RecipientState.REJECTED
+    assert after.failure == refusal
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        *(
+            a_failure(FailureKind.MISCONFIGURED, stage=stage, code="535 5.7.8")
+            for stage in (Stage.DNS, Stage.CONNECT, Stage.TLS, Stage.EHLO, Stage.AUTH, Stage.TOKEN)
+        ),
+        a_failure(FailureKind.MISCONFIGURED, stage=Stage.DATA),
+        a_failure(FailureKind.MISCONFIGURED, stage=Stage.RCPT_TO, code="450 4.7.1"),
+        a_failure(FailureKind.THROTTLED, stage=Stage.DATA, code="550 5.4.5"),
+        a_failure(FailureKind.TRANSIENT, stage=Stage.RCPT_TO, code="552 5.2.2"),
+    ],
+    ids=lambda failure: f"{failure.kind} {failure.stage} {failure.provider_code}",
+)
+def test_given_what_can_still_heal_when_answered_then_is_tried_again(failure: Failure) -> None:
+    after = advance(claimed(a_delivery()), Answered((Verdict(ANNA, failure),), jitter=0.5), at=NOW)
+
+    assert after.state is DeliveryState.RETRYING
+    assert after.to_try() == (ANNA,)
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "kind"),
+    [
+        ([FailureKind.PERMANENT, FailureKind.TRANSIENT], DeliveryState.RETRYING, FailureKind.TRANSIENT),
+        ([FailureKind.PERMANENT, FailureKind.IN_DOUBT], DeliveryState.IN_DOUBT, FailureKind.IN_DOUBT),
+        ([FailureKind.TRANSIENT, FailureKind.IN_DOUBT], DeliveryState.IN_DOUBT, FailureKind.IN_DOUBT),
+        ([FailureKind.TRANSIENT, FailureKind.REAUTHORIZE], DeliveryState.HELD, FailureKind.REAUTHORIZE),
+        ([FailureKind.PERMANENT, None], DeliveryState.PARTIALLY_SENT, FailureKind.PERMANENT),
+        ([FailureKind.PERMANENT, FailureKind.PERMANENT], DeliveryState.FAILED, FailureKind.PERMANENT),
+    ],
+)
+def test_given_recipients_that_fared_differently_when_answered_then_the_delivery_shows_what_it_waits_for(
+    answers: list[FailureKind | None], state: DeliveryState, kind: FailureKind
+) -> None:
+    after = answered(claimed(a_delivery(ANNA, BERT)), **dict(zip(("anna", "bert"), answers, strict=True)))
+
+    assert after.state is state
+    assert after.failure is not None
+    assert after.failure.kind is kind
+
+
+def test_given_the_whole_message_refused_for_now_when_one_recipient_was_too_then_shows_the_whole_messages() -> None:
+    alone = a_failure(FailureKind.TRANSIENT, code="450 4.2.1")
+    whole = a_failure(FailureKind.THROTTLED, stage=Stage.DATA, code="451 4.7.0")
+    both = (Verdict(ANNA, alone), Verdict(BERT, whole))
+
+    after = advance(claimed(a_delivery(ANNA, BERT)), Answered(both, jitter=0.5, failure=whole), at=NOW)
+
+    assert after.failure is whole
+
+
+def test_given_an_older_answer_when_the_next_attempt_cannot_be_made_for_good_then_recipients_show_why_it_ended() -> (
+    None
+):
+    waiting = answered(claimed(a_delivery(ANNA, BERT)), anna=None, bert=FailureKind.TRANSIENT)
+    gone = a_failure(FailureKind.PERMANENT, stage=Stage.CONNECT)
+
+    after = advance(claimed(waiting), NotTried(gone, jitter=0.5), at=NOW)
+
+    assert after.state is DeliveryState.PARTIALLY_SENT
+    assert [r.failure for r in after.recipients] == [None, gone]
+    assert after.failure is gone
 
 
 def test_given_no_consent_when_not_tried_then_is_held_until_released() -> None:

@@ -44,6 +44,11 @@ def test_given_any_one_field_differs_when_compared_then_the_content_differs(fiel
     assert content(changed) != content(MESSAGE)
 
 
+@pytest.mark.parametrize("written_out", [{"in_doubt_policy": "RETRY"}, {"expire_after": timedelta(hours=24)}])
+def test_given_a_default_written_out_when_compared_then_the_content_is_the_same(written_out: dict[str, Any]) -> None:
+    assert content(replace(MESSAGE, **written_out)) == content(MESSAGE)
+
+
 def test_given_another_configuration_when_compared_then_the_content_differs() -> None:
     assert content(MESSAGE, "alerts") != content(MESSAGE, "news")
 

@@ -54,11 +54,11 @@ def test_given_any_letter_when_composed_then_comes_from_the_configuration_and_as
     assert message["Auto-Submitted"] == "auto-generated"
 
 
-def test_given_a_code_when_written_then_can_be_read_in_groups_and_says_how_long_it_is_good() -> None:
+def test_given_a_code_when_written_then_stands_there_in_one_piece_and_says_how_long_it_is_good() -> None:
     letter = validation_letter(some_settings(), OLGA, "alerts", CODE)
 
     assert len(CODE) == CONFIRMATION_DIGITS
-    assert "confirm with this code: 0471 1234" in text(letter)
+    assert "confirm with this code: 04711234\r\n" in text(letter)
     assert "valid for 30 minutes" in text(letter)
     assert "confirmation code" in letter.subject
     assert CODE[:4] not in letter.subject, "subjects are shown on locked screens"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,11 +140,60 @@ def test_given_a_terminal_when_read_then_lines_are_text_unless_said_otherwise() 
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
         ("DATA_CENTER", "eu-1"),
+        ("DATA_CENTERS", "a,,b"),
+        ("DATA_CENTERS", "a,,b c"),
+        ("DATA_CENTERS", "a b"),
+        ("DATA_CENTERS", "a,"),
+        ("DATA_CENTERS", ","),
+        ("DATA_CENTERS", " "),
+        ("DATA_CENTERS", "EU-1"),
+        ("DATA_CENTERS", "eu/1"),
+        ("DATA_CENTERS", "münchen"),
+        ("DATA_CENTERS", "a" * 64),
         ("GRPC_ADRESS", "127.0.0.1:50051"),
     ],
 )
 def test_given_a_wrong_value_when_read_then_its_variable_is_named_and_nothing_else(name: str, value: str) -> None:
     assert problems(**{name: value}) == {name}
+
+
+@pytest.mark.parametrize("name", ["a", "eu-1", "_a.b-c.", "0", "a" * 63])
+def test_given_names_of_data_centers_when_read_then_stand_in_their_order_and_each_once(name: str) -> None:
+    options = loaded(DATA_CENTERS=f" {name} , second,{name}", DATA_CENTER=name)
+
+    assert options.data_centers == (name, "second")
+    assert options.data_center == name
+
+
+def test_given_a_name_that_no_data_center_can_have_when_read_then_both_variables_are_named() -> None:
+    assert problems(DATA_CENTER="eu 1", DATA_CENTERS="eu 1") == {"DATA_CENTER", "DATA_CENTERS"}
+
+
+def test_given_a_mistake_when_refused_then_what_could_be_read_comes_along() -> None:
+    """So that more that is wrong can be found: all is reported at once."""
+    with pytest.raises(OptionsInvalid) as refused:
+        loaded(LOG_LEVEL="loud", GRPC_ADDRESS="nowhere", EGRESS_ALLOW="10.0.0.0/99")
+
+    assert refused.value.readable == replace(loaded(), egress_allow="10.0.0.0/99")
+    assert refused.value.unusable == {"LOG_LEVEL", "GRPC_ADDRESS"}
+
+
+@pytest.mark.parametrize(
+    ("listens", "opened"),
+    [
+        ("0.0.0.0:8080", "127.0.0.1:8080"),
+        ("[::]:8080", "[::1]:8080"),
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("127.8.8.8:1", "127.8.8.8:1"),
+        ("192.0.2.1:80", "192.0.2.1:80"),
+        ("[2001:db8::1]:80", "[2001:db8::1]:80"),
+        ("mail.example.com:80", "mail.example.com:80"),
+    ],
+)
+def test_given_where_a_server_listens_when_opened_from_this_machine_then_is_an_address_that_browsers_take(
+    listens: str, opened: str
+) -> None:
+    assert str(loaded(WEB_ADDRESS=listens, INSECURE="1").web_address.from_here) == opened
 
 
 def test_given_many_mistakes_when_read_then_all_are_named_at_once() -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from adapters.smtp.dialling import Unreachable, by_turns, dial
+from adapters.smtp.dialling import Overtaken, Unreachable, by_turns, dial
 from domain.ports.network import PeerAddress
 from tests.peers.net import black_hole, free_port
 
@@ -42,7 +42,8 @@ async def test_given_refusing_addresses_when_dialled_then_the_next_is_tried_at_o
 
     assert dialled.peer == v4(1, port)
     assert dialled.socket.getpeername() == ("127.0.0.1", port)
-    assert len(dialled.errors) == 10
+    assert [each.peer.ip for each in dialled.dead] == [f"127.0.0.{number}" for number in range(2, 12)]
+    assert all(isinstance(each.error, ConnectionRefusedError) for each in dialled.dead)
     assert asyncio.get_running_loop().time() - start < 0.25
     dialled.socket.close()
     server.close()
@@ -56,6 +57,30 @@ async def test_given_no_address_answers_when_dialled_then_all_are_named_in_time(
 
     assert isinstance(raised.value.errors[v4(2, port)], TimeoutError)
     assert isinstance(raised.value.errors[v4(1, port)], ConnectionRefusedError)
+    assert {each.peer: each.error for each in raised.value.dead} == raised.value.errors
+
+
+async def test_given_a_slow_address_when_another_answers_then_it_counts_as_overtaken() -> None:
+    """F13."""
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    with black_hole(port=port):
+        dialled = await dial([v4(2, port), v4(1, port)], seconds=5)
+
+    assert [(each.peer, type(each.error)) for each in dialled.dead] == [(v4(2, port), Overtaken)]
+    assert dialled.dead[0].duration > dialled.duration
+    dialled.socket.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_given_no_time_when_dialled_then_no_address_is_said_to_have_been_tried() -> None:
+    with pytest.raises(Unreachable) as raised:
+        await dial([v4(1), v4(2)], seconds=0)
+
+    assert raised.value.dead == ()
+    assert set(map(str, raised.value.errors.values())) == {"not dialled, since the time was used up"}
 
 
 async def test_given_dialling_is_cancelled_when_addresses_are_under_way_then_nothing_is_left() -> None:

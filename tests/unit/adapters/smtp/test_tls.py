@@ -19,6 +19,7 @@ def test_given_any_minimum_when_a_context_is_made_then_it_verifies_chain_and_nam
 
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
+    assert not context.hostname_checks_common_name
     assert len(context.get_ca_certs()) == 1
 
 

@@ -25,6 +25,27 @@ def test_given_an_entry_when_read_then_its_patterns_and_templates_are_sound(entr
     assert entry.remedy.endswith(".")
 
 
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.reason}-{entry.text[:30] or entry.enhanced}")
+def test_given_words_about_another_try_when_read_then_they_promise_it_to_queued_messages_alone(entry: Entry) -> None:
+    """A test mail or a validation meets the same failures, and nothing tries it again."""
+    sentences = re.split(r"(?<=[.:;])\s+", f"{entry.cause} {entry.remedy}")
+
+    promises = [words for words in sentences if re.search(r"\b(tried|sent) again|\bby itself", words)]
+
+    assert "othing to do" not in entry.remedy
+    assert [words for words in promises if "queued message" not in words and "not sent again" not in words] == []
+    if any("queued message" in words for words in promises):
+        assert re.search(r"anything else|otherwise|test mail", entry.remedy)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.reason}-{entry.text[:30] or entry.enhanced}")
+def test_given_a_fix_when_read_then_it_never_lowers_what_is_safe(entry: Entry) -> None:
+    values = {fix.field: fix.value for fix in entry.fixes}
+
+    assert values.get("settings.smtp.minimum_tls_version", "TLS_1_2") in ("TLS_1_2", "TLS_1_3")
+    assert values.get("settings.smtp.security") != "NONE"
+
+
 def test_given_the_last_entry_when_anything_is_left_then_it_has_no_mark_that_might_not_fit() -> None:
     last = CATALOGUE[-1]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -79,3 +80,28 @@ def test_given_no_sandbox_when_a_walk_is_asked_for_then_is_wrong_usage(server: F
 
     assert result.exit_code == 2
     assert server.calls == []
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_given_wrong_values_and_wrong_files_when_serving_or_checking_then_one_list_names_all(
+    server: FakeServer, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "clients.json").write_text("no json")
+    environment = {
+        "MAILPORT_DATA_DIR": str(tmp_path),
+        "MAILPORT_LOG_LEVEL": "loud",
+        "MAILPORT_EGRESS_ALLOW": "10.0.0.0/99",
+        "MAILPORT_DATABASE_URL": "mysql://x",
+        "MAILPORT_KEYS_FILE": "/nope",
+        "MAILPORT_CLIENT_CA": "/nope/ca.pem",
+        "MAILPORT_CLIENTS_FILE": str(tmp_path / "clients.json"),
+        "MAILPORT_DATA_CENTERS": "a,,b c",
+    }
+    wrong = set(environment) - {"MAILPORT_DATA_DIR"}
+
+    result = CliRunner().invoke(app, [command], env=environment)
+
+    assert result.exit_code == 1
+    assert server.calls == []
+    assert {line.partition(": ")[0] for line in result.stderr.splitlines() if line.startswith("MAILPORT_")} == wrong
+    assert result.stderr.count("What to do: ") == len(wrong)

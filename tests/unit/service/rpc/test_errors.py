@@ -95,6 +95,9 @@ def test_given_every_code_in_the_table_when_turned_into_grpcs_words_then_it_is_a
     [
         (InputInvalid([a_violation()]), Code.INVALID_ARGUMENT),
         (ConfigInvalid([a_violation()]), Code.INVALID_ARGUMENT),
+        (InputInvalid([a_violation(reason=Reason.MESSAGE_TOO_LARGE)]), Code.RESOURCE_EXHAUSTED),
+        (InputInvalid([a_violation(reason=Reason.MESSAGE_TOO_LARGE)] * 2), Code.RESOURCE_EXHAUSTED),
+        (InputInvalid([a_violation(reason=Reason.MESSAGE_TOO_LARGE), a_violation()]), Code.INVALID_ARGUMENT),
         (NotFound("no"), Code.NOT_FOUND),
         (AlreadyExists("no"), Code.ALREADY_EXISTS),
         (ConcurrentChange("no"), Code.ABORTED),

@@ -18,13 +18,18 @@ from tests.unit.service.rpc.builders import NOW
 from tests.unit.service.rpc.protobuf_messages import messages
 
 
+def read(written: pb.Settings) -> WrittenSettings:
+    settings, _ = parse_settings(written)
+    return settings
+
+
 @given(messages(pb.Settings))
 def test_given_any_settings_when_parsed_and_judged_then_nothing_but_config_invalid_is_raised(
     written: pb.Settings,
 ) -> None:
     fields: list[str] = []
     try:
-        judge_settings(parse_settings(written), stored=None, rules=SettingsRules(), now=NOW)
+        judge_settings(read(written), stored=None, rules=SettingsRules(), now=NOW)
     except ConfigInvalid as refused:
         fields = [violation.field for violation in refused.violations]
 
@@ -34,13 +39,13 @@ def test_given_any_settings_when_parsed_and_judged_then_nothing_but_config_inval
 def test_given_empty_settings_when_parsed_then_everything_is_unset() -> None:
     parsed = parse_settings(pb.Settings())
 
-    assert parsed == WrittenSettings()
+    assert parsed == (WrittenSettings(), ())
 
 
 def test_given_an_empty_secret_when_parsed_then_it_counts_as_unset() -> None:
-    basic = parse_settings(pb.Settings(basic=pb.BasicAuthentication(username="u"))).authentication
-    oauth = parse_settings(pb.Settings(oauth=pb.OAuthAuthentication(client_id="c"))).authentication
-    mailbox = parse_settings(pb.Settings(mailbox=pb.MailboxSettings(email="e@example.com"))).mailbox
+    basic = read(pb.Settings(basic=pb.BasicAuthentication(username="u"))).authentication
+    oauth = read(pb.Settings(oauth=pb.OAuthAuthentication(client_id="c"))).authentication
+    mailbox = read(pb.Settings(mailbox=pb.MailboxSettings(email="e@example.com"))).mailbox
 
     assert isinstance(basic, WrittenBasic)
     assert basic.password is None
@@ -56,7 +61,7 @@ def test_given_output_only_fields_when_parsed_then_they_are_passed_over() -> Non
         mailbox=pb.MailboxSettings(email="e@example.com", password_set=True),
     )
 
-    parsed = parse_settings(claimed)
+    parsed = read(claimed)
 
     assert parsed.authentication == WrittenBasic(username="u", password=Secret("p"))
     assert parsed.mailbox is not None
@@ -69,7 +74,7 @@ def test_given_enums_when_parsed_then_they_are_the_domains_words() -> None:
     )
     written = pb.Settings(smtp=smtp, data_center_policy=pb.DATA_CENTER_POLICY_STRICT)
 
-    parsed = parse_settings(written)
+    parsed = read(written)
 
     assert parsed.transport == WrittenSmtp(host="h", port=465, security="IMPLICIT_TLS", minimum_tls_version="TLS_1_0")
     assert parsed.data_center_policy == "STRICT"
@@ -86,7 +91,7 @@ def test_given_unknown_enum_numbers_when_judged_then_each_is_a_violation_of_its_
     )
 
     with pytest.raises(ConfigInvalid) as refused:
-        judge_settings(parse_settings(written), stored=None, rules=SettingsRules(), now=NOW)
+        judge_settings(read(written), stored=None, rules=SettingsRules(), now=NOW)
 
     assert {(each.field, each.reason) for each in refused.value.violations} == {
         ("settings.smtp.security", Reason.VALUE_MALFORMED),
@@ -101,7 +106,7 @@ def test_given_save_to_sent_items_when_parsed_then_unset_differs_from_false(
 ) -> None:
     written = pb.Settings(graph=pb.GraphTransport(save_to_sent_items=given))
 
-    assert parse_settings(written).transport == WrittenGraph(save_to_sent_items=parsed)
+    assert read(written).transport == WrittenGraph(save_to_sent_items=parsed)
 
 
 @pytest.mark.parametrize(
@@ -116,10 +121,8 @@ def test_given_save_to_sent_items_when_parsed_then_unset_differs_from_false(
 def test_given_what_is_no_instant_when_parsed_then_its_field_is_named(time: Timestamp) -> None:
     written = pb.Settings(oauth=pb.OAuthAuthentication(client_secret_expire_time=time))
 
-    with pytest.raises(ConfigInvalid) as refused:
-        parse_settings(written)
+    _, (violation,) = parse_settings(written)
 
-    (violation,) = refused.value.violations
     assert violation.field == "settings.oauth.client_secret_expire_time"
     assert violation.reason is Reason.VALUE_OUT_OF_RANGE
 
@@ -127,7 +130,7 @@ def test_given_what_is_no_instant_when_parsed_then_its_field_is_named(time: Time
 def test_given_a_million_list_members_when_parsed_then_no_more_are_read_than_are_enough_to_be_refused() -> None:
     written = pb.Settings(allowed_from=[""] * 1_000_000, oauth=pb.OAuthAuthentication(scopes=[""] * 1_000_000))
 
-    parsed = parse_settings(written)
+    parsed = read(written)
 
     assert len(parsed.allowed_from) == 10_000
     assert isinstance(parsed.authentication, WrittenOAuth)

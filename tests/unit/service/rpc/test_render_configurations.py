@@ -36,7 +36,7 @@ UNREADABLE = settings(authentication=BasicAuthentication("alerts@example.com", U
 
 def read_back(judged: MailSettings) -> MailSettings:
     """What Configure makes of the settings that GetConfiguration answered, secrets left empty."""
-    written = parse_settings(render_settings(judged))
+    written, _ = parse_settings(render_settings(judged))
     rules = SettingsRules(plaintext_hosts=samples.RULES.plaintext_hosts, data_centers=samples.RULES.data_centers)
     return judge_settings(written, stored=judged, rules=rules, now=samples.NOW).settings
 
@@ -69,7 +69,7 @@ def test_given_any_settings_that_are_taken_when_rendered_and_parsed_again_then_t
     written: pb.Settings,
 ) -> None:
     try:
-        judged = judge_settings(parse_settings(written), stored=None, rules=samples.RULES, now=samples.NOW).settings
+        judged = judge_settings(parse_settings(written)[0], stored=None, rules=samples.RULES, now=samples.NOW).settings
     except ConfigInvalid:
         return
     assert read_back(judged) == judged

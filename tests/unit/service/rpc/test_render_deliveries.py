@@ -6,15 +6,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.address import EmailAddress
+from domain.connection import ConnectionSecurity, TlsVersion
 from domain.delivery import DeliveryState, Recipient, RecipientState
-from domain.failures.failure import FailureKind, Stage
+from domain.failures.failure import FailureKind, Fix, Stage
 from domain.reasons import Reason
+from mailport.v1 import configuration_pb2, failure_pb2
 from mailport.v1 import delivery_pb2 as pb
-from mailport.v1 import failure_pb2
 from service.rpc.render import render_delivery, render_failure, render_trace
 from service.rpc.render.values import LARGEST_ANSWER_BYTES, duration
 from tests.unit.service.rpc.builders import NOW, a_delivery_view, a_failure, a_trace, an_attempt
@@ -79,6 +81,24 @@ def test_given_each_kind_and_stage_when_rendered_then_they_have_their_own_number
 
     assert failure_pb2.FailureKind.Name(rendered.kind) == f"FAILURE_KIND_{kind}"
     assert failure_pb2.FailureStage.Name(rendered.stage) == f"FAILURE_STAGE_{stage}"
+
+
+@pytest.mark.parametrize(
+    ("fix", "value"),
+    [
+        *((Fix("settings.smtp.minimum_tls_version", version), f"TLS_VERSION_{version[4:]}") for version in TlsVersion),
+        *((Fix("settings.smtp.security", mode), f"CONNECTION_SECURITY_{mode}") for mode in ConnectionSecurity),
+        (Fix("settings.smtp.port", "465"), "465"),
+    ],
+)
+def test_given_a_fix_when_rendered_then_its_value_is_one_that_the_field_takes(fix: Fix, value: str) -> None:
+    rendered = render_failure(replace(a_failure(), fixes=(fix,)))
+
+    assert (rendered.fixes[0].field, rendered.fixes[0].value) == (fix.field, value)
+    if not value.isdigit():
+        settings = configuration_pb2.SmtpTransport()
+        json_format.ParseDict({fix.field.rpartition(".")[2]: value}, settings)
+        assert settings.ListFields()
 
 
 def test_given_attempts_above_what_a_client_takes_when_rendered_then_the_oldest_give_way_f43() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from domain.configuration import Configuration
-from domain.errors import ConcurrentChange, ConfigInvalid, InputInvalid
+from domain.errors import ConcurrentChange, ConfigInvalid, InputInvalid, Violation
 from domain.reasons import Reason
 from domain.settings.model import BasicAuthentication
 from domain.settings.written import WrittenBasic, WrittenSettings, WrittenSmtp
@@ -191,16 +191,52 @@ async def test_given_a_password_that_does_not_open_when_written_anew_then_the_dr
     assert view.active.unreadable == ("settings.basic.password",)
 
 
-async def test_given_two_first_calls_at_once_when_configured_then_one_wins_and_the_other_is_told() -> None:
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_given_many_calls_at_once_without_an_etag_when_configured_then_all_are_taken_and_the_last_one_stands(
+    is_there: bool,
+) -> None:
     world = World()
+    before = (await world.given()).last_revision if is_there else 0
+
+    views = await asyncio.gather(
+        *(world.configure(CALLER, CONFIGURATION_ID, some_written_settings(from_name=f"N{n}")) for n in range(30))
+    )
+
+    last = max(views, key=lambda view: view.configuration.version)
+    assert await stored(world) == last.configuration
+    assert sorted(view.configuration.last_revision - before for view in views) == list(range(1, 31))
+
+
+async def test_given_many_calls_at_once_with_the_same_etag_when_configured_then_one_wins_and_the_others_are_told() -> (
+    None
+):
+    world = World()
+    etag = (await world.given()).etag
 
     results = await asyncio.gather(
-        *(world.configure(CALLER, CONFIGURATION_ID, some_written_settings(from_name=name)) for name in ("A", "B")),
+        *(
+            world.configure(CALLER, CONFIGURATION_ID, some_written_settings(from_name=f"N{n}"), etag=etag)
+            for n in range(5)
+        ),
         return_exceptions=True,
     )
 
-    assert sorted(type(result).__name__ for result in results) == ["ConcurrentChange", "ConfigurationView"]
-    assert (await stored(world)).last_revision == 1
+    assert sorted(type(result).__name__ for result in results) == ["ConcurrentChange"] * 4 + ["ConfigurationView"]
+
+
+async def test_given_what_is_wrong_already_when_configured_then_is_named_beside_all_else_and_nothing_is_stored() -> (
+    None
+):
+    world = World()
+    await world.given()
+    before = world.snapshot()
+    already = Violation("settings.oauth.x", Reason.VALUE_OUT_OF_RANGE, "no", "yes")
+
+    with pytest.raises(ConfigInvalid) as refused:
+        await world.configure(CALLER, CONFIGURATION_ID, some_written_settings(from_address="nobody"), found=[already])
+
+    assert [v.field for v in refused.value.violations] == ["settings.oauth.x", "settings.from_address"]
+    assert world.snapshot() == before
 
 
 async def test_given_a_wrong_id_and_wrong_settings_when_configured_then_all_is_named_at_once() -> None:

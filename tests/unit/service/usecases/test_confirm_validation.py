@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from domain.configuration import CONFIRMATION_LIFETIME, CONFIRMATION_TRIES, Configuration
 from domain.delivery import DeliveryState
-from domain.errors import ConcurrentChange, InputInvalid, NotFound, NotReady
+from domain.errors import InputInvalid, MailportError, NotFound, NotReady, Violation
 from domain.reasons import Reason
 from service.usecases.validate_and_save import code_digest
 from tests.builders import (
@@ -86,9 +87,56 @@ async def test_given_many_guesses_at_once_when_they_arrive_then_no_more_are_judg
         return_exceptions=True,
     )
 
-    judged = [result for result in results if isinstance(result, InputInvalid)]
-    assert len(judged) <= CONFIRMATION_TRIES
-    assert all(isinstance(result, InputInvalid | ConcurrentChange | NotReady) for result in results)
+    reasons = Counter(result.reason for result in results if isinstance(result, MailportError))
+    assert reasons == {Reason.CONFIRMATION_CODE_WRONG: CONFIRMATION_TRIES, Reason.CONFIRMATION_EXPIRED: 35}
+
+
+async def test_given_the_code_many_times_at_once_when_it_comes_back_then_one_call_activates_and_no_other() -> None:
+    world = await a_world_that_waits_for_the_code()
+
+    results = await asyncio.gather(
+        *(world.confirm_validation(CALLER, CONFIGURATION_ID, CODE) for _ in range(10)), return_exceptions=True
+    )
+
+    reasons = Counter(result.reason if isinstance(result, MailportError) else "active" for result in results)
+    assert reasons == {"active": 1, Reason.NO_CONFIRMATION_PENDING: 9}
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("", Reason.FIELD_REQUIRED),
+        (" \t\n", Reason.FIELD_REQUIRED),
+        ("1234567", Reason.VALUE_MALFORMED),
+        ("123456789", Reason.VALUE_MALFORMED),
+        ("1234-5678", Reason.VALUE_MALFORMED),
+        ("\u0661" * 8, Reason.VALUE_MALFORMED),
+    ],
+)
+async def test_given_what_is_no_code_when_it_comes_then_says_so_and_no_try_is_used_up(
+    typed: str, reason: Reason
+) -> None:
+    world = await a_world_that_waits_for_the_code()
+    before = world.snapshot()
+
+    with pytest.raises(InputInvalid) as refused:
+        await world.confirm_validation(CALLER, CONFIGURATION_ID, typed)
+
+    assert [(v.field, v.reason) for v in refused.value.violations] == [("code", reason)]
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize(("typed", "fields"), [("", ["configuration_id", "code"]), (CODE, ["configuration_id"])])
+async def test_given_what_is_wrong_already_when_confirmed_then_is_named_beside_the_code(
+    typed: str, fields: list[str]
+) -> None:
+    world = await a_world_that_waits_for_the_code()
+    already = Violation("configuration_id", Reason.FIELD_REQUIRED, "no", "yes")
+
+    with pytest.raises(InputInvalid) as refused:
+        await world.confirm_validation(CALLER, "", typed, found=[already])
+
+    assert [v.field for v in refused.value.violations] == fields
 
 
 async def test_given_half_an_hour_over_when_the_code_comes_then_it_is_too_late() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.delivery import DeliveryState
+from domain.delivery import BROKEN_OFF, DeliveryState
 from domain.errors import Unavailable
 from domain.failures.failure import FailureKind
 from domain.message import InDoubtPolicy
@@ -44,6 +44,7 @@ async def test_given_a_worker_killed_before_content_when_its_lease_is_over_then_
 
     assert moved == 1
     assert world.store.attempts(delivery.delivery_id)[0].end_time is not None
+    assert world.store.attempts(delivery.delivery_id)[0].failure is None
     assert queued.state is DeliveryState.QUEUED
     assert queued.doubt_count == 0
     assert after.state is DeliveryState.SENT
@@ -67,6 +68,8 @@ async def test_given_a_worker_killed_after_content_when_its_lease_is_over_then_s
 
     assert doubtful.state is DeliveryState.IN_DOUBT
     assert doubtful.doubt_count == 1
+    assert doubtful.failure == doubtful.recipients[0].failure == BROKEN_OFF
+    assert world.store.attempts(delivery.delivery_id)[0].failure == BROKEN_OFF
     assert reaped >= DOUBT_PAUSE
     assert after.state is DeliveryState.SENT
     assert [mail.content for mail in world.transport.accepted] == [CONTENT]

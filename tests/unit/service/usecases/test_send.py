@@ -19,6 +19,7 @@ from domain.errors import (
     NotFound,
     NotReady,
     Unavailable,
+    Violation,
 )
 from domain.message import InDoubtPolicy, WrittenAddress, WrittenAttachment, WrittenMessage
 from domain.reasons import Reason
@@ -251,6 +252,39 @@ async def test_given_a_key_that_is_none_when_sent_then_is_refused(key: str) -> N
 
     assert refused.value.violations[0].field == "idempotency_key"
     assert world.store.deliveries == {}
+
+
+async def test_given_several_things_wrong_when_sent_then_all_are_named_at_once_and_nothing_is_stored() -> None:
+    world = await a_world()
+    before = world.snapshot()
+    already = Violation("message.send_time", Reason.VALUE_OUT_OF_RANGE, "no", "yes")
+    message = a_message(to=(WrittenAddress("nobody"),), subject="a\nb")
+
+    with pytest.raises(InputInvalid) as refused:
+        await world.send(CALLER, CONFIGURATION_ID, message, key="a\nb", wait=False, time_left=MINUTE, found=[already])
+
+    assert [violation.field for violation in refused.value.violations] == [
+        "message.send_time",
+        "idempotency_key",
+        "message.to[0].address",
+        "message.subject",
+    ]
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_given_no_settings_to_judge_a_message_with_when_sent_then_what_is_wrong_all_the_same_is_named(
+    is_away: bool,
+) -> None:
+    world = World()
+    if is_away:
+        world.store.fail_next("enter")
+    already = Violation("configuration_id", Reason.FIELD_REQUIRED, "no", "yes")
+
+    with pytest.raises(InputInvalid) as refused:
+        await world.send(CALLER, "", a_message(to=()), key="\n", wait=False, time_left=MINUTE, found=[already])
+
+    assert [violation.field for violation in refused.value.violations] == ["configuration_id", "idempotency_key"]
 
 
 @pytest.mark.parametrize(

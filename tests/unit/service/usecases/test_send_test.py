@@ -16,6 +16,7 @@ from domain.errors import (
     NotFound,
     NotReady,
     ProviderRefused,
+    Violation,
 )
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
@@ -205,3 +206,31 @@ async def test_given_a_deadline_when_tested_then_the_server_gets_less_than_that(
     await sent(world)
 
     assert world.transport.submitted[0].patience.total <= MINUTE - timedelta(milliseconds=500)
+
+
+@pytest.mark.parametrize("unsaved", [None, WrittenSettings(transport=WrittenSmtp(host="h", port=0))])
+async def test_given_several_things_wrong_when_tested_then_all_are_named_at_once(
+    unsaved: WrittenSettings | None,
+) -> None:
+    world = World()
+    await world.given()
+    already = Violation("settings.oauth.x", Reason.VALUE_OUT_OF_RANGE, "no", "yes")
+
+    with pytest.raises(InputInvalid) as refused:
+        await world.send_test(CALLER, "No Id!", to="nobody", unsaved=unsaved, time_left=MINUTE, found=[already])
+
+    fields = {violation.field for violation in refused.value.violations}
+    assert {"settings.oauth.x", "to"} <= fields
+    assert unsaved is None or {"configuration_id", "settings.from_address", "settings.smtp.port"} <= fields
+    assert world.transport.submitted == []
+
+
+async def test_given_no_recipient_when_unsaved_settings_lean_on_stored_secrets_then_these_are_not_asked_for() -> None:
+    world = World()
+    await world.given()
+    unsaved = some_written_settings(authentication=WrittenBasic(username="robot@example.com"))
+
+    with pytest.raises(InputInvalid) as refused:
+        await sent(world, to="nobody", unsaved=unsaved)
+
+    assert [violation.field for violation in refused.value.violations] == ["to"]

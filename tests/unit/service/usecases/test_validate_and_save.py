@@ -296,6 +296,6 @@ async def test_given_confirmation_wanted_when_the_mail_is_taken_then_the_draft_w
     assert validated.view.draft.state == "AWAITING_CONFIRMATION"
     assert validated.view.configuration.active == both().active
     assert validated.confirmation_expire_time == world.clock.now() + timedelta(minutes=30)
-    assert b"0471 1234" in world.transport.accepted[0].content
+    assert b" 04711234\r\n" in world.transport.accepted[0].content
     assert world.store.delivery(waiting.delivery_id) == waiting
     assert b"04711234" not in repr(world.snapshot()).encode(), "the code is stored nowhere"

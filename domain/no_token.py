@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.errors import AuthorizationRequired, MailportError, NotReady, ProviderRefused, Unavailable
+from domain.failures.catalogue.wording import WAIT
 from domain.failures.failure import Failure, FailureKind, Stage
 
 
@@ -26,6 +27,6 @@ def failure_without_token(error: MailportError, *, now: datetime) -> Failure:
         kind=kind,
         stage=Stage.TOKEN,
         cause=error.message,
-        remedy=error.remedy or "It is tried again by itself.",
+        remedy=error.remedy or WAIT,
         retry_time=now + error.retry_after if isinstance(error, Unavailable) else None,
     )

@@ -112,6 +112,7 @@ class OAuthClient:
 
 def _new_context(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name from the start
+    context.hostname_checks_common_name = False  # RFC 9525 section 6.3
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)

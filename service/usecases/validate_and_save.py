@@ -24,7 +24,7 @@ from domain.ports.vault import Vault
 from domain.reasons import Reason
 from service.usecases.lookup import configuration_of
 from service.usecases.prove import Prove
-from service.usecases.views import ConfigurationView, view_configuration
+from service.usecases.views import ConfigurationView, view_with_pause
 
 CODE_PURPOSE: Final = "confirmation-code"
 
@@ -85,16 +85,17 @@ class ValidateAndSave:
             lambda: validation_letter(draft.settings, recipient, configuration_id, code),
             time_left=deadline - self._clock.monotonic(),
         )
-        changed = await self._store(current, code)
-        expiry = changed.draft.confirmation.expire_time if changed.draft and changed.draft.confirmation else None
+        view = await self._store(current, code)
+        draft = view.configuration.draft
+        expiry = draft.confirmation.expire_time if draft and draft.confirmation else None
         return Validated(
-            view=view_configuration(changed),
+            view=view,
             trace=proof.trace,
             recipient=recipient,
             confirmation_expire_time=expiry,
         )
 
-    async def _store(self, proven: Configuration, code: str) -> Configuration:
+    async def _store(self, proven: Configuration, code: str) -> ConfigurationView:
         now = self._clock.now()
         if code:
             changed = awaiting_confirmation(proven, code_digest(self._vault, proven, code), at=now)
@@ -111,8 +112,9 @@ class ValidateAndSave:
                 ) from error
             if not code:
                 await work.deliveries.release(proven.tenant, proven.configuration_id)
+            (view,) = await view_with_pause(work, changed)
             await work.commit()
-        return changed
+        return view
 
 
 def code_digest(vault: Vault, configuration: Configuration, code: str) -> bytes:

@@ -86,8 +86,8 @@ class ValidateAndSave:
             time_left=deadline - self._clock.monotonic(),
         )
         view = await self._store(current, code)
-        draft = view.configuration.draft
-        expiry = draft.confirmation.expire_time if draft and draft.confirmation else None
+        waiting = view.configuration.draft
+        expiry = waiting.confirmation.expire_time if waiting and waiting.confirmation else None
         return Validated(
             view=view,
             trace=proof.trace,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -150,22 +150,30 @@ def database(options: Options) -> Iterator[str]:
 @asynccontextmanager
 async def started_sandbox(options: Options) -> AsyncIterator[Sandbox]:
     """The simulators, on their usual ports, or on free ones where those are taken. Raises StartFailed."""
-    simulators = await _start_simulators(options, smtp_port=SANDBOX_SMTP_PORT, smtps_port=SANDBOX_SMTPS_PORT)
+    simulators = Sandbox(
+        folder=options.data_dir / "sandbox",
+        smtp_port=_usual_or_any(SANDBOX_SMTP_PORT),
+        smtps_port=_usual_or_any(SANDBOX_SMTPS_PORT),
+    )
+    try:
+        await simulators.start()
+    except OSError as error:
+        raise StartFailed(f"The sandbox cannot start: {error.strerror or error}.") from error
     try:
         yield simulators
     finally:
         await simulators.stop()
 
 
-async def _start_simulators(options: Options, *, smtp_port: int, smtps_port: int) -> Sandbox:
-    simulators = Sandbox(folder=options.data_dir / "sandbox", smtp_port=smtp_port, smtps_port=smtps_port)
-    try:
-        await simulators.start()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE and smtp_port:
-            return await _start_simulators(options, smtp_port=0, smtps_port=0)
-        raise StartFailed(f"The sandbox cannot start: {error.strerror or error}.") from error
-    return simulators
+def _usual_or_any(port: int) -> int:
+    """Returns *port*, or 0 for any free one when somebody listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
 
 
 @asynccontextmanager

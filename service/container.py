@@ -44,6 +44,7 @@ from service.rpc.identity.either import EitherIdentity
 from service.rpc.identity.keys import KeyCache, KeysInvalid, load_jwks
 from service.rpc.identity.none import NoIdentity
 from service.rpc.interceptors import EdgeInterceptor
+from service.rpc.load import MOST_CALLS, LoadBound
 from service.rpc.mailbox_servicer import MailboxServicer
 from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
@@ -144,6 +145,11 @@ def _caller_keys(options: Options, clock: Clock) -> KeyCache:
         raise KeysInvalid("It is neither a file nor a web address.") from error
 
 
+def load_bound(options: Options) -> LoadBound:
+    """Returns how many calls may run at once; where nobody says who he is, all are one tenant and share all of it."""
+    return LoadBound() if options.has_identity else LoadBound(per_tenant=MOST_CALLS)
+
+
 def tls_credentials(options: Options) -> grpc.ServerCredentials | None:
     """Returns the server's certificate, or None for plain text. Raises StartFailed."""
     if options.tls_cert is None or options.tls_key is None:
@@ -192,7 +198,13 @@ class Container(containers.DeclarativeContainer):
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
 
     identity = providers.Singleton(caller_identity, options, clock)
-    interceptor = providers.Singleton(EdgeInterceptor, identity=identity, clock=clock, entropy=entropy)
+    interceptor = providers.Singleton(
+        EdgeInterceptor,
+        identity=identity,
+        clock=clock,
+        entropy=entropy,
+        load=providers.Singleton(load_bound, options),
+    )
     mail_servicer = providers.Singleton(
         MailServicer,
         configure=configure,

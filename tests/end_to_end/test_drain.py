@@ -51,7 +51,10 @@ async def test_given_a_server_that_hangs_when_draining_then_new_calls_are_refuse
         await server.__aexit__()
         await asyncio.wait_for(leaving, WITHIN_SECONDS)
 
-    assert code is grpc.StatusCode.UNAVAILABLE
+    assert code in (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,
+    )  # the latter for a call on its way just then
     assert was_still_draining
     async with started(options) as again:
         found = await again.stub.GetDelivery(api.GetDeliveryRequest(delivery_id=sent.delivery.delivery_id))

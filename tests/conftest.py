@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.migrate import migrate
+
+if not os.environ.get("CI"):  # there Hypothesis chooses a profile of its own: no deadline, the same examples each time
+    settings.register_profile("busy machine", deadline=None)
+    settings.load_profile("busy machine")
 
 pytest_plugins = ["tests.peers.fixtures"]
 

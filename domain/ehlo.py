@@ -28,7 +28,7 @@ def parse_ehlo_name(text: str, *, field: str) -> str | Violation:
 
 
 def ehlo_name_or_none(text: str) -> str | None:
-    """Returns *text* in the form for EHLO, or None when it is unfit, e.g. a container's name."""
+    """Returns *text* in the form for EHLO, or None when it is unfit, e.g. a bare or underscored name."""
     if text.startswith("[") and text.endswith("]"):
         return _literal(text[1:-1])
     try:

@@ -159,7 +159,7 @@ def tls_credentials(options: Options) -> grpc.ServerCredentials | None:
 
 
 class Container(containers.DeclarativeContainer):
-    """Builds every part of one process; the pool is built closed and opened by `service.server`."""
+    """Builds every part of one process; the pool is built closed and opened by `service.running`."""
 
     options = providers.Dependency(instance_of=Options)
     callback_url = providers.Dependency(instance_of=str)

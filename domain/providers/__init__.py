@@ -24,7 +24,7 @@ def preset_for_host(host: Host) -> ProviderPreset | None:
 
 def oauth_provider_of(host: Host) -> OAuthProvider | None:
     """
-    Tells whose tokens *host* issues or takes, be it a mail, Graph or authorization server.
+    Tells whose tokens *host* issues or takes: a mail server, or a Graph or authorization server of Google or Microsoft.
 
     Returns None when it is neither Google nor Microsoft nor another provider with a preset, CUSTOM for the latter.
     """

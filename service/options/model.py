@@ -65,7 +65,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How this process runs; the environment's names are in the README and in `mailport serve --help`."""
+    """How this process runs; the environment's names are in the README."""
 
     data_dir: Path
     grpc_address: Address = Address("127.0.0.1", 50051)

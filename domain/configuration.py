@@ -205,8 +205,9 @@ def revision_state(configuration: Configuration, revision: Revision, *, has_gran
 
 
 def needs_consent(settings: MailSettings) -> bool:
-    """Tells whether sending with *settings* takes a grant."""
-    return isinstance(settings.authentication, OAuthAuthentication)
+    """Tells whether sending with *settings* takes a person's consent."""
+    authentication = settings.authentication
+    return isinstance(authentication, OAuthAuthentication) and authentication.grant_type.needs_person
 
 
 def parse_code(text: str) -> str | Violation:

@@ -1,4 +1,4 @@
-"""The provider's side of a consent: code exchange, refresh, revocation."""
+"""The provider's side of a grant: code exchange, refresh, tokens without a person, revocation."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ class AuthorizationServer(Protocol):
         self, client: OAuthAuthentication, *, refresh_token: Secret, scopes: tuple[str, ...]
     ) -> TokenAnswer | TokenRefusal:
         """Refreshes (RFC 6749 section 6) for *scopes*, which are of one resource; empty: as granted."""
+        ...
+
+    async def acquire(self, client: OAuthAuthentication, *, scopes: tuple[str, ...]) -> TokenAnswer | TokenRefusal:
+        """
+        Asks for an access token that takes no person, as the client's `grant_type` has it.
+
+        Client credentials (RFC 6749 section 4.4), or an assertion signed with the client's key for its user name (RFC
+        7523 section 2.1); *scopes* are of one resource. Nothing is used up by it, so that it may be asked again.
+        """
         ...
 
     async def revoke(self, client: OAuthAuthentication, *, token: Secret) -> Revocation:

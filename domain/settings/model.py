@@ -15,6 +15,7 @@ __all__ = [
     "BasicAuthentication",
     "ConnectionSecurity",
     "DataCenterPolicy",
+    "GrantType",
     "GraphTransport",
     "MailSettings",
     "MailboxSettings",
@@ -68,6 +69,22 @@ class BasicAuthentication:
     password: Secret
 
 
+class GrantType(StrEnum):
+    """How the client comes by its tokens (RFC 6749 section 1.3)."""
+
+    AUTHORIZATION_CODE = "AUTHORIZATION_CODE"
+    """A person consents once, in a browser; a refresh token carries on."""
+    CLIENT_CREDENTIALS = "CLIENT_CREDENTIALS"
+    """The client stands for itself (RFC 6749 section 4.4), as Microsoft's app-only access."""
+    JWT_BEARER = "JWT_BEARER"
+    """A signed assertion (RFC 7523), as Google's service accounts with domain-wide delegation."""
+
+    @property
+    def needs_person(self) -> bool:
+        """Tells whether somebody has to consent in a browser."""
+        return self is GrantType.AUTHORIZATION_CODE
+
+
 @dataclass(frozen=True, slots=True)
 class OAuthAuthentication:
     """An OAuth client and the account that consents (RFC 6749)."""
@@ -84,6 +101,7 @@ class OAuthAuthentication:
     redirect_url: str = ""
     directory_tenant: str = ""
     """Microsoft only: ``common``, ``organizations``, ``consumers``, a GUID or a verified domain."""
+    grant_type: GrantType = GrantType.AUTHORIZATION_CODE
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,11 @@ class Configuration:
         return f'"{self.version}"'
 
     @property
+    def in_use_or_to_be(self) -> tuple[MailSettings, ...]:
+        """Returns the settings of the active revision and of the draft, as far as there are any."""
+        return tuple(each.settings for each in (self.active, self.draft) if each is not None)
+
+    @property
     def newest(self) -> Revision | None:
         """Returns the draft if there is one, else the active revision."""
         return self.draft or self.active
@@ -182,10 +187,14 @@ def pending_confirmation(configuration: Configuration, *, at: datetime) -> Confi
     return draft.confirmation
 
 
-def activated(configuration: Configuration, *, at: datetime) -> Configuration:
-    """Makes the proven draft the active revision; there is no draft afterwards."""
-    proven = replace(configuration.require_draft(), confirmation=None, validate_time=at)
-    return _changed(configuration, at, draft=None, active=proven)
+def activated(configuration: Configuration, *, at: datetime, is_proven: bool = True) -> Configuration:
+    """
+    Makes the draft the active revision; there is no draft afterwards.
+
+    *is_proven*: a real mail went out with it; False when the user's consent alone was to bring it into use.
+    """
+    taken = replace(configuration.require_draft(), confirmation=None, validate_time=at if is_proven else None)
+    return _changed(configuration, at, draft=None, active=taken)
 
 
 def revision_state(configuration: Configuration, revision: Revision, *, has_grant: bool) -> RevisionState:

@@ -1,12 +1,12 @@
-"""Why a consent did not come about: an error callback, explained by the failure catalogue (rule 12)."""
+"""Why a consent did not come about: error callbacks, explained by the failure catalogue (rule 12), and other ends."""
 
 from __future__ import annotations
 
 from domain.consent_callback import CallbackError
-from domain.errors import ProviderRefused
+from domain.errors import MailportError, ProviderRefused
 from domain.failures.evidence import Evidence, Surface
 from domain.failures.explain import explain
-from domain.failures.failure import Stage
+from domain.failures.failure import Failure, FailureKind, Stage
 from domain.failures.oauth_error import read_oauth_error
 
 
@@ -25,3 +25,16 @@ def callback_refused(callback: CallbackError) -> ProviderRefused:
         text=told.description,
     )
     return ProviderRefused(explain(evidence))
+
+
+def as_failure(error: MailportError) -> Failure:
+    """Returns what ended a consent session, as its record keeps it."""
+    if isinstance(error, ProviderRefused):
+        return error.failure
+    return Failure(
+        reason=error.reason,
+        kind=FailureKind.REAUTHORIZE,
+        stage=Stage.CONSENT,
+        cause=error.message,
+        remedy=error.remedy or "Call Authorize again.",
+    )

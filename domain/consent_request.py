@@ -105,6 +105,14 @@ def code_challenge(verifier: Secret) -> str:
 def _asked_for(configuration: Configuration) -> tuple[Revision, OAuthAuthentication]:
     revision = configuration.newest
     if revision is not None and isinstance(revision.settings.authentication, OAuthAuthentication):
+        if not revision.settings.authentication.grant_type.needs_person:
+            raise NotReady(
+                f"Configuration {configuration.configuration_id} takes nobody's consent: its client asks for tokens by "
+                "itself.",
+                reason=Reason.NOT_CONFIGURED,
+                remedy="Call ValidateAndSave, or configure the grant type AUTHORIZATION_CODE to let a user consent.",
+                metadata={"configuration_id": configuration.configuration_id},
+            )
         return revision, revision.settings.authentication
     raise NotReady(
         f"Configuration {configuration.configuration_id} has no settings with OAuth, so there is nothing to authorize.",

@@ -49,7 +49,7 @@ class Forecast:
 def forecasts(authentication: OAuthAuthentication, grant: Grant | None, *, now: datetime) -> tuple[Forecast, ...]:
     """Returns what will end sending if nobody acts, the nearest first; of a dead grant only the client secret's end."""
     found = [_client_secret(authentication)]
-    if grant is not None and not grant.is_dead:
+    if grant is not None and grant.takes_person and not grant.is_dead:
         issuer = issuer_of(authentication)
         test_mode = _test_mode(grant, issuer, now)
         found += [test_mode or _expiry(grant), _idle(grant, issuer)]
@@ -63,6 +63,16 @@ def threshold(expected_time: datetime, *, now: datetime) -> timedelta | None:
     What has passed already is within the last one.
     """
     return min((each for each in THRESHOLDS if expected_time - now <= each), default=None)
+
+
+def is_near(forecast: Forecast, *, now: datetime) -> bool:
+    """
+    Tells whether somebody should act on *forecast* by now: within 30 days of its end.
+
+    Not on a suspicion. An idle grant counts although mailport averts its end: near it, nothing has averted it.
+    """
+    counts = forecast.is_certain or forecast.kind is ForecastKind.GRANT_IDLE
+    return counts and threshold(forecast.expected_time, now=now) is not None
 
 
 def crossed(expected_time: datetime, *, since: datetime, now: datetime) -> timedelta | None:

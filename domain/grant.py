@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 
 from domain.failures.failure import Failure
 from domain.host import Host
@@ -29,6 +30,18 @@ class GrantBasis:
     scopes: frozenset[str]
     """As they were asked for."""
     grant_type: GrantType = GrantType.AUTHORIZATION_CODE
+
+
+class GrantRevocation(StrEnum):
+    """What became of a grant that was given up; mailport forgets it in any case."""
+
+    NO_GRANT = "NO_GRANT"
+    REVOKED = "REVOKED"
+    """The provider ended it (RFC 7009)."""
+    NOT_SUPPORTED = "NOT_SUPPORTED"
+    """The provider has no endpoint for it."""
+    FAILED = "FAILED"
+    """The provider could not be asked, or refused; the grant may live on there."""
 
 
 class GrantState(StrEnum):
@@ -115,6 +128,11 @@ class Grant:
         return self.state is GrantState.REAUTHORIZATION_REQUIRED
 
     @property
+    def takes_person(self) -> bool:
+        """Tells whether a person gave it, and alone can give it again; else its client asks for tokens by itself."""
+        return self.basis.grant_type.needs_person
+
+    @property
     def last_use_time(self) -> datetime:
         """Returns when the refresh token was last given or used: what idle limits count from."""
         return self.refresh_time or self.authorize_time
@@ -122,6 +140,28 @@ class Grant:
     def access_token(self, resource: Resource) -> AccessToken | None:
         """Returns the access token for *resource*, ended or not, or None."""
         return next((token for token in self.access_tokens if token.resource == resource), None)
+
+
+def own_grant(tenant: str, configuration_id: str, authentication: OAuthAuthentication, *, at: datetime) -> Grant:
+    """
+    Returns the grant of a client that takes no person, before its first token: generation 1.
+
+    Its id follows from what it rests on, so that of several processes that come to need it one makes it.
+    """
+    basis = basis_of(authentication)
+    said = "\0".join(
+        [basis.grant_type, basis.client_id, basis.token_endpoint, basis.username.lower(), *sorted(basis.scopes)]
+    )
+    return Grant(
+        tenant=tenant,
+        configuration_id=configuration_id,
+        grant_id=f"own-{sha256(said.encode()).hexdigest()[:32]}",
+        basis=basis,
+        account=basis.username,
+        granted_scopes=authentication.scopes,
+        refresh_token=Secret(""),
+        authorize_time=at,
+    )
 
 
 def basis_of(authentication: OAuthAuthentication) -> GrantBasis:
@@ -165,15 +205,16 @@ def grant_for(settings: MailSettings, grants: Iterable[Grant]) -> Grant | None:
     return max(covering, key=lambda grant: (not grant.is_dead, grant.authorize_time), default=None)
 
 
-def superseded(new: Grant, grants: Iterable[Grant], active: MailSettings | None) -> tuple[Grant, ...]:
+def unneeded(grants: Iterable[Grant], *settings: MailSettings) -> tuple[Grant, ...]:
     """
-    Returns those of *grants* that nobody needs once *new* is there.
+    Returns those of *grants* that none of a configuration's *settings* would send with.
 
-    Kept are those that the *active* settings send with, as long as *new* does not cover them: what works goes on
-    working while a draft is being set up with another account.
+    A draft that goes to another account has a grant of its own, and the active settings keep theirs: what works goes on
+    working until the draft is proven.
     """
-    in_use = grant_for(active, [*grants, new]) if active is not None else None
-    return tuple(grant for grant in grants if grant.key not in {new.key, in_use.key if in_use else None})
+    held = tuple(grants)
+    needed = {grant.grant_id for each in settings if (grant := grant_for(each, held)) is not None}
+    return tuple(grant for grant in held if grant.grant_id not in needed)
 
 
 def issuer_of(authentication: OAuthAuthentication) -> OAuthProvider:

@@ -110,17 +110,18 @@ def refused(
     *grant* is as the store has it after the refusal. ``invalid_grant`` for a token that is no longer the stored one
     says nothing of the grant, which comes back as it is (F26). For the stored one it ends the grant (F29), unless the
     provider is known to take it back within half an hour. Everything else leaves it alive: server errors, throttling,
-    ``invalid_client``; a lost answer makes it REFRESH_IN_DOUBT (P12).
+    ``invalid_client``; a lost answer makes it REFRESH_IN_DOUBT (P12). A grant that takes no person neither ends nor
+    comes into doubt, since nothing is used up.
     Repetitions are paused: 2 seconds, doubling up to 5 minutes, or for as long as the provider asks.
     """
     if grant.is_dead or grant.refresh_token != posted:
         return grant
     since = grant.failing_since or now
-    if refusal.ends_grant and not _is_taken_back(refusal.failure, since=since, now=now):
+    if refusal.ends_grant and grant.takes_person and not _is_taken_back(refusal.failure, since=since, now=now):
         return ended(grant, refusal.failure, issuer=issuer, now=now)
     return replace(
         grant,
-        state=grant.state if refusal.is_answer else GrantState.REFRESH_IN_DOUBT,
+        state=grant.state if refusal.is_answer or not grant.takes_person else GrantState.REFRESH_IN_DOUBT,
         failure=refusal.failure,
         failing_since=since,
         failure_count=grant.failure_count + 1,
@@ -156,11 +157,13 @@ def ended(grant: Grant, failure: Failure, *, issuer: OAuthProvider, now: datetim
 
 def keep_time(grant: Grant) -> datetime | None:
     """
-    Returns when a grant that nobody uses is to be refreshed, so that it does not lapse; None when it is dead.
+    Returns when a grant that nobody uses is to be refreshed, so that it does not lapse.
+
+    None when it is dead, or cannot lapse since it takes no person.
 
     A week after its last use, or after half the life that the provider gave the refresh token, and not in a pause.
     """
-    if grant.is_dead:
+    if grant.is_dead or not grant.takes_person:
         return None
     due = grant.last_use_time + KEEP_INTERVAL
     if grant.refresh_token_expire_time is not None:

@@ -24,6 +24,7 @@ DRAINING: Final = "draining"
 STOPPED: Final = "stopped"
 EXIT_FORCED: Final = "exit_forced"
 RENEWAL_FAILED: Final = "renewal_failed"
+REFRESH_FAILED: Final = "refresh_failed"
 PART_FAILED: Final = "part_failed"
 
 CONFIGURATION_ID: Final = "configuration_id"

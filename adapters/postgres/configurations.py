@@ -58,6 +58,17 @@ class PostgresConfigurations:
         rows = await self._session.rows(_FIND, {"tenant": tenant, "id": configuration_id})
         return self._configuration(tenant, rows) if rows else None
 
+    async def lock(self, tenant: str, configuration_id: str) -> Configuration | None:
+        """See the port."""
+        if not is_storable(configuration_id):
+            return None
+        # In a statement of its own, so that the next one sees what whoever was waited for has left.
+        await self._session.execute(
+            "select from configuration where tenant = %(tenant)s and configuration_id = %(id)s for update",
+            {"tenant": tenant, "id": configuration_id},
+        )
+        return await self.find(tenant, configuration_id)
+
     async def page(self, tenant: str, *, after: str, limit: int) -> tuple[Configuration, ...]:
         """See the port."""
         # PostgreSQL takes no NUL. No id has one, so the same ids are above what stands before it.

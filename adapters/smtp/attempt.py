@@ -29,7 +29,7 @@ from domain.failures.trace import TraceStep
 from domain.message import Envelope
 from domain.ports.environment import Clock
 from domain.ports.network import EgressDenied, NameUnavailable, NameUnknown, PeerAddress, Resolver
-from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
+from domain.ports.transport import BeforeContent, Patience, Report, SignIn, TokenSource
 from domain.settings.model import BasicAuthentication, OAuthAuthentication, SmtpTransport
 
 _LOOKUP: Final = timedelta(seconds=20)
@@ -92,6 +92,16 @@ class Attempt:
             reply=_last_words(failure) if failure else submission.reply if submission else "",
         )
         return Report(verdicts=verdicts, trace=self._trace.trace(), failure=failure)
+
+    async def sign_in(self) -> SignIn:
+        """Comes as far as a session that is signed in; raises CancelledError alone."""
+        try:
+            await self._open(await self._usable_authentication())
+        except Stopped as stopped:
+            self.may_say_goodbye = stopped.is_answer
+            return SignIn(trace=self._trace.trace(), failure=stopped.failure)
+        self.may_say_goodbye = True
+        return SignIn(trace=self._trace.trace())
 
     async def _usable_authentication(self) -> BasicAuthentication | Bearer | None:
         """Returns what to sign in with; without it nothing is dialled."""

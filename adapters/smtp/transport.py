@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from adapters.smtp.wire import Wire
 from domain.message import Envelope
 from domain.ports.environment import Clock
 from domain.ports.network import Resolver
-from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
+from domain.ports.transport import BeforeContent, Patience, Report, SignIn, TokenSource
 from domain.settings.model import MailSettings, SmtpTransport
 
 _GOODBYE_SECONDS: Final = 1.0
@@ -64,6 +65,21 @@ class SmtpMailTransport:
         tokens: TokenSource | None = None,
     ) -> Report:
         """Offers the message once; see the port. Raises TypeError for settings that do not send over SMTP."""
+        with self._attempt(settings, patience, tokens) as attempt:
+            return await attempt.run(envelope, content, before_content=before_content)
+
+    async def sign_in(self, settings: MailSettings, *, patience: Patience, tokens: TokenSource | None = None) -> SignIn:
+        """Signs in; see the port. Raises TypeError for settings that do not send over SMTP."""
+        with self._attempt(settings, patience, tokens) as attempt:
+            return await attempt.sign_in()
+
+    async def aclose(self) -> None:
+        """Says the goodbyes that are still due, at once, and waits for them: two seconds at most."""
+        self._closing.set()
+        await asyncio.gather(*self._goodbyes, return_exceptions=True)
+
+    @contextmanager
+    def _attempt(self, settings: MailSettings, patience: Patience, tokens: TokenSource | None) -> Iterator[Attempt]:
         if not isinstance(settings.transport, SmtpTransport):
             raise TypeError(f"SMTP settings are needed, not {type(settings.transport).__name__}")
         attempt = Attempt(
@@ -77,15 +93,10 @@ class SmtpMailTransport:
             tokens=tokens,
         )
         try:
-            return await attempt.run(envelope, content, before_content=before_content)
+            yield attempt
         finally:
             if attempt.wire is not None:
                 self._take_leave(attempt.wire, politely=attempt.may_say_goodbye)
-
-    async def aclose(self) -> None:
-        """Says the goodbyes that are still due, at once, and waits for them: two seconds at most."""
-        self._closing.set()
-        await asyncio.gather(*self._goodbyes, return_exceptions=True)
 
     def _take_leave(self, wire: Wire, *, politely: bool) -> None:
         if not politely:

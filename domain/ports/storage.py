@@ -27,6 +27,10 @@ class Configurations(Protocol):
         """
         ...
 
+    async def lock(self, tenant: str, configuration_id: str) -> Configuration | None:
+        """Returns the configuration as `find` does, locked until the unit of work ends."""
+        ...
+
     async def page(self, tenant: str, *, after: str, limit: int) -> tuple[Configuration, ...]:
         """Returns up to *limit* configurations with ids above *after* ("" for the first), by id."""
         ...

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from domain.failures.failure import Failure
+from domain.failures.trace import Trace
 from domain.message import Envelope
 from domain.secret import Secret
 from domain.settings.model import MailSettings
 from domain.verdict import Report, Verdict
 
-__all__ = ["BeforeContent", "MailTransport", "Patience", "Report", "TokenSource", "Verdict"]
+__all__ = ["BeforeContent", "MailTransport", "Patience", "Report", "SignIn", "TokenSource", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,15 @@ class TokenSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What came of signing in and nothing else."""
+
+    trace: Trace
+    failure: Failure | None = None
+    """None: the server let the account in."""
+
+
 class MailTransport(Protocol):
     """Offers a message to a server."""
 
@@ -84,4 +95,8 @@ class MailTransport(Protocol):
 
         Raises only what *before_content* raises, and CancelledError.
         """
+        ...
+
+    async def sign_in(self, settings: MailSettings, *, patience: Patience, tokens: TokenSource | None = None) -> SignIn:
+        """Connects, secures and signs in as for a message, and offers none. Raises only CancelledError."""
         ...

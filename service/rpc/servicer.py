@@ -8,13 +8,14 @@ from typing import Any
 import grpc
 
 from domain.errors import Violation
-from mailport.v1 import configuration_pb2, mail_service_pb2_grpc
 from mailport.v1 import mail_service_pb2 as pb
+from mailport.v1 import mail_service_pb2_grpc
 from service.rpc.call import current_call
 from service.rpc.not_yet import not_yet, not_yet_streamed
 from service.rpc.page_tokens import read_configurations_token, read_deliveries_token
 from service.rpc.parse import (
     keep_id,
+    parse_callback,
     parse_delivery_filter,
     parse_id,
     parse_message,
@@ -22,14 +23,20 @@ from service.rpc.parse import (
     parse_settings,
 )
 from service.rpc.render import (
+    render_authorization,
+    render_completed,
     render_configuration,
     render_configurations_page,
     render_deliveries_page,
     render_delivery,
     render_options,
+    render_revocation,
+    render_revoked,
     render_test_sent,
     render_validated,
 )
+from service.usecases.authorize import Authorize
+from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
@@ -38,6 +45,7 @@ from service.usecases.get_delivery import GetDelivery
 from service.usecases.get_options import GetOptions
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
+from service.usecases.revoke_auth import RevokeAuth
 from service.usecases.send import Send
 from service.usecases.send_test import SendTest
 from service.usecases.validate_and_save import ValidateAndSave
@@ -56,6 +64,9 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         list_configurations: ListConfigurations,
         delete_configuration: DeleteConfiguration,
         get_options: GetOptions,
+        authorize: Authorize,
+        complete_auth: CompleteAuth,
+        revoke_auth: RevokeAuth,
         validate_and_save: ValidateAndSave,
         confirm_validation: ConfirmValidation,
         send_test: SendTest,
@@ -68,6 +79,9 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         self._list_configurations = list_configurations
         self._delete_configuration = delete_configuration
         self._get_options = get_options
+        self._authorize = authorize
+        self._complete_auth = complete_auth
+        self._revoke_auth = revoke_auth
         self._validate_and_save = validate_and_save
         self._confirm_validation = confirm_validation
         self._send_test = send_test
@@ -101,20 +115,28 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         self, request: pb.DeleteConfigurationRequest, context: Context
     ) -> pb.DeleteConfigurationResponse:
         configuration_id = parse_id(request.configuration_id, field="configuration_id")
-        await self._delete_configuration(current_call().caller, configuration_id, etag=request.etag)
-        return pb.DeleteConfigurationResponse(grant_revocation=configuration_pb2.GRANT_REVOCATION_NO_GRANT)
+        revocation = await self._delete_configuration(current_call().caller, configuration_id, etag=request.etag)
+        return pb.DeleteConfigurationResponse(grant_revocation=render_revocation(revocation))
 
     async def GetOptions(self, request: pb.GetOptionsRequest, context: Context) -> pb.GetOptionsResponse:
         return render_options(await self._get_options())
 
     async def Authorize(self, request: pb.AuthorizeRequest, context: Context) -> pb.AuthorizeResponse:
-        raise not_yet("Authorize")
+        authorization = await self._authorize(
+            current_call().caller,
+            parse_id(request.configuration_id, field="configuration_id"),
+            redirect_url=request.redirect_url,
+            save=request.save,
+            login_hint=request.login_hint,
+        )
+        return render_authorization(authorization)
 
     async def CompleteAuth(self, request: pb.CompleteAuthRequest, context: Context) -> pb.CompleteAuthResponse:
-        raise not_yet("CompleteAuth")
+        return render_completed(await self._complete_auth(current_call().caller, parse_callback(request)))
 
     async def RevokeAuth(self, request: pb.RevokeAuthRequest, context: Context) -> pb.RevokeAuthResponse:
-        raise not_yet("RevokeAuth")
+        configuration_id = parse_id(request.configuration_id, field="configuration_id")
+        return render_revoked(await self._revoke_auth(current_call().caller, configuration_id))
 
     async def ValidateAndSave(self, request: pb.ValidateAndSaveRequest, context: Context) -> pb.ValidateAndSaveResponse:
         call = current_call()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from domain.delivery import Answered, Attempt, Delivery, LeaseExpired, NotTried, advance
+from domain.configuration import Configuration
+from domain.delivery import Answered, Attempt, Delivery, DeliveryState, LeaseExpired, NotTried, advance
 from domain.errors import LeaseLost, NotFound, SecretUnreadable, Unavailable
 from domain.failures.failure import Failure
+from domain.grant import Grant, grant_for
 from domain.pause import Pause, pause_after, shows_usable
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import Claim, UnitOfWork
@@ -20,6 +22,7 @@ from domain.ports.transport import MailTransport, Patience, Report
 from domain.settings.model import MailSettings
 from service.logs import DELIVERY_ID, RENEWAL_FAILED
 from service.usecases.obstacles import broken, gone, unmarked, unreadable_content, usable_settings
+from service.usecases.token_sources import TokenSources
 
 LEASE: Final = timedelta(seconds=60)
 _RENEW_EVERY: Final = LEASE / 3
@@ -55,6 +58,7 @@ class AttemptDelivery:
         *,
         uow: Callable[[], UnitOfWork],
         transport: MailTransport,
+        sources: TokenSources,
         clock: Clock,
         entropy: Entropy,
         renew_every: timedelta = _RENEW_EVERY,
@@ -63,6 +67,7 @@ class AttemptDelivery:
     ) -> None:
         self._uow = uow
         self._transport = transport
+        self._sources = sources
         self._clock = clock
         self._entropy = entropy
         self._renew_every = renew_every
@@ -113,6 +118,7 @@ class AttemptDelivery:
                 content,
                 before_content=before_content,
                 patience=Patience(),
+                tokens=self._sources.stored(claim.delivery.tenant, claim.delivery.configuration_id, settings),
             )
         except Unavailable:
             return NotTried(unmarked(), self._entropy.fraction()), None
@@ -131,7 +137,8 @@ class AttemptDelivery:
             configuration = await work.configurations.find(delivery.tenant, delivery.configuration_id)
             if configuration is not None and configuration.active is not None:
                 course.revision = configuration.active.number
-            settings = usable_settings(configuration)
+            held = await work.grants.of(delivery.tenant, [delivery.configuration_id])
+            settings = usable_settings(configuration, held.get(delivery.configuration_id, ()))
             if isinstance(settings, Failure):
                 return settings
             try:
@@ -165,7 +172,10 @@ class AttemptDelivery:
             in_doubt=after.doubt_count > claim.delivery.doubt_count,
         )
         changes = _changes_of_pause(course, event, report, after)
-        storing = asyncio.create_task(self._store(claim, after, attempt, changes), name=f"record {after.delivery_id}")
+        held = self._store_held(claim, after, attempt, course) if after.state is DeliveryState.HELD else None
+        storing = asyncio.create_task(
+            held or self._store(claim, after, attempt, changes), name=f"record {after.delivery_id}"
+        )
         try:
             await asyncio.shield(storing)
         except asyncio.CancelledError:
@@ -195,6 +205,26 @@ class AttemptDelivery:
             try:
                 async with self._uow() as work:
                     await work.deliveries.record(claim, after, attempt, pause=pause, usable_revision=usable_revision)
+                    await work.commit()
+                return
+            except Unavailable:
+                await asyncio.sleep(self._store_again.total_seconds())
+
+    async def _store_held(self, claim: Claim, after: Delivery, attempt: Attempt, course: _Course) -> None:
+        """
+        Stores that the delivery waits for a consent, unless one came while it was tried: then it is due at once.
+
+        Consents lock the configuration, too, so that one either is seen here or sees the delivery held and releases it.
+        """
+        tenant, configuration_id = claim.delivery.tenant, claim.delivery.configuration_id
+        while True:
+            try:
+                async with self._uow() as work:
+                    configuration = await work.configurations.lock(tenant, configuration_id)
+                    held = await work.grants.of(tenant, [configuration_id])
+                    await work.deliveries.record(claim, after, attempt)
+                    if _has_come(configuration, held.get(configuration_id, ()), since=course.start):
+                        await work.deliveries.release(tenant, configuration_id)
                     await work.commit()
                 return
             except Unavailable:
@@ -240,6 +270,14 @@ class AttemptDelivery:
             if lost and work_task.uncancel() == 0:
                 raise LeaseLost from None
             raise
+
+
+def _has_come(configuration: Configuration | None, grants: Sequence[Grant], *, since: datetime) -> bool:
+    """Tells whether the active settings have a consent that is younger than *since*."""
+    if configuration is None or configuration.active is None:
+        return False
+    grant = grant_for(configuration.active.settings, grants)
+    return grant is not None and not grant.is_dead and grant.authorize_time >= since
 
 
 def _changes_of_pause(

@@ -17,7 +17,7 @@ from domain.settings.model import MailSettings
 from domain.settings.parse import SettingsRules, parse_settings
 from domain.settings.written import WrittenSettings
 from service.usecases.last_writer import last_writer_wins
-from service.usecases.views import ConfigurationView, view_with_pause
+from service.usecases.views import ConfigurationView, view_configurations
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -97,7 +97,7 @@ class Configure:
                 await work.configurations.add(changed)
             else:
                 await work.configurations.save(changed, expected_version=stored.version)
-            (view,) = await view_with_pause(work, changed)
+            (view,) = await view_configurations(work, changed, now=now)
             await work.commit()
         return view
 

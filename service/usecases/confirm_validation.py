@@ -13,8 +13,9 @@ from domain.ports.storage import UnitOfWork
 from domain.ports.vault import Vault
 from service.usecases.last_writer import last_writer_wins
 from service.usecases.lookup import configuration_of
+from service.usecases.settle_grants import drop_unneeded_grants
 from service.usecases.validate_and_save import code_digest
-from service.usecases.views import ConfigurationView, view_configuration
+from service.usecases.views import ConfigurationView, view_configurations
 
 
 class ConfirmValidation:
@@ -51,8 +52,10 @@ class ConfirmValidation:
             changed = confirmed(current, matches=compare_digest(given, pending.code_digest), at=now)
             await work.configurations.save(changed, expected_version=current.version)
             if changed.draft is None:
+                await drop_unneeded_grants(work, changed)
                 await work.deliveries.release(caller.tenant, configuration_id)
+            (view,) = await view_configurations(work, changed, now=now)
             await work.commit()
         if changed.draft is not None and changed.draft.confirmation is not None:
             raise wrong_code(changed.draft.confirmation)
-        return view_configuration(changed)
+        return view

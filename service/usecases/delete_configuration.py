@@ -5,25 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from domain.caller import Caller
+from domain.configuration import Configuration
+from domain.grant import Grant, GrantRevocation
+from domain.ports.authorization import AuthorizationServer
 from domain.ports.storage import UnitOfWork
+from service.usecases.give_up_grants import revoke_grants
+from service.usecases.last_writer import last_writer_wins
 from service.usecases.lookup import configuration_of
 
 
 class DeleteConfiguration:
     """Deletes a configuration."""
 
-    def __init__(self, *, uow: Callable[[], UnitOfWork]) -> None:
+    def __init__(self, *, uow: Callable[[], UnitOfWork], server: AuthorizationServer) -> None:
         self._uow = uow
+        self._server = server
 
-    async def __call__(self, caller: Caller, configuration_id: str, *, etag: str = "") -> None:
+    async def __call__(self, caller: Caller, configuration_id: str, *, etag: str = "") -> GrantRevocation:
         """
-        Deletes the configuration with its revisions and secrets; its waiting deliveries fail with NOT_CONFIGURED.
+        Deletes the configuration with its revisions, secrets and grants; its waiting deliveries fail.
 
-        Raises NotFound, ConcurrentChange when *etag* is stale.
+        They fail with NOT_CONFIGURED. Returns what became of its grants at their providers. Without *etag* it goes
+        whatever came between. Raises NotFound, ConcurrentChange when *etag* is stale.
         """
+        if etag:
+            configuration, grants = await self._delete(caller, configuration_id, etag)
+        else:
+            configuration, grants = await last_writer_wins(lambda: self._delete(caller, configuration_id, etag))
+        return await revoke_grants(self._server, configuration, grants)
+
+    async def _delete(
+        self, caller: Caller, configuration_id: str, etag: str
+    ) -> tuple[Configuration, tuple[Grant, ...]]:
         async with self._uow() as work:
             current = await configuration_of(work, caller.tenant, configuration_id)
             current.check_etag(etag)
+            held = await work.grants.of(caller.tenant, [configuration_id])
             await work.configurations.delete(caller.tenant, configuration_id, expected_version=current.version)
             await work.deliveries.release(caller.tenant, configuration_id)
             await work.commit()
+        return current, held.get(configuration_id, ())

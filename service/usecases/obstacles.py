@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from domain.configuration import Configuration, needs_consent
 from domain.failures.failure import Failure, FailureKind, Stage
+from domain.grant import Grant, grant_for
 from domain.reasons import Reason
 from domain.settings.model import MailSettings, unreadable_secrets
 
 
-def usable_settings(configuration: Configuration | None) -> MailSettings | Failure:
-    """Returns the settings to send with, or why there are none just now."""
+def usable_settings(configuration: Configuration | None, grants: Sequence[Grant]) -> MailSettings | Failure:
+    """Returns the settings to send with, or why there are none just now; *grants*: all of the configuration's."""
     if configuration is None or configuration.active is None:
         return gone("The configuration that the message was sent with is no longer there.")
     settings = configuration.active.settings
-    if needs_consent(settings):
+    grant = grant_for(settings, grants)
+    if grant is not None and grant.is_dead and grant.failure is not None:
+        return grant.failure
+    if needs_consent(settings) and grant is None:
         return Failure(
             reason=Reason.NEEDS_AUTHORIZATION,
             kind=FailureKind.REAUTHORIZE,

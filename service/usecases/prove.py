@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from domain.address import EmailAddress
-from domain.configuration import needs_consent
-from domain.errors import AuthorizationRequired, DeadlineTooShort, ProviderRefused, SecretUnreadable
-from domain.failures.trace import Trace
+from domain.errors import DeadlineTooShort, ProviderRefused, SecretUnreadable, Unavailable
+from domain.failures.failure import Stage
+from domain.failures.trace import Trace, TraceStep
 from domain.message import Envelope, OutgoingMessage
 from domain.mime.compose import compose, make_message_id
 from domain.ports.environment import Clock, Entropy
 from domain.ports.transport import MailTransport, Patience
+from domain.reasons import Reason
 from domain.settings.model import MailSettings, unreadable_secrets
+from service.usecases.token_sources import ProvableTokens
 
 LEAST_TIME: Final = timedelta(milliseconds=100)
 _MARGIN: Final = timedelta(milliseconds=500)
 _SHARE_FROM_CONTENT: Final = 0.3
+_SHARE_FOR_TOKENS: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +50,24 @@ class Prove:
         recipient: EmailAddress,
         letter: Callable[[], OutgoingMessage],
         *,
+        tokens: ProvableTokens | None,
         time_left: timedelta,
+        is_to_be_saved: bool = False,
     ) -> Proof:
         """
         Sends *letter* to *recipient* and returns the server's acceptance.
 
+        *tokens*: what settings with OAuth sign in with. *is_to_be_saved*: prove that more tokens will come, too, so
+        that a wrong client secret does not show when the present token has ended.
         Raises ProviderRefused with the failure and the trace when any step fails, AuthorizationRequired when the
         settings need a consent, SecretUnreadable when a stored secret does not open, DeadlineTooShort when *time_left*
         is too little to try.
         """
         check_usable(settings)
-        patience = interactive_patience(time_left)
+        deadline = self._clock.monotonic() + time_left
+        interactive_patience(time_left)
+        before = await self._prove_tokens(tokens, time_left) if tokens is not None and is_to_be_saved else None
+        patience = interactive_patience(deadline - self._clock.monotonic())
         message_id = make_message_id(str(self._entropy.uuid()), settings.from_address)
         content = compose(letter(), message_id=message_id, date=self._clock.now())
         report = await self._transport.submit(
@@ -65,19 +76,45 @@ class Prove:
             content,
             before_content=_nothing,
             patience=patience,
+            tokens=tokens,
         )
+        trace = replace(before, steps=(*before.steps, *report.trace.steps)) if before is not None else report.trace
         if report.first_failure is not None:
-            raise ProviderRefused(report.first_failure, trace=report.trace)
-        return Proof(message_id=message_id, trace=report.trace, reply=report.verdicts[0].reply)
+            raise ProviderRefused(report.first_failure, trace=trace)
+        return Proof(message_id=message_id, trace=trace, reply=report.verdicts[0].reply)
+
+    async def _prove_tokens(self, tokens: ProvableTokens, time_left: timedelta) -> Trace:
+        start, begun = self._clock.now(), self._clock.monotonic()
+
+        def trace(*, succeeded: bool, detail: str) -> Trace:
+            step = TraceStep(
+                stage=Stage.TOKEN, succeeded=succeeded, duration=self._clock.monotonic() - begun, detail=detail
+            )
+            return Trace(start_time=start, steps=(step,))
+
+        try:
+            await _in_time(tokens.prove(), time_left)
+        except ProviderRefused as refused:
+            detail = "the token endpoint gave no token"
+            raise ProviderRefused(refused.failure, trace=trace(succeeded=False, detail=detail)) from refused
+        return trace(succeeded=True, detail="the token endpoint gave a new access token")
+
+
+async def _in_time(step: Awaitable[None], time_left: timedelta) -> None:
+    """Awaits *step*, which may be broken off at any time."""
+    try:
+        async with asyncio.timeout((time_left * _SHARE_FOR_TOKENS).total_seconds()):
+            await step
+    except TimeoutError:
+        raise Unavailable(
+            "The provider's token endpoint gave no answer within the time that the call leaves.",
+            reason=Reason.AUTH_UNAVAILABLE,
+            remedy="Try again with a deadline of 30 seconds or more.",
+        ) from None
 
 
 def check_usable(settings: MailSettings) -> None:
-    """Raises AuthorizationRequired or SecretUnreadable when *settings* cannot be used as they are stored."""
-    if needs_consent(settings):
-        raise AuthorizationRequired(
-            "These settings sign in with OAuth, and nobody has consented yet.",
-            remedy="Call Authorize and let the owner of the account consent in a browser.",
-        )
+    """Raises SecretUnreadable when *settings* cannot be used as they are stored."""
     if unreadable := unreadable_secrets(settings):
         raise SecretUnreadable(
             f"The stored secret {unreadable[0]} cannot be opened with the keys that mailport has.",

@@ -19,6 +19,7 @@ from domain.settings.written import WrittenSettings
 from service.usecases.configure import check_configuration_id, settings_violations
 from service.usecases.lookup import configuration_of
 from service.usecases.prove import Proof, Prove
+from service.usecases.token_sources import TokenSources
 
 
 class Tested(StrEnum):
@@ -48,8 +49,17 @@ class _Choice:
 class SendTest:
     """Sends a test mail."""
 
-    def __init__(self, *, uow: Callable[[], UnitOfWork], prove: Prove, clock: Clock, rules: SettingsRules) -> None:
+    def __init__(
+        self,
+        *,
+        uow: Callable[[], UnitOfWork],
+        prove: Prove,
+        sources: TokenSources,
+        clock: Clock,
+        rules: SettingsRules,
+    ) -> None:
         self._uow = uow
+        self._sources = sources
         self._prove = prove
         self._clock = clock
         self._rules = rules
@@ -81,10 +91,12 @@ class SendTest:
         if wrong:
             raise await self._refusal(caller, configuration_id, unsaved, wrong)
         choice = await self._choose(caller, configuration_id, unsaved)
+        source = self._sources.unsaved if choice.tested is Tested.UNSAVED else self._sources.stored
         proof = await self._prove(
             choice.settings,
             recipient,
             lambda: letter_for_test(choice.settings, recipient, configuration_id),
+            tokens=source(caller.tenant, configuration_id, choice.settings),
             time_left=deadline - self._clock.monotonic(),
         )
         return TestSent(proof=proof, tested=choice.tested, warnings=choice.warnings)

@@ -24,7 +24,9 @@ from domain.ports.vault import Vault
 from domain.reasons import Reason
 from service.usecases.lookup import configuration_of
 from service.usecases.prove import Prove
-from service.usecases.views import ConfigurationView, view_with_pause
+from service.usecases.settle_grants import drop_unneeded_grants
+from service.usecases.token_sources import TokenSources
+from service.usecases.views import ConfigurationView, view_configurations
 
 CODE_PURPOSE: Final = "confirmation-code"
 
@@ -43,9 +45,17 @@ class ValidateAndSave:
     """Proves a draft with a mail to the user's own address."""
 
     def __init__(
-        self, *, uow: Callable[[], UnitOfWork], prove: Prove, clock: Clock, entropy: Entropy, vault: Vault
+        self,
+        *,
+        uow: Callable[[], UnitOfWork],
+        prove: Prove,
+        sources: TokenSources,
+        clock: Clock,
+        entropy: Entropy,
+        vault: Vault,
     ) -> None:
         self._uow = uow
+        self._sources = sources
         self._prove = prove
         self._clock = clock
         self._entropy = entropy
@@ -83,6 +93,8 @@ class ValidateAndSave:
             draft.settings,
             recipient,
             lambda: validation_letter(draft.settings, recipient, configuration_id, code),
+            tokens=self._sources.stored(caller.tenant, configuration_id, draft.settings, is_trial=True),
+            is_to_be_saved=True,
             time_left=deadline - self._clock.monotonic(),
         )
         view = await self._store(current, code)
@@ -111,8 +123,9 @@ class ValidateAndSave:
                     metadata={"configuration_id": proven.configuration_id},
                 ) from error
             if not code:
+                await drop_unneeded_grants(work, changed)
                 await work.deliveries.release(proven.tenant, proven.configuration_id)
-            (view,) = await view_with_pause(work, changed)
+            (view,) = await view_configurations(work, changed, now=now)
             await work.commit()
         return view
 

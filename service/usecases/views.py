@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from domain.configuration import Configuration, Revision, RevisionState, revision_state
+from domain.consent import ConsentRecord, standing
 from domain.delivery import Attempt, Delivery
+from domain.forecast import Forecast, forecasts, is_near
+from domain.grant import Grant, covers, grant_for, issuer_of
 from domain.pause import Pause
 from domain.ports.storage import UnitOfWork
-from domain.settings.model import unreadable_secrets
+from domain.resource import SINGLE, sending_resource
+from domain.settings.model import OAuthAuthentication, unreadable_secrets
+from domain.token_life import Freshness, freshness
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,17 @@ class RevisionView:
     state: RevisionState
     unreadable: tuple[str, ...]
     """Field paths of stored secrets that do not open."""
+    grant: Grant | None = None
+    """What it would sign in with, dead or alive; None without OAuth, or before anybody consented."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantView:
+    """A grant without a token."""
+
+    grant: Grant
+    freshness: Freshness
+    access_token_expire_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +48,13 @@ class ConfigurationView:
     active: RevisionView | None
     pause: Pause | None = None
     """Why nothing of the active revision is tried for now."""
+    grant: GrantView | None = None
+    consent: ConsentRecord | None = None
+    """The latest consent session, as it stands now."""
+    forecasts: tuple[Forecast, ...] = ()
+    """Ends that can be foreseen, the nearest first: of the active revision, else of the draft."""
+    risks: tuple[Forecast, ...] = ()
+    """Those of the forecasts that are near enough to act on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +65,88 @@ class DeliveryView:
     attempts: tuple[Attempt, ...] = ()
 
 
-async def view_with_pause(work: UnitOfWork, *configurations: Configuration) -> list[ConfigurationView]:
-    """Views configurations of one tenant together with their pauses, as they are stored."""
+async def view_configurations(
+    work: UnitOfWork, *configurations: Configuration, now: datetime
+) -> list[ConfigurationView]:
+    """Views configurations of one tenant together with what is stored beside them."""
     if not configurations:
         return []
-    pauses = await work.configurations.pauses(
-        configurations[0].tenant, [each.configuration_id for each in configurations]
-    )
-    return [view_configuration(each, pause=pauses.get(each.configuration_id)) for each in configurations]
+    tenant, names = configurations[0].tenant, [each.configuration_id for each in configurations]
+    pauses = await work.configurations.pauses(tenant, names)
+    grants = await work.grants.of(tenant, names)
+    consents = await work.consents.latest(tenant, names)
+    return [
+        view_configuration(
+            each,
+            now=now,
+            pause=pauses.get(each.configuration_id),
+            grants=grants.get(each.configuration_id, ()),
+            consent=consents.get(each.configuration_id),
+        )
+        for each in configurations
+    ]
 
 
-def view_configuration(configuration: Configuration, *, pause: Pause | None = None) -> ConfigurationView:
-    """Tells for both revisions what they wait for; a *pause* of another revision than the active one is left out."""
+def view_configuration(
+    configuration: Configuration,
+    *,
+    now: datetime,
+    pause: Pause | None = None,
+    grants: Sequence[Grant] = (),
+    consent: ConsentRecord | None = None,
+) -> ConfigurationView:
+    """
+    Tells for both revisions what they wait for, and what will end sending.
+
+    A *pause* of another revision than the active one is left out. Of *grants*, which come newest first, the one that
+    the active revision sends with is shown, else the draft's, else the newest.
+    """
 
     def view(revision: Revision | None) -> RevisionView | None:
         if revision is None:
             return None
-        state = revision_state(configuration, revision, has_grant=False)
-        return RevisionView(revision=revision, state=state, unreadable=unreadable_secrets(revision.settings))
+        grant = grant_for(revision.settings, grants)
+        state = revision_state(configuration, revision, has_grant=grant is not None and not grant.is_dead)
+        return RevisionView(
+            revision=revision, state=state, unreadable=unreadable_secrets(revision.settings), grant=grant
+        )
 
-    active = configuration.active
+    ends = _forecasts(view(configuration.active) or view(configuration.draft), now)
+    active, draft = view(configuration.active), view(configuration.draft)
+    shown = next((each.grant for each in (active, draft) if each is not None and each.grant is not None), None)
     return ConfigurationView(
         configuration=configuration,
-        draft=view(configuration.draft),
-        active=view(active),
-        pause=pause if pause is not None and active is not None and pause.revision == active.number else None,
+        draft=draft,
+        active=active,
+        pause=pause if pause is not None and active is not None and pause.revision == active.revision.number else None,
+        grant=_view_grant(shown or next(iter(grants), None), configuration, now),
+        consent=standing(consent, now=now) if consent is not None else None,
+        forecasts=ends,
+        risks=tuple(each for each in ends if is_near(each, now=now)),
     )
+
+
+def _view_grant(grant: Grant | None, configuration: Configuration, now: datetime) -> GrantView | None:
+    if grant is None:
+        return None
+    resource = next(
+        (
+            sending_resource(settings, issuer=issuer_of(settings.authentication))
+            for settings in configuration.in_use_or_to_be
+            if isinstance(settings.authentication, OAuthAuthentication) and covers(grant.basis, settings)
+        ),
+        SINGLE,
+    )
+    token = grant.access_token(resource)
+    return GrantView(
+        grant=grant,
+        freshness=freshness(grant, resource, now=now, jitter=0.0),
+        access_token_expire_time=token.expire_time if token is not None else None,
+    )
+
+
+def _forecasts(shown: RevisionView | None, now: datetime) -> tuple[Forecast, ...]:
+    authentication = shown.revision.settings.authentication if shown is not None else None
+    if shown is None or not isinstance(authentication, OAuthAuthentication):
+        return ()
+    return forecasts(authentication, shown.grant, now=now)

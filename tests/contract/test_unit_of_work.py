@@ -50,6 +50,7 @@ CALLS: Final[dict[str, Call]] = {
     "consents.conclude": lambda work, _: work.consents.conclude(a_consent_session(), None),
     "consents.latest": lambda work, _: work.consents.latest(TENANT, [CONFIGURATION_ID]),
     "consents.purge_expired": lambda work, _: work.consents.purge_expired(NOW),
+    "configurations.lock": lambda work, _: work.configurations.lock(TENANT, CONFIGURATION_ID),
     "grants.of": lambda work, _: work.grants.of(TENANT, [CONFIGURATION_ID]),
     "grants.find": lambda work, _: work.grants.find(a_grant().key),
     "grants.save": lambda work, _: work.grants.save(a_grant(), expected_generation=0),

@@ -29,6 +29,11 @@ class FakeConfigurations:
         stored = self._unit.configuration_rows.get((tenant, configuration_id))
         return self._opened(stored) if stored else None
 
+    async def lock(self, tenant: str, configuration_id: str) -> Configuration | None:
+        await self._unit.begin("configurations.lock")
+        await self._unit.lock(("configuration", tenant, configuration_id))
+        return await self.find(tenant, configuration_id)
+
     async def page(self, tenant: str, *, after: str, limit: int) -> tuple[Configuration, ...]:
         await self._unit.begin("configurations.page")
         rows = self._unit.configuration_rows.items()

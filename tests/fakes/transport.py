@@ -12,8 +12,9 @@ from domain.failures.failure import Failure, FailureKind, Stage
 from domain.failures.trace import Trace, TraceStep
 from domain.message import Envelope
 from domain.ports.environment import Clock
-from domain.ports.transport import BeforeContent, Patience, Report, TokenSource, Verdict
+from domain.ports.transport import BeforeContent, Patience, Report, SignIn, TokenSource, Verdict
 from domain.reasons import Reason
+from domain.secret import Secret
 from domain.settings.model import MailSettings
 from tests.fakes.environment import FakeClock
 
@@ -69,6 +70,8 @@ class FakeTransport:
         self.usual = Answer()
         self.submitted: list[Submitted] = []
         self.accepted: list[Submitted] = []
+        self.signed_in_with: list[Secret] = []
+        """The tokens of sign-ins without a message."""
         self.while_connecting: Callable[[], Awaitable[None]] | None = None
         self.while_sending: Callable[[], Awaitable[None]] | None = None
         self._clock = clock or FakeClock()
@@ -101,6 +104,12 @@ class FakeTransport:
             _verdict(recipient, refused.get(recipient, failure), answer) for recipient in envelope.recipients
         )
         return Report(verdicts=verdicts, trace=self._trace(failure), failure=failure)
+
+    async def sign_in(self, settings: MailSettings, *, patience: Patience, tokens: TokenSource | None = None) -> SignIn:
+        if tokens is not None:
+            self.signed_in_with.append(await tokens.token(rejected=None))
+        answer = self.answers.popleft() if self.answers else self.usual
+        return SignIn(trace=self._trace(answer.failure), failure=answer.failure)
 
     def _trace(self, failure: Failure | None) -> Trace:
         stage = failure.stage if failure else Stage.DATA

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.rpc.render.configurations import render_configuration, render_warnings
+from service.rpc.render.consents import render_authorization, render_completed, render_revocation, render_revoked
 from service.rpc.render.deliveries import render_delivery
 from service.rpc.render.failures import render_failure, render_trace
 from service.rpc.render.options import render_options
@@ -10,12 +11,16 @@ from service.rpc.render.pages import render_configurations_page, render_deliveri
 from service.rpc.render.proofs import render_test_sent, render_validated
 
 __all__ = [
+    "render_authorization",
+    "render_completed",
     "render_configuration",
     "render_configurations_page",
     "render_deliveries_page",
     "render_delivery",
     "render_failure",
     "render_options",
+    "render_revocation",
+    "render_revoked",
     "render_test_sent",
     "render_trace",
     "render_validated",

@@ -6,12 +6,13 @@ from typing import Final
 
 from domain.configuration import RevisionState
 from domain.failures.failure import Failure, FailureKind, Stage
-from domain.pause import Pause
+from domain.forecast import Forecast
 from domain.reasons import Reason
 from mailport.v1 import configuration_pb2 as pb
 from service.rpc.render.failures import render_failure
+from service.rpc.render.values import timestamp
 from service.rpc.render.warnings import render_revision_warnings
-from service.usecases.views import ConfigurationView, RevisionView
+from service.usecases.views import ConfigurationView
 
 _NO_CONSENT: Final = Failure(
     reason=Reason.NEEDS_AUTHORIZATION,
@@ -24,24 +25,38 @@ _NO_CONSENT: Final = Failure(
 
 def render_health(view: ConfigurationView) -> pb.ConfigurationHealth:
     """Judges the active revision; the warnings are its own, or the draft's while nothing is active."""
-    state, failure = _judge(view.active, view.pause)
+    state, failure = _judge(view)
     shown = view.active or view.draft
     return pb.ConfigurationHealth(
         state=state,
         warnings=render_revision_warnings(shown) if shown is not None else (),
+        forecasts=[_forecast(each) for each in view.forecasts],
         failure=render_failure(failure) if failure is not None else None,
     )
 
 
-def _judge(active: RevisionView | None, pause: Pause | None) -> tuple[pb.HealthState.ValueType, Failure | None]:
+def _forecast(forecast: Forecast) -> pb.Forecast:
+    return pb.Forecast(
+        reason=forecast.kind.value,
+        expected_time=timestamp(forecast.expected_time),
+        message=forecast.message,
+        remedy=forecast.remedy,
+    )
+
+
+def _judge(view: ConfigurationView) -> tuple[pb.HealthState.ValueType, Failure | None]:
+    active, pause = view.active, view.pause
     if active is None:
         return pb.HEALTH_STATE_NOT_CONFIGURED, None
     if active.unreadable:
         return pb.HEALTH_STATE_MISCONFIGURED, _unreadable(active.unreadable)
     if active.state is RevisionState.NEEDS_AUTHORIZATION:
-        return pb.HEALTH_STATE_REAUTHORIZATION_REQUIRED, _NO_CONSENT
+        why = active.grant.failure if active.grant is not None else None
+        return pb.HEALTH_STATE_REAUTHORIZATION_REQUIRED, why or _NO_CONSENT
     if pause is not None:
         return pb.HEALTH_STATE_MISCONFIGURED, pause.failure
+    if view.risks or (active.grant is not None and active.grant.failing_since is not None):
+        return pb.HEALTH_STATE_AT_RISK, None
     return pb.HEALTH_STATE_HEALTHY, None
 
 

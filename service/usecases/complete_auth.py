@@ -1,0 +1,163 @@
+"""CompleteAuth: the browser came back; the code is exchanged once, judged, and the grant stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from domain.caller import Caller
+from domain.configuration import Configuration, activated
+from domain.consent import ConsentSession, unknown_state
+from domain.consent_callback import CallbackCode, CallbackError, WrittenCallback, read_callback
+from domain.consent_issuer import check_issuer
+from domain.consent_refusal import as_failure, callback_refused
+from domain.errors import MailportError, Unavailable, Warning
+from domain.failures.failure import Failure
+from domain.grant import Grant, covers
+from domain.ports.environment import Clock
+from domain.ports.grant_events import GrantEvents
+from domain.ports.storage import UnitOfWork
+from domain.ports.vault import Vault
+from service.usecases.authorize import state_digest
+from service.usecases.exchange_code import ExchangeCode
+from service.usecases.lookup import no_configuration
+from service.usecases.settle_grants import drop_unneeded_grants
+from service.usecases.views import ConfigurationView, view_configurations
+
+_STORE_AGAIN: Final = timedelta(milliseconds=250)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The consent is a grant now."""
+
+    view: ConfigurationView
+    grant: Grant
+    """With one access token, of the resource that the settings send with."""
+    warnings: tuple[Warning, ...]
+
+
+class CompleteAuth:
+    """Ends consent sessions, each once, however many call."""
+
+    def __init__(
+        self,
+        *,
+        uow: Callable[[], UnitOfWork],
+        exchange: ExchangeCode,
+        clock: Clock,
+        vault: Vault,
+        events: GrantEvents,
+        store_again: timedelta = _STORE_AGAIN,
+    ) -> None:
+        self._uow = uow
+        self._exchange = exchange
+        self._clock = clock
+        self._vault = vault
+        self._events = events
+        self._store_again = store_again
+        self._running: set[asyncio.Task[Completed]] = set()
+
+    async def __call__(self, caller: Caller | None, written: WrittenCallback) -> Completed:
+        """
+        Exchanges the code and stores the grant; an active revision that it does not cover keeps its own.
+
+        *caller* None: a browser, which has no credential but the state. Once the code is on its way the rest is done
+        whatever becomes of the caller, and what was granted is stored as soon as the store is there.
+        Raises InputInvalid for what is no callback, or an unknown state, with nothing done; NotReady STATE_EXPIRED;
+        NotReady NOT_CONFIGURED when the settings are others by now; ProviderRefused with why there is no grant. In all
+        of these the former grant stays, and the state is used up but for an InputInvalid.
+        """
+        callback = read_callback(written)
+        session = await self._take(caller, callback.state, field="callback_url" if written.callback_url else "state")
+        task = asyncio.create_task(self._end(session, callback), name=f"consent for {session.configuration_id}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def drain(self, within: timedelta) -> None:
+        """Waits for the sessions that are being ended; cancels what is not done *within*."""
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=within.total_seconds())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _take(self, caller: Caller | None, state: str, *, field: str) -> ConsentSession:
+        digest = state_digest(self._vault, state)
+        async with self._uow() as work:
+            session = await work.consents.take(digest, tenant=caller.tenant if caller else None)
+            await work.commit()
+        if session is None:
+            raise unknown_state(field)
+        return session
+
+    async def _end(self, session: ConsentSession, callback: CallbackCode | CallbackError) -> Completed:
+        try:
+            completed = await self._complete(session, callback)
+        except MailportError as error:
+            failure = as_failure(error)
+            await self._conclude(session, failure)
+            self._events.consented(session, failure)
+            raise
+        self._events.consented(session, None)
+        return completed
+
+    async def _complete(self, session: ConsentSession, callback: CallbackCode | CallbackError) -> Completed:
+        session.check_alive(now=self._clock.now())
+        check_issuer(callback.iss, authorization_endpoint=session.basis.authorization_endpoint)
+        if isinstance(callback, CallbackError):
+            raise callback_refused(callback)
+        async with self._uow() as work:
+            configuration = await work.configurations.find(session.tenant, session.configuration_id)
+        if configuration is None:
+            raise no_configuration(session.configuration_id)
+        exchanged = await self._exchange(session, configuration, callback.code)
+        view = await self._store(session, exchanged.grant)
+        return Completed(view=view, grant=exchanged.grant, warnings=exchanged.warnings)
+
+    async def _store(self, session: ConsentSession, grant: Grant) -> ConfigurationView:
+        """Stores the grant, and again until the store has it: it exists nowhere else."""
+        while True:
+            try:
+                return await self._store_once(session, grant)
+            except Unavailable:
+                await asyncio.sleep(self._store_again.total_seconds())
+
+    async def _store_once(self, session: ConsentSession, grant: Grant) -> ConfigurationView:
+        async with self._uow() as work:
+            configuration = await work.configurations.lock(session.tenant, session.configuration_id)
+            if configuration is None:
+                raise no_configuration(session.configuration_id)
+            if await work.grants.find(grant.key) is None:  # else only the answer to a former commit was lost
+                await work.grants.save(grant, expected_generation=0)
+                configuration = await self._settle(work, session, configuration, grant)
+                await work.consents.conclude(session, None)
+            (view,) = await view_configurations(work, configuration, now=self._clock.now())
+            await work.commit()
+        return view
+
+    async def _settle(
+        self, work: UnitOfWork, session: ConsentSession, configuration: Configuration, grant: Grant
+    ) -> Configuration:
+        draft = configuration.draft
+        if session.save and draft is not None and draft.number == session.revision:
+            before = configuration
+            configuration = activated(before, at=self._clock.now(), is_proven=False)
+            await work.configurations.save(configuration, expected_version=before.version)
+        await drop_unneeded_grants(work, configuration)
+        if configuration.active is not None and covers(grant.basis, configuration.active.settings):
+            await work.deliveries.release(configuration.tenant, configuration.configuration_id)
+        return configuration
+
+    async def _conclude(self, session: ConsentSession, failure: Failure) -> None:
+        try:
+            async with self._uow() as work:
+                await work.consents.conclude(session, failure)
+                await work.commit()
+        except Unavailable:
+            pass  # the caller hears of it; the record says EXPIRED in time

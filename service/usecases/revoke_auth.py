@@ -1,0 +1,49 @@
+"""RevokeAuth: the consent is given up, here in any case and at the provider where that can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from domain.caller import Caller
+from domain.grant import GrantRevocation
+from domain.ports.authorization import AuthorizationServer
+from domain.ports.environment import Clock
+from domain.ports.storage import UnitOfWork
+from service.usecases.give_up_grants import revoke_grants
+from service.usecases.lookup import configuration_of
+from service.usecases.views import ConfigurationView, view_configurations
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """No grant is left."""
+
+    view: ConfigurationView
+    revocation: GrantRevocation
+
+
+class RevokeAuth:
+    """Gives up what a user's consent gave."""
+
+    def __init__(self, *, uow: Callable[[], UnitOfWork], server: AuthorizationServer, clock: Clock) -> None:
+        self._uow = uow
+        self._server = server
+        self._clock = clock
+
+    async def __call__(self, caller: Caller, configuration_id: str) -> Revoked:
+        """
+        Forgets all grants of the configuration, then revokes them; mail is accepted and held from now on.
+
+        Forgotten first, so that no token is used once the call is under way, whatever the provider does. Raises
+        NotFound.
+        """
+        async with self._uow() as work:
+            configuration = await configuration_of(work, caller.tenant, configuration_id)
+            held = await work.grants.of(caller.tenant, [configuration_id])
+            grants = held.get(configuration_id, ())
+            for grant in grants:
+                await work.grants.delete(grant.key)
+            (view,) = await view_configurations(work, configuration, now=self._clock.now())
+            await work.commit()
+        return Revoked(view, await revoke_grants(self._server, configuration, grants))

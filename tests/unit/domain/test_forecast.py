@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from domain.forecast import THRESHOLDS, Forecast, ForecastKind, crossed, forecasts, threshold
 from domain.grant import Grant, GrantState
 from domain.providers.preset import OAuthProvider
+from domain.reasons import Reason
 from tests.builders import NOW, an_oauth_authentication
 from tests.consent_builders import a_grant
 
@@ -29,6 +30,11 @@ def foreseen(
     found = forecasts(authentication, grant, now=NOW + after)
     assert all(each.message and each.remedy for each in found)
     return [(each.kind, each.expected_time - NOW, each.is_certain) for each in found]
+
+
+@pytest.mark.parametrize("kind", ForecastKind)
+def test_given_a_kind_of_end_when_told_to_callers_then_its_word_is_a_documented_reason(kind: ForecastKind) -> None:
+    assert Reason(kind.value).value == kind.value
 
 
 def test_given_a_client_secret_with_a_date_when_foreseen_then_certain_even_without_a_grant() -> None:

@@ -1,4 +1,4 @@
-"""What keeps configurations, consents, grants and deliveries: one unit of work, all or nothing."""
+"""What keeps configurations, consents, grants, announcements and deliveries: one unit of work, all or nothing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
+from domain.announcement import Announcement
 from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
 from domain.delivery import Attempt, Delivery, DeliveryState
 from domain.failures.failure import Failure
+from domain.forecast import ForecastKind
 from domain.grant import Grant
 from domain.pause import Pause
 
@@ -364,6 +366,31 @@ class Grants(Protocol):
         ...
 
 
+class Announcements(Protocol):
+    """What was said of each configuration's foreseen ends, one a kind at most; it goes with its configuration."""
+
+    async def of(self, tenant: str, configuration_id: str) -> Mapping[ForecastKind, Announcement]:
+        """Returns what is remembered of each kind of end; empty when nothing was said, or there is no configuration."""
+        ...
+
+    async def replace(
+        self,
+        tenant: str,
+        configuration_id: str,
+        kind: ForecastKind,
+        *,
+        before: Announcement | None,
+        after: Announcement | None,
+    ) -> bool:
+        """
+        Puts *after* in the place of *before*; None, for one of the two at most: nothing is remembered.
+
+        True for one caller across all processes, who alone says what is to be said, once it has committed. False, with
+        nothing changed, when something else than *before* is stored, or the configuration is gone.
+        """
+        ...
+
+
 class UnitOfWork(Protocol):
     """
     One transaction over all repositories.
@@ -380,6 +407,9 @@ class UnitOfWork(Protocol):
 
     @property
     def grants(self) -> Grants: ...
+
+    @property
+    def announcements(self) -> Announcements: ...
 
     @property
     def deliveries(self) -> Deliveries: ...

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterator, MutableMapping
+from collections.abc import Hashable, Iterator, Mapping, MutableMapping
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
+from domain.announcement import Announcement
 from domain.errors import Unavailable
+from domain.forecast import ForecastKind
 from domain.pause import Pause
 from tests.fakes.store import (
     FakeStore,
@@ -19,6 +21,7 @@ from tests.fakes.store import (
     StoredGrant,
     StoredKey,
 )
+from tests.fakes.store_announcements import FakeAnnouncements
 from tests.fakes.store_configurations import FakeConfigurations
 from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
@@ -45,6 +48,7 @@ class FakeUnitOfWork:
         self.consent_record_rows: Rows[StoredConsentRecord] = Rows(store.consent_records)
         self.grant_rows: Rows[StoredGrant] = Rows(store.grants)
         self.pause_rows: Rows[Pause] = Rows(store.pauses)
+        self.announcement_rows: Rows[Mapping[ForecastKind, Announcement]] = Rows(store.announcements)
         self._tables: Final = (
             self.configuration_rows,
             self.delivery_rows,
@@ -53,12 +57,14 @@ class FakeUnitOfWork:
             self.consent_record_rows,
             self.grant_rows,
             self.pause_rows,
+            self.announcement_rows,
         )
         self.due = False
         self.changed: list[str] = []
         self._configurations: Final = FakeConfigurations(self)
         self._consents: Final = FakeConsents(self)
         self._grants: Final = FakeGrants(self)
+        self._announcements: Final = FakeAnnouncements(self)
         self._deliveries: Final = FakeDeliveries(self)
         self._is_open = False
         self._is_broken = False
@@ -74,6 +80,10 @@ class FakeUnitOfWork:
     @property
     def grants(self) -> FakeGrants:
         return self._grants
+
+    @property
+    def announcements(self) -> FakeAnnouncements:
+        return self._announcements
 
     @property
     def deliveries(self) -> FakeDeliveries:

@@ -53,6 +53,7 @@ class FakeConfigurations:
         del self._unit.configuration_rows[tenant, configuration_id]
         self._unit.grants.forget(tenant, configuration_id)
         self._unit.consents.forget(tenant, configuration_id)
+        self._unit.announcements.forget(tenant, configuration_id)
         self._unit.pause_rows.pop((tenant, configuration_id), None)
 
     async def pauses(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, Pause]:

@@ -36,6 +36,8 @@ from adapters.system.vault import AesGcmVault
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
 from domain.settings.parse import SettingsRules
+from service.events import LoggedEvents
+from service.metrics import Metrics
 from service.options import Options, Problem
 from service.rpc.identity.base import Identity
 from service.rpc.identity.bearer import BearerIdentity
@@ -49,6 +51,7 @@ from service.rpc.mailbox_servicer import MailboxServicer
 from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
 from service.rpc.tls import TlsFilesInvalid, server_credentials
+from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import AttemptDelivery
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
@@ -182,6 +185,9 @@ class Container(containers.DeclarativeContainer):
         data_centers=options.provided.data_centers,
     )
 
+    metrics = providers.Singleton(Metrics)
+    events = providers.Singleton(LoggedEvents, metrics=metrics)
+
     prove = providers.Singleton(Prove, transport=transport, clock=clock, entropy=entropy)
     configure = providers.Singleton(Configure, uow=uow.provider, clock=clock, rules=rules)
     get_configuration = providers.Singleton(GetConfiguration, uow=uow.provider)
@@ -229,13 +235,15 @@ class Container(containers.DeclarativeContainer):
     )
 
     attempt = providers.Singleton(AttemptDelivery, uow=uow.provider, transport=transport, clock=clock, entropy=entropy)
-    reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy)
+    reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
+    announce_ends = providers.Singleton(AnnounceEnds, uow=uow.provider, clock=clock, events=events)
     worker = providers.Singleton(
         Worker,
         uow=uow.provider,
         attempt=attempt,
         reap=reap,
         signals=signals,
+        events=events,
         name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}"),
         data_centers=providers.Callable(lambda here: (here,) if here else (), options.provided.data_center),
     )

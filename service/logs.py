@@ -25,6 +25,11 @@ STOPPED: Final = "stopped"
 EXIT_FORCED: Final = "exit_forced"
 RENEWAL_FAILED: Final = "renewal_failed"
 PART_FAILED: Final = "part_failed"
+END_ANNOUNCED: Final = "end_announced"
+TOKEN_REFRESHED: Final = "token_refreshed"
+TOKEN_REFRESH_FAILED: Final = "token_refresh_failed"
+GRANT_DIED: Final = "grant_died"
+CONSENT_ENDED: Final = "consent_ended"
 
 CONFIGURATION_ID: Final = "configuration_id"
 DELIVERY_ID: Final = "delivery_id"
@@ -33,6 +38,11 @@ ATTEMPT: Final = "attempt"
 STATE: Final = "state"
 REASON: Final = "reason"
 STAGE: Final = "stage"
+EXPECTED_TIME: Final = "expected_time"
+DAYS_LEFT: Final = "days_left"
+IS_CERTAIN: Final = "is_certain"
+WORDS: Final = "words"
+REMEDY: Final = "remedy"
 
 _NOISY: Final = (
     "mail.log",

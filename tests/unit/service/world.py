@@ -27,6 +27,7 @@ from service.usecases.send_test import SendTest
 from service.usecases.validate_and_save import ValidateAndSave, Validated
 from tests.builders import CONFIGURATION_ID, CONTENT, a_caller, a_configuration, a_delivery, a_message
 from tests.fakes.environment import FakeClock, FakeEntropy
+from tests.fakes.events import FakeEvents
 from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeStore, FakeUnitOfWork
 from tests.fakes.transport import FakeTransport
@@ -56,6 +57,7 @@ class World:
         self.store = FakeStore(clock=self.clock, vault=self.vault, signals=self.signals)
         self.transport = transport or FakeTransport(clock=self.clock)
         self.rules = SettingsRules()
+        self.events = FakeEvents()
         prove = Prove(transport=self.transport, clock=self.clock, entropy=self.entropy)
         self.prove = prove
         self.configure = Configure(uow=self.uow, clock=self.clock, rules=self.rules)
@@ -70,7 +72,7 @@ class World:
         self.send = Send(uow=self.uow, clock=self.clock, entropy=self.entropy, vault=self.vault, signals=self.signals)
         self.get_delivery = GetDelivery(uow=self.uow)
         self.list_deliveries = ListDeliveries(uow=self.uow)
-        self.reap = Reap(uow=self.uow, clock=self.clock, entropy=self.entropy)
+        self.reap = Reap(uow=self.uow, clock=self.clock, entropy=self.entropy, events=self.events)
         self.attempt = self.an_attempt_step()
 
     def uow(self) -> FakeUnitOfWork:

@@ -47,9 +47,13 @@ class Forecast:
 
 
 def forecasts(authentication: OAuthAuthentication, grant: Grant | None, *, now: datetime) -> tuple[Forecast, ...]:
-    """Returns what will end sending if nobody acts, the nearest first; of a dead grant only the client secret's end."""
+    """
+    Returns what will end sending if nobody acts, the nearest first.
+
+    Of a dead grant, and of one that takes no person and so has no refresh token, only the client secret's end.
+    """
     found = [_client_secret(authentication)]
-    if grant is not None and not grant.is_dead:
+    if grant is not None and not grant.is_dead and grant.basis.grant_type.needs_person:
         issuer = issuer_of(authentication)
         test_mode = _test_mode(grant, issuer, now)
         found += [test_mode or _expiry(grant), _idle(grant, issuer)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from domain.announcement import decide
 from domain.configuration import Configuration
 from domain.forecast import Forecast, ForecastKind, forecasts
-from domain.grant import Grant, covers
+from domain.grant import Grant, grant_for
 from domain.ports.environment import Clock
 from domain.ports.storage import Account, UnitOfWork
 from domain.settings.model import OAuthAuthentication
@@ -26,18 +26,19 @@ class AnnounceEnds:
         self._clock = clock
         self._events = events
 
-    async def __call__(self, configuration: Configuration, grant: Grant | None) -> tuple[Forecast, ...]:
+    async def __call__(self, configuration: Configuration, grants: Iterable[Grant]) -> tuple[Forecast, ...]:
         """
         Returns what it announced, the nearest end first; most of the time nothing.
 
-        The settings in use are looked at, or the draft while none are. *grant* is the configuration's as it is stored,
-        or None; to be called after it was refreshed, which may put an end off. Of several processes one announces, and
-        a crash right after the commit leaves the announcement out: `Events.ends_foreseen` tells the end all the same.
+        The settings in use are looked at, or the draft while none are, with the one of *grants*, all that the
+        configuration has, that serves them. To be called after a refresh, which may put an end off. Of several
+        processes one announces, and a crash right after the commit leaves the announcement out:
+        `Events.ends_foreseen` tells the end all the same.
         Raises Unavailable when the store is away; nothing is announced then that is not announced the next time.
         """
         account = Account(configuration.tenant, configuration.configuration_id)
         now = self._clock.now()
-        found = _foreseen(configuration, grant, now)
+        found = _foreseen(configuration, grants, now)
         self._events.ends_foreseen(account, found)
         due = await self._remember(account, {each.kind: each for each in found}, now)
         announced = tuple(each for each in found if each.kind in due)
@@ -70,9 +71,8 @@ class AnnounceEnds:
         return frozenset(due)
 
 
-def _foreseen(configuration: Configuration, grant: Grant | None, now: datetime) -> tuple[Forecast, ...]:
+def _foreseen(configuration: Configuration, grants: Iterable[Grant], now: datetime) -> tuple[Forecast, ...]:
     revision = configuration.active or configuration.draft
     if revision is None or not isinstance(revision.settings.authentication, OAuthAuthentication):
         return ()
-    covering = grant if grant is not None and covers(grant.basis, revision.settings) else None
-    return forecasts(revision.settings.authentication, covering, now=now)
+    return forecasts(revision.settings.authentication, grant_for(revision.settings, grants), now=now)

@@ -13,8 +13,10 @@ from domain.forecast import THRESHOLDS, Forecast, ForecastKind, crossed, forecas
 from domain.grant import Grant, GrantState
 from domain.providers.preset import OAuthProvider
 from domain.reasons import Reason
+from domain.secret import Secret
+from domain.settings.model import GrantType
 from tests.builders import NOW, an_oauth_authentication
-from tests.consent_builders import a_grant
+from tests.consent_builders import a_basis, a_grant
 
 DAY = timedelta(days=1)
 
@@ -47,6 +49,14 @@ def test_given_a_client_secret_with_a_date_when_foreseen_then_certain_even_witho
 
 def test_given_nothing_known_when_foreseen_then_nothing() -> None:
     assert foreseen(a_grant()) == []
+
+
+def test_given_a_grant_that_takes_no_person_when_foreseen_then_the_client_secret_alone() -> None:
+    client = a_grant(basis=a_basis(grant_type=GrantType.CLIENT_CREDENTIALS), refresh_token=Secret(""))
+
+    found = foreseen(client, provider=OAuthProvider.MICROSOFT, client_secret_expire_time=NOW + DAY)
+
+    assert found == [(ForecastKind.CLIENT_SECRET_EXPIRING, DAY, True)]
 
 
 def test_given_idle_limits_when_foreseen_then_they_count_from_the_last_use() -> None:

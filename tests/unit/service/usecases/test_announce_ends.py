@@ -57,12 +57,12 @@ class Keeper:
         self.announce = AnnounceEnds(uow=self.world.uow, clock=self.world.clock, events=self.world.events)
 
     async def looks(
-        self, configuration: Configuration, grant: Grant | None = None, *, after: timedelta = timedelta(0)
+        self, configuration: Configuration, *grants: Grant, after: timedelta = timedelta(0)
     ) -> list[tuple[ForecastKind, int]]:
         """Looks at *after* from NOW, and returns what was announced: what, and how many days are left."""
         self.world.clock.set(NOW + after)
         told = len(self.world.events.announced)
-        found = await self.announce(configuration, grant)
+        found = await self.announce(configuration, grants)
         new = self.world.events.announced[told:]
         assert [forecast for _, forecast, _ in new] == list(found)
         assert {account for account, _, _ in new} <= {ACCOUNT}
@@ -87,7 +87,7 @@ async def test_given_several_processes_when_all_look_at_once_then_one_announces(
     keeper = Keeper()
     configuration = await keeper.world.given(a_configuration(settings=oauth(client_secret_expire_time=NOW + 6 * DAY)))
 
-    await asyncio.gather(*(keeper.announce(configuration, None) for _ in range(8)))
+    await asyncio.gather(*(keeper.announce(configuration, ()) for _ in range(8)))
 
     assert [forecast.kind for _, forecast, _ in keeper.world.events.announced] == [SECRET]
 
@@ -135,6 +135,16 @@ async def test_given_a_grant_that_does_not_cover_the_settings_when_looked_at_the
 
     assert await keeper.looks(configuration, other) == []
     assert keeper.world.events.foreseen == {ACCOUNT: ()}
+
+
+async def test_given_two_consents_when_looked_at_then_the_one_that_mail_is_sent_with_counts() -> None:
+    keeper = Keeper()
+    settings = microsoft()
+    configuration = await keeper.world.given(a_configuration(settings=settings))
+    old = a_grant_for(settings, grant_id="g-1", refresh_token_expire_time=NOW + DAY)
+    new = a_grant_for(settings, grant_id="g-2", now=NOW + MINUTE, refresh_token_expire_time=NOW + 7 * DAY)
+
+    assert await keeper.looks(configuration, old, new, after=2 * MINUTE) == [(ForecastKind.GRANT_EXPIRING, 7)]
 
 
 async def test_given_an_end_when_foreseen_then_shown_long_before_it_is_announced_and_gone_with_it() -> None:

@@ -47,7 +47,11 @@ class Forecast:
 
 
 def forecasts(authentication: OAuthAuthentication, grant: Grant | None, *, now: datetime) -> tuple[Forecast, ...]:
-    """Returns what will end sending if nobody acts, the nearest first; of a dead grant only the client secret's end."""
+    """
+    Returns what will end sending if nobody acts, the nearest first.
+
+    Of a dead grant, and of one that takes no person and so has no refresh token, only the client secret's end.
+    """
     found = [_client_secret(authentication)]
     if grant is not None and grant.takes_person and not grant.is_dead:
         issuer = issuer_of(authentication)

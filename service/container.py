@@ -18,6 +18,7 @@ import grpc
 from dependency_injector import containers, providers
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.oauth.client import OAuthClient
 from adapters.postgres.binaries import EmbeddedPostgresFailed
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.failures import DatabaseUrlInvalid, checked_dsn
@@ -36,6 +37,9 @@ from adapters.system.vault import AesGcmVault
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
 from domain.settings.parse import SettingsRules
+from service.events import LoggedEvents
+from service.keeper import Keeper
+from service.metrics import Metrics
 from service.options import Options, Problem
 from service.rpc.identity.base import Identity
 from service.rpc.identity.bearer import BearerIdentity
@@ -49,19 +53,28 @@ from service.rpc.mailbox_servicer import MailboxServicer
 from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
 from service.rpc.tls import TlsFilesInvalid, server_credentials
+from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import AttemptDelivery
+from service.usecases.authorize import Authorize
+from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
+from service.usecases.exchange_code import ExchangeCode
+from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
 from service.usecases.get_options import GetOptions
+from service.usecases.keep_grants import KeepGrants
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
 from service.usecases.prove import Prove
 from service.usecases.reap import Reap
+from service.usecases.refresh_grant import RefreshGrant
+from service.usecases.revoke_auth import RevokeAuth
 from service.usecases.send import Send
 from service.usecases.send_test import SendTest
+from service.usecases.token_sources import TokenSources
 from service.usecases.validate_and_save import ValidateAndSave
 from service.worker import Worker
 
@@ -182,17 +195,47 @@ class Container(containers.DeclarativeContainer):
         data_centers=options.provided.data_centers,
     )
 
+    metrics = providers.Singleton(Metrics)
+    events = providers.Singleton(LoggedEvents, metrics=metrics)
+
+    authorization_server = providers.Singleton(OAuthClient, resolver=resolver, clock=clock)
+    refresh_grant = providers.Singleton(
+        RefreshGrant, uow=uow.provider, server=authorization_server, clock=clock, entropy=entropy, events=events
+    )
+    fresh_tokens = providers.Singleton(
+        FreshTokens, uow=uow.provider, refresh=refresh_grant, clock=clock, entropy=entropy
+    )
+    token_sources = providers.Singleton(TokenSources, tokens=fresh_tokens, server=authorization_server)
+
     prove = providers.Singleton(Prove, transport=transport, clock=clock, entropy=entropy)
     configure = providers.Singleton(Configure, uow=uow.provider, clock=clock, rules=rules)
-    get_configuration = providers.Singleton(GetConfiguration, uow=uow.provider)
-    list_configurations = providers.Singleton(ListConfigurations, uow=uow.provider)
-    delete_configuration = providers.Singleton(DeleteConfiguration, uow=uow.provider)
+    get_configuration = providers.Singleton(GetConfiguration, uow=uow.provider, clock=clock)
+    list_configurations = providers.Singleton(ListConfigurations, uow=uow.provider, clock=clock)
+    delete_configuration = providers.Singleton(DeleteConfiguration, uow=uow.provider, server=authorization_server)
     get_options = providers.Singleton(GetOptions, data_centers=options.provided.data_centers, callback_url=callback_url)
+    authorize = providers.Singleton(
+        Authorize, uow=uow.provider, clock=clock, entropy=entropy, vault=vault, public_redirect_url=callback_url
+    )
+    exchange_code = providers.Singleton(
+        ExchangeCode, server=authorization_server, transport=transport, clock=clock, entropy=entropy
+    )
+    complete_auth = providers.Singleton(
+        CompleteAuth, uow=uow.provider, exchange=exchange_code, clock=clock, vault=vault, events=events
+    )
+    revoke_auth = providers.Singleton(RevokeAuth, uow=uow.provider, server=authorization_server, clock=clock)
     validate_and_save = providers.Singleton(
-        ValidateAndSave, uow=uow.provider, prove=prove, clock=clock, entropy=entropy, vault=vault
+        ValidateAndSave,
+        uow=uow.provider,
+        prove=prove,
+        sources=token_sources,
+        clock=clock,
+        entropy=entropy,
+        vault=vault,
     )
     confirm_validation = providers.Singleton(ConfirmValidation, uow=uow.provider, clock=clock, vault=vault)
-    send_test = providers.Singleton(SendTest, uow=uow.provider, prove=prove, clock=clock, rules=rules)
+    send_test = providers.Singleton(
+        SendTest, uow=uow.provider, prove=prove, sources=token_sources, clock=clock, rules=rules
+    )
     send = providers.Singleton(Send, uow=uow.provider, clock=clock, entropy=entropy, vault=vault, signals=signals)
     get_delivery = providers.Singleton(GetDelivery, uow=uow.provider)
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
@@ -212,6 +255,9 @@ class Container(containers.DeclarativeContainer):
         list_configurations=list_configurations,
         delete_configuration=delete_configuration,
         get_options=get_options,
+        authorize=authorize,
+        complete_auth=complete_auth,
+        revoke_auth=revoke_auth,
         validate_and_save=validate_and_save,
         confirm_validation=confirm_validation,
         send_test=send_test,
@@ -228,14 +274,22 @@ class Container(containers.DeclarativeContainer):
         credentials=providers.Singleton(tls_credentials, options),
     )
 
-    attempt = providers.Singleton(AttemptDelivery, uow=uow.provider, transport=transport, clock=clock, entropy=entropy)
-    reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy)
+    attempt = providers.Singleton(
+        AttemptDelivery, uow=uow.provider, transport=transport, sources=token_sources, clock=clock, entropy=entropy
+    )
+    reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
+    announce_ends = providers.Singleton(AnnounceEnds, uow=uow.provider, clock=clock, events=events)
+    keep_grants = providers.Singleton(
+        KeepGrants, uow=uow.provider, tokens=fresh_tokens, announce_ends=announce_ends, clock=clock, events=events
+    )
+    keeper = providers.Singleton(Keeper, keep=keep_grants)
     worker = providers.Singleton(
         Worker,
         uow=uow.provider,
         attempt=attempt,
         reap=reap,
         signals=signals,
+        events=events,
         name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}"),
         data_centers=providers.Callable(lambda here: (here,) if here else (), options.provided.data_center),
     )

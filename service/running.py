@@ -35,6 +35,9 @@ from service.options import Address, Options, ProcessRole
 from service.sandbox.pages import MOUNT_PATH
 from service.sandbox.sandbox import Sandbox
 from service.web.app import web_app
+from service.web.callback import CALLBACK_PATH, callback_route
+from service.web.consent_page import completes_consents
+from service.web.metrics import metrics_route
 from service.web.server import WebServer
 
 SANDBOX_SMTP_PORT: Final = 2525
@@ -42,6 +45,8 @@ SANDBOX_SMTPS_PORT: Final = 2465
 """The same at each start where possible, so that what was configured with the sandbox goes on working."""
 _LOOPBACK: Final = "127.0.0.0/8, ::1"
 _DRAIN: Final = timedelta(seconds=15)
+_LAST_STORING: Final = timedelta(seconds=8)
+"""For tokens that are on their way when everything else has ended; with `_DRAIN` below what orchestrators allow."""
 _POOL_READY: Final = timedelta(seconds=15)
 
 _logger = logging.getLogger(__name__)
@@ -92,19 +97,23 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
         await asyncio.to_thread(bring_up_to_date, dsn)
         if sandbox:
             service.sandbox = await stack.enter_async_context(started_sandbox(options))
-        service.web_url = await _start_web(service, stack)
-        parts = container(options, dsn=dsn, ring=ring, egress=egress, callback_url=f"{service.web_url}/oauth/callback")
+        web = _open_web(service, stack)
+        parts = container(options, dsn=dsn, ring=ring, egress=egress, callback_url=f"{service.web_url}{CALLBACK_PATH}")
         service.parts = parts
+        if web is not None:
+            await _start_web(web, service, parts)
         stack.push_async_callback(parts.transport().aclose)
         await _open_pool(parts, stack)
+        if options.database_url is None:  # the data folder's lock proves that nobody else works on it
+            await parts.reap().after_restart()
         _keep_running(parts.signals().run(), "signals", service, stack)
         await _start_api(service, parts, stack)
         if ProcessRole.WORKER in options.roles:
-            if options.database_url is None:  # the data folder's lock proves that nobody else works on it
-                await parts.reap().after_restart()
             worker = parts.worker()
             _keep_running(worker.run(), "worker", service, stack)
             service.drains.append(partial(worker.drain, _DRAIN))
+        if ProcessRole.KEEPER in options.roles:
+            _keep_running(parts.keeper().run(), "keeper", service, stack)
         service.is_serving = True
         _logger.info(SERVING, extra={"grpc": service.grpc_address, "web": service.web_url})
         try:
@@ -114,6 +123,8 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
             _logger.info(DRAINING)
             # Side by side: health says at once that it ends, and calls that wait for a delivery end with it.
             await asyncio.gather(*(drain() for drain in service.drains))
+            # Then what nobody waits for any more: a token that was asked for is stored before the process ends (P11).
+            await asyncio.gather(parts.complete_auth().drain(_LAST_STORING), parts.fresh_tokens().drain(_LAST_STORING))
     _logger.info(STOPPED)
 
 
@@ -179,28 +190,40 @@ def _usual_or_any(port: int) -> int:
 @asynccontextmanager
 async def served(app: ASGIApp, address: Address) -> AsyncIterator[Address]:
     """Serves *app* at *address*; gives the address with the port that was taken. Raises StartFailed."""
+    web = _web_server(address)
     try:
-        web = WebServer(app, host=address.host, port=address.port)
-    except OSError as error:
-        raise StartFailed(
-            f"MAILPORT_WEB_ADDRESS: {address} cannot be opened: {error.strerror or error}.",
-            "Stop what uses the port, or choose another; port 0 takes a free one.",
-        ) from error
-    await web.start()
-    try:
+        await web.start(app)
         yield replace(address, port=web.port)
     finally:
         await web.stop()
 
 
-async def _start_web(service: Running, stack: AsyncExitStack) -> str:
+def _web_server(address: Address) -> WebServer:
+    try:
+        return WebServer(host=address.host, port=address.port)
+    except OSError as error:
+        raise StartFailed(
+            f"MAILPORT_WEB_ADDRESS: {address} cannot be opened: {error.strerror or error}.",
+            "Stop what uses the port, or choose another; port 0 takes a free one.",
+        ) from error
+
+
+def _open_web(service: Running, stack: AsyncExitStack) -> WebServer | None:
+    """Takes the web side's port, so that the callback's address is known before anything is wired."""
     options = service.options
-    address = options.web_address
+    address, web = options.web_address, None
     if ProcessRole.WEB in options.roles:
-        simulators = service.sandbox.app if service.sandbox else None
-        app = web_app(ready=service.missing, sandbox=simulators, sandbox_path=MOUNT_PATH)
-        address = await stack.enter_async_context(served(app, address))
-    return options.public_url or f"http://{address.from_here}"
+        web = _web_server(address)
+        stack.push_async_callback(web.stop)
+        address = replace(address, port=web.port)
+    service.web_url = options.public_url or f"http://{address.from_here}"
+    return web
+
+
+async def _start_web(web: WebServer, service: Running, parts: Container) -> None:
+    pages = (callback_route(complete=completes_consents(parts.complete_auth())), metrics_route(parts.metrics()))
+    simulators = service.sandbox.app if service.sandbox else None
+    await web.start(web_app(ready=service.missing, pages=pages, sandbox=simulators, sandbox_path=MOUNT_PATH))
 
 
 async def _open_pool(parts: Container, stack: AsyncExitStack) -> None:

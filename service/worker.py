@@ -29,6 +29,7 @@ from service.logs import (
     WORKER_WAITS_FOR_DATABASE,
 )
 from service.usecases.attempt import LEASE, AttemptDelivery
+from service.usecases.events import Events
 from service.usecases.reap import Reap
 
 LANES: Final = 32
@@ -52,6 +53,7 @@ class Worker:
         attempt: AttemptDelivery,
         reap: Reap,
         signals: Signals,
+        events: Events,
         name: str,
         data_centers: tuple[str, ...] = (),
         pause_when_away: timedelta = _DATABASE_AWAY,
@@ -61,6 +63,7 @@ class Worker:
         self._attempt = attempt
         self._reap = reap
         self._signals = signals
+        self._events = events
         self._name = name
         self._data_centers = data_centers
         self._pause_when_away = pause_when_away
@@ -156,6 +159,7 @@ class Worker:
             return
         if after.failure is not None:
             fields |= {REASON: after.failure.reason.value, STAGE: after.failure.stage.value}
+        self._events.delivery_attempted(after)
         event = DELIVERY_SETTLED if after.is_settled else DELIVERY_ATTEMPTED
         _logger.info(event, extra={**fields, STATE: after.state.value})
 

@@ -1,4 +1,4 @@
-"""Consent sessions and grants that are valid by default; a test changes the one field it is about."""
+"""Consent sessions, grants and announcements that are valid by default; a test changes the one field it is about."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
+from domain.announcement import Announcement
 from domain.consent import CONSENT_LIFETIME, ConsentSession
 from domain.consent_request import ConsentChances
 from domain.failures.failure import Failure, FailureKind, Stage
@@ -82,6 +83,12 @@ def a_grant(*, now: datetime = NOW, **changes: Any) -> Grant:
         access_tokens=(an_access_token(now=now),),
     )
     return replace(valid, **changes)
+
+
+def an_announcement(*, now: datetime = NOW, **changes: Any) -> Announcement:
+    """Returns what is remembered of an end in 30 days that was said at *now*."""
+    span = timedelta(days=30)
+    return replace(Announcement(expected_time=now + span, threshold=span, announce_time=now), **changes)
 
 
 def a_token_answer(**changes: Any) -> TokenAnswer:

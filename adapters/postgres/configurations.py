@@ -15,6 +15,7 @@ from adapters.postgres.settings_codec import Secrets, secrets_of, settings_from,
 from domain.configuration import Configuration, Confirmation, Revision
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.pause import Pause
+from domain.ports.storage import Account
 from domain.ports.vault import Place, Vault
 from domain.secret import Secret, UnreadableSecret
 
@@ -78,6 +79,21 @@ class PostgresConfigurations:
         for row in rows:
             together.setdefault(row["configuration_id"], []).append(row)
         return tuple(self._configuration(tenant, group) for group in together.values())
+
+    async def with_oauth(self, *, after: Account | None, limit: int) -> tuple[Account, ...]:
+        """See the port."""
+        rows = await self._session.rows(
+            """
+            select tenant, configuration_id from revision r
+            where (tenant, configuration_id) > (%(tenant)s, %(id)s) and settings ? 'oauth'
+                and (role = 'active' or not exists (
+                    select from revision a
+                    where a.tenant = r.tenant and a.configuration_id = r.configuration_id and a.role = 'active'))
+            order by tenant, configuration_id limit %(limit)s
+            """,
+            {"tenant": after.tenant if after else "", "id": after.configuration_id if after else "", "limit": limit},
+        )
+        return tuple(Account(row["tenant"], row["configuration_id"]) for row in rows)
 
     async def add(self, configuration: Configuration) -> None:
         """See the port."""

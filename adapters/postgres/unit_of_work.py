@@ -10,6 +10,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.postgres.announcements import PostgresAnnouncements
 from adapters.postgres.configurations import PostgresConfigurations
 from adapters.postgres.connection import BoundedConnection
 from adapters.postgres.consents import PostgresConsents
@@ -44,6 +45,11 @@ class PostgresUnitOfWork:
         return self._grants
 
     @property
+    def announcements(self) -> PostgresAnnouncements:
+        """What was said of foreseen ends, as this transaction sees it."""
+        return self._announcements
+
+    @property
     def deliveries(self) -> PostgresDeliveries:
         """The deliveries as this transaction sees them."""
         return self._deliveries
@@ -56,6 +62,7 @@ class PostgresUnitOfWork:
             self._configurations = PostgresConfigurations(session=session, vault=self._vault)
             self._consents = PostgresConsents(session=session, vault=self._vault)
             self._grants = PostgresGrants(session=session, vault=self._vault)
+            self._announcements = PostgresAnnouncements(session=session)
             self._deliveries = PostgresDeliveries(session=session, vault=self._vault)
             stack.push_async_callback(_roll_back, self._connection)  # the pool would commit
             self._stack = stack.pop_all()

@@ -1,4 +1,4 @@
-"""What keeps configurations, consents, grants and deliveries: one unit of work, all or nothing."""
+"""What keeps configurations, consents, grants, announcements and deliveries: one unit of work, all or nothing."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
+from domain.announcement import Announcement
 from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
 from domain.delivery import Attempt, Delivery, DeliveryState
 from domain.failures.failure import Failure
+from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The configuration that a delivery goes out with: what lanes and limits are counted by."""
+
+    tenant: str
+    configuration_id: str
 
 
 class Configurations(Protocol):
@@ -33,6 +43,14 @@ class Configurations(Protocol):
 
     async def page(self, tenant: str, *, after: str, limit: int) -> tuple[Configuration, ...]:
         """Returns up to *limit* configurations with ids above *after* ("" for the first), by id."""
+        ...
+
+    async def with_oauth(self, *, after: Account | None, limit: int) -> tuple[Account, ...]:
+        """
+        Returns up to *limit* configurations of all tenants that sign in with OAuth, by tenant and id above *after*.
+
+        Those whose active revision does, or whose draft while nothing is active.
+        """
         ...
 
     async def add(self, configuration: Configuration) -> None:
@@ -85,14 +103,6 @@ class Accepted:
     """Of the request that was accepted first."""
     is_replay: bool
     """True: it was there before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The configuration that a delivery goes out with: what lanes and limits are counted by."""
-
-    tenant: str
-    configuration_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +392,31 @@ class Grants(Protocol):
         ...
 
 
+class Announcements(Protocol):
+    """What was said of each configuration's foreseen ends, one a kind at most; it goes with its configuration."""
+
+    async def of(self, tenant: str, configuration_id: str) -> Mapping[ForecastKind, Announcement]:
+        """Returns what is remembered of each kind of end; empty when nothing was said, or there is no configuration."""
+        ...
+
+    async def replace(
+        self,
+        tenant: str,
+        configuration_id: str,
+        kind: ForecastKind,
+        *,
+        before: Announcement | None,
+        after: Announcement | None,
+    ) -> bool:
+        """
+        Puts *after* in the place of *before*; None, for one of the two at most: nothing is remembered.
+
+        True for one caller across all processes, who alone says what is to be said, once it has committed. False, with
+        nothing changed, when something else than *before* is stored, or the configuration is gone.
+        """
+        ...
+
+
 class UnitOfWork(Protocol):
     """
     One transaction over all repositories.
@@ -398,6 +433,9 @@ class UnitOfWork(Protocol):
 
     @property
     def grants(self) -> Grants: ...
+
+    @property
+    def announcements(self) -> Announcements: ...
 
     @property
     def deliveries(self) -> Deliveries: ...

@@ -18,10 +18,10 @@ from domain.errors import MailportError, Unavailable, Warning
 from domain.failures.failure import Failure
 from domain.grant import Grant, covers
 from domain.ports.environment import Clock
-from domain.ports.grant_events import GrantEvents
-from domain.ports.storage import UnitOfWork
+from domain.ports.storage import Account, UnitOfWork
 from domain.ports.vault import Vault
 from service.usecases.authorize import state_digest
+from service.usecases.events import Events
 from service.usecases.exchange_code import ExchangeCode
 from service.usecases.lookup import no_configuration
 from service.usecases.settle_grants import drop_unneeded_grants
@@ -50,7 +50,7 @@ class CompleteAuth:
         exchange: ExchangeCode,
         clock: Clock,
         vault: Vault,
-        events: GrantEvents,
+        events: Events,
         store_again: timedelta = _STORE_AGAIN,
     ) -> None:
         self._uow = uow
@@ -97,14 +97,15 @@ class CompleteAuth:
         return session
 
     async def _end(self, session: ConsentSession, callback: CallbackCode | CallbackError) -> Completed:
+        account = Account(session.tenant, session.configuration_id)
         try:
             completed = await self._complete(session, callback)
         except MailportError as error:
             failure = as_failure(error)
             await self._conclude(session, failure)
-            self._events.consented(session, failure)
+            self._events.consent_ended(account, failure)
             raise
-        self._events.consented(session, None)
+        self._events.consent_ended(account, None)
         return completed
 
     async def _complete(self, session: ConsentSession, callback: CallbackCode | CallbackError) -> Completed:

@@ -66,6 +66,8 @@ class Prove:
         check_usable(settings)
         deadline = self._clock.monotonic() + time_left
         interactive_patience(time_left)
+        if tokens is not None:
+            await tokens.check()
         before = await self._prove_tokens(tokens, time_left) if tokens is not None and is_to_be_saved else None
         patience = interactive_patience(deadline - self._clock.monotonic())
         message_id = make_message_id(str(self._entropy.uuid()), settings.from_address)

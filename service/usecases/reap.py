@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from domain.delivery import BROKEN_OFF, LeaseExpired, LifetimeOver, advance
+from domain.delivery import BROKEN_OFF, Delivery, LeaseExpired, LifetimeOver, advance
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import UnitOfWork
+from service.usecases.events import Events
 
 _BATCH: Final = 50
 
@@ -15,31 +16,37 @@ _BATCH: Final = 50
 class Reap:
     """Puts abandoned deliveries back, or in doubt, and ends overdue ones."""
 
-    def __init__(self, *, uow: Callable[[], UnitOfWork], clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, *, uow: Callable[[], UnitOfWork], clock: Clock, entropy: Entropy, events: Events) -> None:
         self._uow = uow
         self._clock = clock
         self._entropy = entropy
+        self._events = events
 
     async def __call__(self) -> int:
         """Returns how many deliveries it moved; call again at once when it is not zero."""
-        moved = 0
+        moved: list[Delivery] = []
         async with self._uow() as work:
             now = self._clock.now()
             for abandoned in await work.deliveries.abandoned(_BATCH):
                 event = LeaseExpired(past_no_return=abandoned.past_no_return, jitter=self._entropy.fraction())
-                await work.deliveries.save(advance(abandoned.delivery, event, at=now))
+                after = advance(abandoned.delivery, event, at=now)
+                await work.deliveries.save(after)
                 await work.deliveries.close_attempt(
                     abandoned.delivery,
                     at=now,
                     in_doubt=abandoned.past_no_return,
                     failure=BROKEN_OFF if abandoned.past_no_return else None,
                 )
-                moved += 1
+                moved.append(after)
             for delivery in await work.deliveries.overdue(_BATCH):
-                await work.deliveries.save(advance(delivery, LifetimeOver(), at=now))
-                moved += 1
+                after = advance(delivery, LifetimeOver(), at=now)
+                await work.deliveries.save(after)
+                moved.append(after)
             await work.commit()
-        return moved
+        for after in moved:
+            if after.is_settled:
+                self._events.delivery_settled(after)
+        return len(moved)
 
     async def after_restart(self) -> None:
         """
@@ -49,6 +56,7 @@ class Reap:
         """
         async with self._uow() as work:
             await work.deliveries.end_leases()
+            await work.grants.end_leases()
             await work.commit()
         while await self():
             pass

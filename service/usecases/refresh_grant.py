@@ -12,13 +12,13 @@ from domain.errors import ConcurrentChange, ProviderRefused, SecretUnreadable, U
 from domain.grant import Grant, GrantKey, issuer_of
 from domain.ports.authorization import AuthorizationServer
 from domain.ports.environment import Clock, Entropy
-from domain.ports.grant_events import GrantEvents
-from domain.ports.storage import RefreshLease, UnitOfWork
+from domain.ports.storage import Account, RefreshLease, UnitOfWork
 from domain.resource import Resource, refresh_scopes, scopes_for
 from domain.secret import UnreadableSecret
 from domain.settings.model import OAuthAuthentication
 from domain.token import TokenAnswer, TokenRefusal
 from domain.token_life import refreshed, refused
+from service.usecases.events import Events
 
 LEASE: Final = timedelta(seconds=60)
 """Longer than a request may take, and than a database is usually away after it."""
@@ -51,7 +51,7 @@ class RefreshGrant:
         server: AuthorizationServer,
         clock: Clock,
         entropy: Entropy,
-        events: GrantEvents,
+        events: Events,
         lease: timedelta = LEASE,
         store_again: timedelta = _STORE_AGAIN,
         former_holder: timedelta = _FORMER_HOLDER,
@@ -91,7 +91,7 @@ class RefreshGrant:
         except SecretUnreadable:
             await self._while_away(lambda: self._give_back(grant.key, lease))
             raise
-        self._events.asked(grant, told)
+        self._events.token_refreshed(_account(grant), told.failure if isinstance(told, TokenRefusal) else None)
         if isinstance(told, TokenAnswer):
             await self._keep(grant, told, client, resource, asked_time)
         elif is_trial and told.is_answer and not told.ends_grant:
@@ -162,8 +162,8 @@ class RefreshGrant:
                 return after if after.is_dead and not stored.is_dead else None
 
         died = await self._while_away(store)
-        if died is not None:
-            self._events.died(died)
+        if died is not None and died.failure is not None:
+            self._events.grant_died(_account(died), died.failure)
 
     async def _find(self, key: GrantKey) -> Grant | None:
         async with self._uow() as work:
@@ -186,6 +186,10 @@ class RefreshGrant:
                 return await use()
             except Unavailable:
                 await asyncio.sleep(self._store_again.total_seconds())
+
+
+def _account(grant: Grant) -> Account:
+    return Account(grant.tenant, grant.configuration_id)
 
 
 def _unreadable(what: str, remedy: str) -> SecretUnreadable:

@@ -21,6 +21,10 @@ from service.usecases.refresh_grant import Refresh
 class ProvableTokens(TokenSource, Protocol):
     """A source whose means of refreshing can be proven before they are saved."""
 
+    async def check(self) -> None:
+        """Raises AuthorizationRequired when nobody has consented, ProviderRefused when the consent is dead."""
+        ...
+
     async def prove(self) -> None:
         """
         Asks the token endpoint once, whatever token there is: proves the client's secret and the refresh token.
@@ -96,6 +100,10 @@ class _Stored:
             newer_than = grant.generation if newer_than is None else newer_than
             await self._refresh(grant)
 
+    async def check(self) -> None:
+        """See `ProvableTokens`."""
+        await self._held()
+
     async def prove(self) -> None:
         """See `ProvableTokens`."""
         while True:
@@ -139,6 +147,9 @@ class _OneTime:
         if isinstance(told, TokenRefusal):
             raise ProviderRefused(told.failure)
         return told.access_token
+
+    async def check(self) -> None:
+        """See `ProvableTokens`; nobody has to consent."""
 
     async def prove(self) -> None:
         """See `ProvableTokens`."""

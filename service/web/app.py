@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,9 +14,11 @@ Ready = Callable[[], Awaitable[tuple[str, ...]]]
 """Answers what is missing before calls can be served; empty when nothing is."""
 
 
-def web_app(*, ready: Ready, sandbox: ASGIApp | None = None, sandbox_path: str = "/sandbox") -> Starlette:
+def web_app(
+    *, ready: Ready, pages: Iterable[BaseRoute] = (), sandbox: ASGIApp | None = None, sandbox_path: str = "/sandbox"
+) -> Starlette:
     """
-    Returns the application: ``/livez`` and ``/readyz`` for orchestrators, and the sandbox's pages when there is one.
+    Returns the application: ``/livez`` and ``/readyz`` for orchestrators, *pages*, and the sandbox's when there is one.
 
     ``/readyz`` answers 200, or 503 naming what is missing; ``/livez`` answers 200 while the process can answer at all.
     """
@@ -33,7 +35,7 @@ def web_app(*, ready: Ready, sandbox: ASGIApp | None = None, sandbox_path: str =
             return RedirectResponse(f"{sandbox_path}/")
         return PlainTextResponse("mailport is running; its API is gRPC.\n")
 
-    routes: list[BaseRoute] = [Route("/", home), Route("/livez", livez), Route("/readyz", readyz)]
+    routes: list[BaseRoute] = [Route("/", home), Route("/livez", livez), Route("/readyz", readyz), *pages]
     if sandbox is not None:
         routes.append(Mount(sandbox_path, app=sandbox))
     return Starlette(routes=routes)

@@ -24,11 +24,16 @@ class _Server(uvicorn.Server):
 
 
 class WebServer:
-    """One listening web side."""
+    """One listening web side: takes its port at once, and answers when it is started."""
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+    def __init__(self, *, host: str, port: int) -> None:
         self._listener = _listen(host, port)
         self.port: int = self._listener.getsockname()[1]
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, app: ASGIApp) -> None:
+        """Begins to answer."""
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -39,16 +44,12 @@ class WebServer:
             timeout_graceful_shutdown=int(_STOP_WITHIN.total_seconds()),
         )
         self._server = _Server(config)
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begins to answer."""
         self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="web")
 
     async def stop(self) -> None:
         """Finishes the requests that are under way, within five seconds."""
-        self._server.should_exit = True
-        if self._task is not None:
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
             await self._task
         self._listener.close()
 

@@ -13,7 +13,9 @@ import pytest
 
 from domain.delivery import Delivery
 from domain.errors import Unavailable
+from domain.forecast import ForecastKind
 from domain.ports.storage import (
+    Announcements,
     Claim,
     Configurations,
     Consents,
@@ -25,7 +27,7 @@ from domain.ports.storage import (
     UnitOfWork,
 )
 from tests.builders import CONFIGURATION_ID, CONTENT, NOW, TENANT, a_configuration, a_delivery, a_draft, an_attempt
-from tests.consent_builders import a_consent_session, a_grant
+from tests.consent_builders import a_consent_session, a_grant, an_announcement
 from tests.contract.conftest import Storage
 
 Call = Callable[[UnitOfWork, Delivery], Awaitable[Any]]
@@ -50,6 +52,7 @@ CALLS: Final[dict[str, Call]] = {
     "consents.conclude": lambda work, _: work.consents.conclude(a_consent_session(), None),
     "consents.latest": lambda work, _: work.consents.latest(TENANT, [CONFIGURATION_ID]),
     "consents.purge_expired": lambda work, _: work.consents.purge_expired(NOW),
+    "configurations.with_oauth": lambda work, _: work.configurations.with_oauth(after=None, limit=1),
     "configurations.lock": lambda work, _: work.configurations.lock(TENANT, CONFIGURATION_ID),
     "grants.of": lambda work, _: work.grants.of(TENANT, [CONFIGURATION_ID]),
     "grants.find": lambda work, _: work.grants.find(a_grant().key),
@@ -60,6 +63,10 @@ CALLS: Final[dict[str, Call]] = {
     "grants.end_leases": lambda work, _: work.grants.end_leases(),
     "grants.due_for_keeping": lambda work, _: work.grants.due_for_keeping(NOW, 1),
     "grants.page": lambda work, _: work.grants.page(after=None, limit=1),
+    "announcements.of": lambda work, _: work.announcements.of(TENANT, CONFIGURATION_ID),
+    "announcements.replace": lambda work, _: work.announcements.replace(
+        TENANT, CONFIGURATION_ID, ForecastKind.GRANT_IDLE, before=None, after=an_announcement()
+    ),
     "deliveries.accept": lambda work, delivery: work.deliveries.accept(delivery, CONTENT, None),
     "deliveries.accepted": lambda work, _: work.deliveries.accepted(TENANT, "k1"),
     "deliveries.find": lambda work, delivery: work.deliveries.find(TENANT, delivery.delivery_id),
@@ -92,7 +99,13 @@ async def outcome(call: Awaitable[Any]) -> tuple[type[BaseException] | None, flo
 
 
 def test_given_the_port_when_its_calls_are_listed_here_then_none_is_missing() -> None:
-    ports = {"configurations": Configurations, "consents": Consents, "grants": Grants, "deliveries": Deliveries}
+    ports = {
+        "configurations": Configurations,
+        "consents": Consents,
+        "grants": Grants,
+        "announcements": Announcements,
+        "deliveries": Deliveries,
+    }
 
     calls = {f"{name}.{call}" for name, port in ports.items() for call in vars(port) if not call.startswith("_")}
 

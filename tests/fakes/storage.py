@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterator, MutableMapping
+from collections.abc import Hashable, Iterator, Mapping, MutableMapping
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
+from domain.announcement import Announcement
 from domain.errors import Unavailable
+from domain.forecast import ForecastKind
 from domain.grant import GrantKey
 from domain.pause import Pause
 from tests.fakes.store import (
@@ -20,6 +22,7 @@ from tests.fakes.store import (
     StoredGrant,
     StoredKey,
 )
+from tests.fakes.store_announcements import FakeAnnouncements
 from tests.fakes.store_configurations import FakeConfigurations
 from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
@@ -47,6 +50,7 @@ class FakeUnitOfWork:
         self.consent_record_rows: Rows[Name, StoredConsentRecord] = Rows(store.consent_records)
         self.grant_rows: Rows[GrantKey, StoredGrant] = Rows(store.grants)
         self.pause_rows: Rows[Name, Pause] = Rows(store.pauses)
+        self.announcement_rows: Rows[Name, Mapping[ForecastKind, Announcement]] = Rows(store.announcements)
         self._tables: Final = (
             self.configuration_rows,
             self.delivery_rows,
@@ -55,12 +59,14 @@ class FakeUnitOfWork:
             self.consent_record_rows,
             self.grant_rows,
             self.pause_rows,
+            self.announcement_rows,
         )
         self.due = False
         self.changed: list[str] = []
         self._configurations: Final = FakeConfigurations(self)
         self._consents: Final = FakeConsents(self)
         self._grants: Final = FakeGrants(self)
+        self._announcements: Final = FakeAnnouncements(self)
         self._deliveries: Final = FakeDeliveries(self)
         self._is_open = False
         self._is_broken = False
@@ -76,6 +82,10 @@ class FakeUnitOfWork:
     @property
     def grants(self) -> FakeGrants:
         return self._grants
+
+    @property
+    def announcements(self) -> FakeAnnouncements:
+        return self._announcements
 
     @property
     def deliveries(self) -> FakeDeliveries:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from domain.announcement import Announcement
 from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
 from domain.delivery import Attempt, Delivery
 from domain.errors import Overloaded, Unavailable
+from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
 from domain.ports.storage import IdempotencyRecord
@@ -124,6 +126,7 @@ class FakeStore:
         self.consent_records: dict[Name, StoredConsentRecord] = {}
         self.grants: dict[GrantKey, StoredGrant] = {}
         self.pauses: dict[Name, Pause] = {}
+        self.announcements: dict[Name, Mapping[ForecastKind, Announcement]] = {}
         self.leases_given = 0
         self._heard_by: list[FakeSignals] = []
         self._faults: dict[str, deque[_Fault]] = defaultdict(deque)

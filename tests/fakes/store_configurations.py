@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from domain.configuration import Configuration, Revision
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.pause import Pause
+from domain.ports.storage import Account
 from domain.ports.vault import Place, Vault
 from domain.secret import Secret, UnreadableSecret
 from domain.settings.model import BasicAuthentication, MailSettings, OAuthAuthentication
@@ -40,6 +41,16 @@ class FakeConfigurations:
         found = sorted((name, stored) for name, stored in rows if name[0] == tenant and name[1] > after)
         return tuple(self._opened(stored) for _, stored in found[:limit])
 
+    async def with_oauth(self, *, after: Account | None, limit: int) -> tuple[Account, ...]:
+        await self._unit.begin("configurations.with_oauth")
+        beginning = (after.tenant, after.configuration_id) if after else ("", "")
+        found = [
+            Account(*name)
+            for name, stored in sorted(self._unit.configuration_rows.items())
+            if name > beginning and _uses_oauth(stored.configuration)
+        ]
+        return tuple(found[:limit])
+
     async def add(self, configuration: Configuration) -> None:
         await self._unit.begin("configurations.add")
         name = _name(configuration)
@@ -58,6 +69,7 @@ class FakeConfigurations:
         del self._unit.configuration_rows[tenant, configuration_id]
         self._unit.grants.forget(tenant, configuration_id)
         self._unit.consents.forget(tenant, configuration_id)
+        self._unit.announcements.forget(tenant, configuration_id)
         self._unit.pause_rows.pop((tenant, configuration_id), None)
 
     async def pauses(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, Pause]:
@@ -160,3 +172,8 @@ def _changed(configuration_id: str) -> ConcurrentChange:
         remedy="Read it again.",
         metadata={"configuration_id": configuration_id},
     )
+
+
+def _uses_oauth(configuration: Configuration) -> bool:
+    revision = configuration.active or configuration.draft
+    return revision is not None and isinstance(revision.settings.authentication, OAuthAuthentication)

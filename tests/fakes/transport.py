@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.address import EmailAddress
+from domain.errors import MailportError
 from domain.failures.failure import Failure, FailureKind, Stage
 from domain.failures.trace import Trace, TraceStep
 from domain.message import Envelope
+from domain.no_token import failure_without_token
 from domain.ports.environment import Clock
 from domain.ports.transport import BeforeContent, Patience, Report, SignIn, TokenSource, Verdict
 from domain.reasons import Reason
@@ -70,8 +72,10 @@ class FakeTransport:
         self.usual = Answer()
         self.submitted: list[Submitted] = []
         self.accepted: list[Submitted] = []
-        self.signed_in_with: list[Secret] = []
-        """The tokens of sign-ins without a message."""
+        self.signed_in_with: list[str] = []
+        """The access tokens that opened it."""
+        self.refuses: Callable[[Secret], bool] = lambda _: False
+        """Tells whether the server refuses an access token."""
         self.while_connecting: Callable[[], Awaitable[None]] | None = None
         self.while_sending: Callable[[], Awaitable[None]] | None = None
         self._clock = clock or FakeClock()
@@ -91,9 +95,9 @@ class FakeTransport:
         answer = self.answers.popleft() if self.answers else self.usual
         if self.while_connecting is not None:
             await self.while_connecting()
+        failure = await self._failure_to_sign_in(tokens) or answer.failure
         refused = dict(answer.refused)
         left = [recipient for recipient in envelope.recipients if recipient not in refused]
-        failure = answer.failure
         if left and (failure is None or failure.kind is FailureKind.IN_DOUBT):
             await before_content()
             if self.while_sending is not None:
@@ -106,10 +110,23 @@ class FakeTransport:
         return Report(verdicts=verdicts, trace=self._trace(failure), failure=failure)
 
     async def sign_in(self, settings: MailSettings, *, patience: Patience, tokens: TokenSource | None = None) -> SignIn:
-        if tokens is not None:
-            self.signed_in_with.append(await tokens.token(rejected=None))
         answer = self.answers.popleft() if self.answers else self.usual
-        return SignIn(trace=self._trace(answer.failure), failure=answer.failure)
+        failure = await self._failure_to_sign_in(tokens) or answer.failure
+        return SignIn(trace=self._trace(failure), failure=failure)
+
+    async def _failure_to_sign_in(self, tokens: TokenSource | None) -> Failure | None:
+        if tokens is None:
+            return None
+        try:
+            token = await tokens.token(rejected=None)
+            if self.refuses(token):
+                token = await tokens.token(rejected=token)
+        except MailportError as error:
+            return failure_without_token(error, now=self._clock.now())
+        if self.refuses(token):
+            return a_failure(FailureKind.MISCONFIGURED, reason=Reason.AUTH_REJECTED, stage=Stage.AUTH, code="535 5.7.8")
+        self.signed_in_with.append(token.reveal())
+        return None
 
     def _trace(self, failure: Failure | None) -> Trace:
         stage = failure.stage if failure else Stage.DATA

@@ -176,6 +176,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The client secret ends soon; no token can be refreshed then. Remedy: make a new one at the provider and call
     Configure with it; the consent stays valid. Sample: 14 days left.
     """
+    ERROR_REASON_GRANT_IDLE: _ErrorReason.ValueType  # 108
+    """The provider drops refresh tokens that nobody uses for long: six months at Google, 90 days at Microsoft. Remedy:
+    keep mailport running with the role keeper, which refreshes idle consents every week. Sample: last used 61 days
+    ago at Microsoft.
+    """
+    ERROR_REASON_GRANT_EXPIRING: _ErrorReason.ValueType  # 109
+    """The provider gave the refresh token an end, and only a refresh may bring a later one. Remedy: when the day comes
+    nearer although mail is sent, call Authorize and let the user consent again. Sample: `refresh_token_expires_in:
+    1209600`.
+    """
+    ERROR_REASON_GOOGLE_TEST_MODE: _ErrorReason.ValueType  # 110
+    """Google ends a consent after seven days when the application is External in status Testing. Remedy: make the
+    application Internal or publish it in the Google Cloud console, then call Authorize once more. Sample:
+    `refresh_token_expires_in: 604799`.
+    """
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 200
     """The record does not allow it now: act, then call again.
 
@@ -627,6 +642,21 @@ address, or give the account the right to send as the other. Sample: from `sales
 ERROR_REASON_CLIENT_SECRET_EXPIRING: ErrorReason.ValueType  # 107
 """The client secret ends soon; no token can be refreshed then. Remedy: make a new one at the provider and call
 Configure with it; the consent stays valid. Sample: 14 days left.
+"""
+ERROR_REASON_GRANT_IDLE: ErrorReason.ValueType  # 108
+"""The provider drops refresh tokens that nobody uses for long: six months at Google, 90 days at Microsoft. Remedy:
+keep mailport running with the role keeper, which refreshes idle consents every week. Sample: last used 61 days
+ago at Microsoft.
+"""
+ERROR_REASON_GRANT_EXPIRING: ErrorReason.ValueType  # 109
+"""The provider gave the refresh token an end, and only a refresh may bring a later one. Remedy: when the day comes
+nearer although mail is sent, call Authorize and let the user consent again. Sample: `refresh_token_expires_in:
+1209600`.
+"""
+ERROR_REASON_GOOGLE_TEST_MODE: ErrorReason.ValueType  # 110
+"""Google ends a consent after seven days when the application is External in status Testing. Remedy: make the
+application Internal or publish it in the Google Cloud console, then call Authorize once more. Sample:
+`refresh_token_expires_in: 604799`.
 """
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 200
 """The record does not allow it now: act, then call again.

@@ -49,10 +49,10 @@ async def site(sandbox: Sandbox) -> AsyncIterator[Site]:
         return CallbackOutcome(ok=True, title="SMTP Settings Authorized")
 
     app = Starlette(routes=[callback_route(complete=complete), Mount(MOUNT_PATH, app=sandbox.app)])
-    servers = [WebServer(app, host="127.0.0.1", port=0), WebServer(app, host="::1", port=0)]
+    servers = [WebServer(host="127.0.0.1", port=0), WebServer(host="::1", port=0)]
     running = Site(f"http://127.0.0.1:{servers[0].port}", f"http://[::1]:{servers[1].port}")
     for server in servers:
-        await server.start()
+        await server.start(app)
     yield running
     for server in servers:
         await server.stop()

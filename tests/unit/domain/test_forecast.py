@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from domain.forecast import THRESHOLDS, Forecast, ForecastKind, crossed, forecasts, threshold
 from domain.grant import Grant, GrantState
 from domain.providers.preset import OAuthProvider
+from domain.reasons import Reason
+from domain.secret import Secret
+from domain.settings.model import GrantType
 from tests.builders import NOW, an_oauth_authentication
-from tests.consent_builders import a_grant
+from tests.consent_builders import a_basis, a_grant
 
 DAY = timedelta(days=1)
 
@@ -31,6 +34,11 @@ def foreseen(
     return [(each.kind, each.expected_time - NOW, each.is_certain) for each in found]
 
 
+@pytest.mark.parametrize("kind", ForecastKind)
+def test_given_a_kind_of_end_when_told_to_callers_then_its_word_is_a_documented_reason(kind: ForecastKind) -> None:
+    assert Reason(kind.value).value == kind.value
+
+
 def test_given_a_client_secret_with_a_date_when_foreseen_then_certain_even_without_a_grant() -> None:
     expected = [(ForecastKind.CLIENT_SECRET_EXPIRING, 20 * DAY, True)]
 
@@ -41,6 +49,14 @@ def test_given_a_client_secret_with_a_date_when_foreseen_then_certain_even_witho
 
 def test_given_nothing_known_when_foreseen_then_nothing() -> None:
     assert foreseen(a_grant()) == []
+
+
+def test_given_a_grant_that_takes_no_person_when_foreseen_then_the_client_secret_alone() -> None:
+    client = a_grant(basis=a_basis(grant_type=GrantType.CLIENT_CREDENTIALS), refresh_token=Secret(""))
+
+    found = foreseen(client, provider=OAuthProvider.MICROSOFT, client_secret_expire_time=NOW + DAY)
+
+    assert found == [(ForecastKind.CLIENT_SECRET_EXPIRING, DAY, True)]
 
 
 def test_given_idle_limits_when_foreseen_then_they_count_from_the_last_use() -> None:

@@ -89,6 +89,7 @@ def a_worker(
         attempt=world.attempt,
         reap=world.reap,
         signals=world.signals,
+        events=world.events,
         name="worker-1",
         data_centers=data_centers,
         pause_when_away=TICK,
@@ -334,6 +335,9 @@ async def test_given_a_delivery_that_settles_when_logged_then_names_it_and_nobod
     (line,) = [record for record in caplog.records if record.message == DELIVERY_SETTLED]
     fields = vars(line)
     assert (fields["delivery_id"], fields["state"], fields["attempt"]) == (delivery.delivery_id, "SENT", 1)
+    assert [(each.delivery_id, each.state) for each in world.events.attempted] == [
+        (delivery.delivery_id, DeliveryState.SENT)
+    ]
     assert "@" not in caplog.text
 
 

@@ -9,24 +9,37 @@ from typing import Final
 
 from domain.configuration import Configuration
 from domain.delivery import Delivery
+from domain.grant import Grant, GrantKey
 from domain.message import WrittenMessage
 from domain.ports.storage import Claim, IdempotencyRecord
 from domain.settings.parse import SettingsRules
+from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import LEASE, AttemptDelivery
+from service.usecases.authorize import Authorize
+from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
+from service.usecases.exchange_code import ExchangeCode
+from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
+from service.usecases.keep_grants import KeepGrants
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
 from service.usecases.prove import Prove
 from service.usecases.reap import Reap
+from service.usecases.refresh_grant import RefreshGrant
+from service.usecases.revoke_auth import RevokeAuth
 from service.usecases.send import Send, Sent
 from service.usecases.send_test import SendTest
+from service.usecases.token_sources import TokenSources
 from service.usecases.validate_and_save import ValidateAndSave, Validated
 from tests.builders import CONFIGURATION_ID, CONTENT, a_caller, a_configuration, a_delivery, a_message
+from tests.consent_builders import a_grant
+from tests.fakes.authorization import FakeAuthorizationServer
 from tests.fakes.environment import FakeClock, FakeEntropy
+from tests.fakes.events import FakeEvents
 from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeStore, FakeUnitOfWork
 from tests.fakes.transport import FakeTransport
@@ -56,21 +69,66 @@ class World:
         self.store = FakeStore(clock=self.clock, vault=self.vault, signals=self.signals)
         self.transport = transport or FakeTransport(clock=self.clock)
         self.rules = SettingsRules()
+        self.events = FakeEvents()
+        tick = timedelta(milliseconds=1)
+        self.server = FakeAuthorizationServer()
+        self.refresh_grant = RefreshGrant(
+            uow=self.uow,
+            server=self.server,
+            clock=self.clock,
+            entropy=self.entropy,
+            events=self.events,
+            store_again=tick,
+            former_holder=tick,
+        )
+        self.fresh_tokens = FreshTokens(
+            uow=self.uow, refresh=self.refresh_grant, clock=self.clock, entropy=self.entropy, look_again=tick
+        )
+        self.sources = TokenSources(tokens=self.fresh_tokens, server=self.server)
         prove = Prove(transport=self.transport, clock=self.clock, entropy=self.entropy)
         self.prove = prove
         self.configure = Configure(uow=self.uow, clock=self.clock, rules=self.rules)
-        self.get_configuration = GetConfiguration(uow=self.uow)
-        self.list_configurations = ListConfigurations(uow=self.uow)
-        self.delete_configuration = DeleteConfiguration(uow=self.uow)
+        self.get_configuration = GetConfiguration(uow=self.uow, clock=self.clock)
+        self.list_configurations = ListConfigurations(uow=self.uow, clock=self.clock)
+        self.delete_configuration = DeleteConfiguration(uow=self.uow, server=self.server)
         self.validate_and_save = ValidateAndSave(
-            uow=self.uow, prove=prove, clock=self.clock, entropy=self.entropy, vault=self.vault
+            uow=self.uow,
+            prove=prove,
+            sources=self.sources,
+            clock=self.clock,
+            entropy=self.entropy,
+            vault=self.vault,
+        )
+        self.authorize = Authorize(
+            uow=self.uow,
+            clock=self.clock,
+            entropy=self.entropy,
+            vault=self.vault,
+            public_redirect_url="https://mail.example.com/oauth/callback",
+        )
+        self.complete_auth = CompleteAuth(
+            uow=self.uow,
+            exchange=ExchangeCode(server=self.server, transport=self.transport, clock=self.clock, entropy=self.entropy),
+            clock=self.clock,
+            vault=self.vault,
+            events=self.events,
+            store_again=tick,
+        )
+        self.revoke_auth = RevokeAuth(uow=self.uow, server=self.server, clock=self.clock)
+        self.announce_ends = AnnounceEnds(uow=self.uow, clock=self.clock, events=self.events)
+        self.keep_grants = KeepGrants(
+            uow=self.uow,
+            tokens=self.fresh_tokens,
+            announce_ends=self.announce_ends,
+            clock=self.clock,
+            events=self.events,
         )
         self.confirm_validation = ConfirmValidation(uow=self.uow, clock=self.clock, vault=self.vault)
-        self.send_test = SendTest(uow=self.uow, prove=prove, clock=self.clock, rules=self.rules)
+        self.send_test = SendTest(uow=self.uow, prove=prove, sources=self.sources, clock=self.clock, rules=self.rules)
         self.send = Send(uow=self.uow, clock=self.clock, entropy=self.entropy, vault=self.vault, signals=self.signals)
         self.get_delivery = GetDelivery(uow=self.uow)
         self.list_deliveries = ListDeliveries(uow=self.uow)
-        self.reap = Reap(uow=self.uow, clock=self.clock, entropy=self.entropy)
+        self.reap = Reap(uow=self.uow, clock=self.clock, entropy=self.entropy, events=self.events)
         self.attempt = self.an_attempt_step()
 
     def uow(self) -> FakeUnitOfWork:
@@ -83,6 +141,7 @@ class World:
         return AttemptDelivery(
             uow=self.uow,
             transport=self.transport,
+            sources=self.sources,
             clock=self.clock,
             entropy=self.entropy,
             renew_every=renew_every,
@@ -97,6 +156,22 @@ class World:
             await work.configurations.add(stored)
             await work.commit()
         return stored
+
+    async def given_grant(self, grant: Grant | None = None) -> Grant:
+        """Stores a grant of the configuration, which the authorization server knows of."""
+        stored = grant or a_grant()
+        async with self.uow() as work:
+            await work.grants.save(stored, expected_generation=0)
+            await work.commit()
+        self.server.adopt(stored.refresh_token.reveal())
+        return stored
+
+    async def grant(self, key: GrantKey | None = None) -> Grant:
+        """Returns a grant as it is stored; of several the one of *key*, else the newest."""
+        async with self.uow() as work:
+            held = await work.grants.of(CALLER.tenant, [CONFIGURATION_ID])
+        grants = held.get(CONFIGURATION_ID, ())
+        return next(grant for grant in grants if key in (None, grant.key))
 
     async def accepted(
         self, delivery: Delivery | None = None, *, content: bytes = CONTENT, key: IdempotencyRecord | None = None
@@ -141,4 +216,5 @@ class World:
 
     def snapshot(self) -> tuple[Mapping[object, object], ...]:
         """Everything that is stored, sealed values included, to be compared with a later one."""
-        return dict(self.store.configurations), dict(self.store.deliveries), dict(self.store.keys)
+        store = self.store
+        return dict(store.configurations), dict(store.deliveries), dict(store.keys), {**store.grants}

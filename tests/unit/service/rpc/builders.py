@@ -93,7 +93,7 @@ def a_configuration(**changes: Any) -> Configuration:
 
 
 def a_configuration_view(**changes: Any) -> ConfigurationView:
-    return view_configuration(a_configuration(**changes))
+    return view_configuration(a_configuration(**changes), now=NOW)
 
 
 def a_failure(**changes: Any) -> Failure:

@@ -133,6 +133,7 @@ async def test_given_a_killed_worker_and_a_lifetime_over_when_reaped_until_nothi
         pass
 
     assert world.store.delivery(delivery.delivery_id).state is DeliveryState.EXPIRED
+    assert [each.state for each in world.events.settled] == [DeliveryState.EXPIRED]
 
 
 async def test_given_a_doubt_whose_lifetime_is_over_when_reaped_then_is_kept_for_a_person_and_not_moved_again() -> None:

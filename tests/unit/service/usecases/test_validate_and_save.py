@@ -253,6 +253,7 @@ async def test_given_time_used_up_by_the_store_when_proven_then_the_server_gets_
     validate_and_save = ValidateAndSave(
         uow=lambda: SlowUnit(world.store),
         prove=world.prove,
+        sources=world.sources,
         clock=world.clock,
         entropy=world.entropy,
         vault=world.vault,

@@ -1,0 +1,113 @@
+"""The keeper's steps: idle grants are used before they lapse, and ends are foreseen (rule 8)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from domain.configuration import Configuration
+from domain.errors import MailportError, Unavailable
+from domain.grant import Grant, GrantKey, covers, issuer_of
+from domain.ports.environment import Clock
+from domain.ports.storage import Account, UnitOfWork
+from domain.resource import sending_resource
+from domain.settings.model import MailSettings, OAuthAuthentication
+from service.logs import CONFIGURATION_ID, KEEPING_FAILED, TENANT
+from service.usecases.announce_ends import AnnounceEnds
+from service.usecases.events import Events
+from service.usecases.fresh_tokens import FreshTokens
+
+_BATCH: Final = 20
+_PAGE: Final = 100
+_OLD_SESSIONS: Final = timedelta(days=1)
+"""How long expired consent sessions are kept, so that who comes late hears that it was too late."""
+
+_logger = logging.getLogger(__name__)
+
+
+class KeepGrants:
+    """One round of the keeper; of several processes each does a part of it."""
+
+    def __init__(
+        self,
+        *,
+        uow: Callable[[], UnitOfWork],
+        tokens: FreshTokens,
+        announce_ends: AnnounceEnds,
+        clock: Clock,
+        events: Events,
+    ) -> None:
+        self._uow = uow
+        self._tokens = tokens
+        self._announce_ends = announce_ends
+        self._clock = clock
+        self._events = events
+
+    async def __call__(self) -> None:
+        """
+        Refreshes the grants that lie idle, then announces what will end, then forgets old consent sessions.
+
+        What goes wrong with one configuration does not keep the others waiting. Raises Unavailable when the store is
+        away.
+        """
+        while await self._refresh_some():
+            pass
+        await self._announce_all()
+        async with self._uow() as work:
+            await work.consents.purge_expired(self._clock.now() - _OLD_SESSIONS)
+            await work.commit()
+
+    async def _refresh_some(self) -> bool:
+        """Refreshes a batch side by side; False when there is nothing left that it could do something about."""
+        async with self._uow() as work:
+            due = await work.grants.due_for_keeping(self._clock.now(), _BATCH)
+        changed = await asyncio.gather(*(self._refresh(key) for key in due))
+        return any(changed)
+
+    async def _refresh(self, key: GrantKey) -> bool:
+        async with self._uow() as work:
+            grant = await work.grants.find(key)
+            configuration = await work.configurations.find(key.tenant, key.configuration_id)
+        settings = _settings_for(grant, configuration)
+        if grant is None or settings is None:
+            return False
+        client = settings.authentication
+        assert isinstance(client, OAuthAuthentication)
+        resource = sending_resource(settings, issuer=issuer_of(client))
+        try:
+            await asyncio.shield(self._tokens.begin(grant, client, resource))
+        except Unavailable:
+            raise
+        except MailportError as error:  # a secret that does not open, as a rule; GetConfiguration shows it
+            fields = {TENANT: key.tenant, CONFIGURATION_ID: key.configuration_id, "reason": error.reason.value}
+            _logger.warning(KEEPING_FAILED, extra=fields)
+            return False
+        return True
+
+    async def _announce_all(self) -> None:
+        last: Account | None = None
+        gone_through: list[Account] = []
+        while True:
+            async with self._uow() as work:
+                accounts = await work.configurations.with_oauth(after=last, limit=_PAGE)
+            for account in accounts:
+                async with self._uow() as work:
+                    configuration = await work.configurations.find(account.tenant, account.configuration_id)
+                    held = await work.grants.of(account.tenant, [account.configuration_id])
+                if configuration is not None:
+                    await self._announce_ends(configuration, held.get(account.configuration_id, ()))
+                    gone_through.append(account)
+            if len(accounts) < _PAGE:
+                break
+            last = accounts[-1]
+        self._events.only_accounts(gone_through)
+
+
+def _settings_for(grant: Grant | None, configuration: Configuration | None) -> MailSettings | None:
+    """Returns the settings whose client refreshes *grant*: the active ones where they use it."""
+    if grant is None or configuration is None:
+        return None
+    return next((each for each in configuration.in_use_or_to_be if covers(grant.basis, each)), None)

@@ -1,0 +1,49 @@
+"""`service.usecases.events.Events`: keeps what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from domain.delivery import Delivery
+from domain.failures.failure import Failure
+from domain.forecast import Forecast
+from domain.ports.storage import Account
+
+
+class FakeEvents:
+    """Lists of what was told, in order; `foreseen` is what stands at present."""
+
+    def __init__(self) -> None:
+        self.foreseen: Final[dict[Account, tuple[Forecast, ...]]] = {}
+        self.announced: Final[list[tuple[Account, Forecast, int]]] = []
+        self.refreshed: Final[list[tuple[Account, Failure | None]]] = []
+        self.died: Final[list[tuple[Account, Failure]]] = []
+        self.consented: Final[list[tuple[Account, Failure | None]]] = []
+        self.attempted: Final[list[Delivery]] = []
+        self.settled: Final[list[Delivery]] = []
+
+    def ends_foreseen(self, account: Account, found: Sequence[Forecast]) -> None:
+        self.foreseen[account] = tuple(found)
+
+    def only_accounts(self, accounts: Collection[Account]) -> None:
+        for account in set(self.foreseen) - set(accounts):
+            del self.foreseen[account]
+
+    def end_announced(self, account: Account, forecast: Forecast, *, days_left: int) -> None:
+        self.announced.append((account, forecast, days_left))
+
+    def token_refreshed(self, account: Account, failure: Failure | None) -> None:
+        self.refreshed.append((account, failure))
+
+    def grant_died(self, account: Account, failure: Failure) -> None:
+        self.died.append((account, failure))
+
+    def consent_ended(self, account: Account, failure: Failure | None) -> None:
+        self.consented.append((account, failure))
+
+    def delivery_attempted(self, after: Delivery) -> None:
+        self.attempted.append(after)
+
+    def delivery_settled(self, after: Delivery) -> None:
+        self.settled.append(after)

@@ -32,6 +32,7 @@ from tests.unit.domain.settings.samples import (
 DIRECTORY = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 OUTLOOK = "https://outlook.office365.com/.default"
 GRAPH = "https://graph.microsoft.com/.default"
+USELESS = Reason.FIELD_NOT_APPLICABLE
 MAIL = "https://mail.google.com/"
 O = "settings.oauth"  # noqa: E741
 
@@ -153,12 +154,12 @@ def test_given_a_key_without_end_when_parsed_then_it_is_too_long() -> None:
     ("settings", "expected"),
     [
         (exchange(authentication=app(authorization_endpoint="https://login.microsoftonline.com/common/oauth2/v2.0/authorize")),
-         {(f"{O}.authorization_endpoint", Reason.FIELD_NOT_APPLICABLE)}),
+         {(f"{O}.authorization_endpoint", USELESS)}),
         (exchange(authentication=app(redirect_url="https://mail.example.com/oauth/callback",
                                      revocation_endpoint="https://id.example.com/revoke")),
-         {(f"{O}.redirect_url", Reason.FIELD_NOT_APPLICABLE), (f"{O}.revocation_endpoint", Reason.FIELD_NOT_APPLICABLE)}),
-        (exchange(authentication=app(scopes=(OUTLOOK, "offline_access"))), {(f"{O}.scopes", Reason.FIELD_NOT_APPLICABLE)}),
-        (gmail(authentication=account(scopes=(MAIL, "offline_access"))), {(f"{O}.scopes", Reason.FIELD_NOT_APPLICABLE)}),
+         {(f"{O}.redirect_url", USELESS), (f"{O}.revocation_endpoint", USELESS)}),
+        (exchange(authentication=app(scopes=(OUTLOOK, "offline_access"))), {(f"{O}.scopes", USELESS)}),
+        (gmail(authentication=account(scopes=(MAIL, "offline_access"))), {(f"{O}.scopes", USELESS)}),
         (exchange(authentication=app(scopes=("https://outlook.office.com/SMTP.Send",))),
          {(f"{O}.scopes", Reason.SCOPE_INVALID)}),
         (exchange(authentication=app(scopes=("openid", OUTLOOK))), {(f"{O}.scopes", Reason.SCOPE_INVALID)}),
@@ -204,7 +205,7 @@ def test_given_several_faults_when_parsed_then_all_are_named_at_once() -> None:
 
     assert refusals(exchange(authentication=wrong)) == {
         (f"{O}.directory_tenant", Reason.FIELD_CONFLICT),
-        (f"{O}.redirect_url", Reason.FIELD_NOT_APPLICABLE),
+        (f"{O}.redirect_url", USELESS),
         (f"{O}.scopes", Reason.SCOPE_INVALID),
         (f"{O}.username", Reason.FIELD_REQUIRED),
     }

@@ -10,15 +10,23 @@ from typing import Final
 
 import httpx2
 
+from adapters.oauth.assertion import KeyUnusable, read_key, sign_assertion
 from adapters.oauth.failures import symptom_of
-from adapters.oauth.reading import Heard, NoAnswer, Reading, error_in
-from adapters.oauth.requests import FormRequest, exchange_request, refresh_request, revoke_request
+from adapters.oauth.reading import Heard, NoAnswer, Reading, error_in, key_refusal
+from adapters.oauth.requests import (
+    FormRequest,
+    assertion_request,
+    client_credentials_request,
+    exchange_request,
+    refresh_request,
+    revoke_request,
+)
 from adapters.oauth.transport import AnswerEncoded, AnswerTooLarge, JudgedTransport
 from domain.ports.authorization import Revocation
 from domain.ports.environment import Clock
 from domain.ports.network import ResolutionFailed, Resolver
 from domain.secret import Secret
-from domain.settings.model import OAuthAuthentication
+from domain.settings.model import GrantType, OAuthAuthentication
 from domain.token import TokenAnswer, TokenRefusal
 
 TOTAL: Final = timedelta(seconds=15)
@@ -66,6 +74,19 @@ class OAuthClient:
         """Refreshes; see the port."""
         return await self._tokens(client, refresh_request(client, refresh_token=refresh_token, scopes=scopes))
 
+    async def acquire(self, client: OAuthAuthentication, *, scopes: tuple[str, ...]) -> TokenAnswer | TokenRefusal:
+        """Asks for a token that takes no person; see the port. A key that cannot sign is a refusal, and not sent."""
+        if client.grant_type is not GrantType.JWT_BEARER:
+            request = client_credentials_request(client, scopes=scopes)
+            return await self._tokens(client, request, without_person=True)
+        try:
+            key = read_key(client)
+            assertion = await asyncio.to_thread(sign_assertion, client, key, scopes=scopes, now=self._clock.now())
+        except KeyUnusable:
+            return key_refusal(met_time=self._clock.now())
+        request = assertion_request(client, assertion=assertion, key=key)
+        return await self._tokens(client, request, without_person=True)
+
     async def revoke(self, client: OAuthAuthentication, *, token: Secret) -> Revocation:
         """Revokes; see the port."""
         if not client.revocation_endpoint:
@@ -79,8 +100,10 @@ class OAuthClient:
             return Revocation.REVOKED
         return Revocation.FAILED
 
-    async def _tokens(self, client: OAuthAuthentication, request: FormRequest) -> TokenAnswer | TokenRefusal:
-        reading = Reading(request, met_time=self._clock.now())
+    async def _tokens(
+        self, client: OAuthAuthentication, request: FormRequest, *, without_person: bool = False
+    ) -> TokenAnswer | TokenRefusal:
+        reading = Reading(request, met_time=self._clock.now(), without_person=without_person)
         try:
             heard = await self._send(request)
         except NoAnswer as silence:

@@ -44,8 +44,9 @@ class NoAnswer(Exception):
 class Reading:
     """Reads what comes back for one request."""
 
-    def __init__(self, request: FormRequest, *, met_time: datetime) -> None:
+    def __init__(self, request: FormRequest, *, met_time: datetime, without_person: bool = False) -> None:
         self._url = httpx2.URL(request.endpoint)
+        self._without_person = without_person
         self._scrubber = Scrubber(form for secret in request.secrets for form in forms_of(secret))
         self._met_time = met_time
 
@@ -121,6 +122,7 @@ class Reading:
             code=code,
             error=error,
             subcode=subcode,
+            without_person=self._without_person,
             text=text,
             detail=self._scrubber.clean(detail),
             host=self._url.host,
@@ -128,6 +130,18 @@ class Reading:
             met_time=self._met_time,
             retry_time=retry_time,
         )
+
+
+def key_refusal(*, met_time: datetime) -> TokenRefusal:
+    """Returns what it means that the client's key cannot sign, so that nothing was asked."""
+    evidence = Evidence(
+        surface=Surface.OAUTH_TOKEN,
+        stage=Stage.TOKEN,
+        symptom=Symptom.KEY_UNUSABLE,
+        without_person=True,
+        met_time=met_time,
+    )
+    return TokenRefusal(failure=explain(evidence))
 
 
 def _tokens_in(fields: Mapping[str, object]) -> list[str]:

@@ -13,11 +13,14 @@ from domain.host import Host
 from domain.providers import oauth_provider_of
 from domain.providers.preset import OAuthProvider
 from domain.secret import Secret
+from domain.service_account import ServiceAccountKey
 from domain.settings.model import OAuthAuthentication
 from domain.settings.urls import Url, parse_url
 
 _IN_THE_BODY: Final = "client_secret_post"
 """How the client proves itself (RFC 6749 section 2.3.1): what Google and Microsoft document for all clients."""
+
+_JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,6 +53,19 @@ def refresh_request(client: OAuthAuthentication, *, refresh_token: Secret, scope
     return _form(client, client.token_endpoint, body, refresh_token)
 
 
+def client_credentials_request(client: OAuthAuthentication, *, scopes: tuple[str, ...]) -> FormRequest:
+    """Returns the request for RFC 6749 section 4.4.2."""
+    return _form(client, client.token_endpoint, prepare_token_request("client_credentials", **_scope(scopes)))
+
+
+def assertion_request(client: OAuthAuthentication, *, assertion: Secret, key: ServiceAccountKey) -> FormRequest:
+    """Returns the request for RFC 7523 section 2.1; *assertion*, which *key* signed, says who asks and for what."""
+    body = prepare_token_request(_JWT_BEARER, assertion=assertion.reveal())
+    private_key = key.private_key.reveal()
+    secrets = (assertion.reveal(), client.client_secret.reveal(), private_key, *_lines_of(private_key))
+    return FormRequest(client.token_endpoint, _encoded(body), secrets)
+
+
 def revoke_request(client: OAuthAuthentication, *, token: Secret) -> FormRequest:
     """Returns the request for RFC 7009 section 2.1; Google's endpoint wants the token alone."""
     if _provider(client.revocation_endpoint) is OAuthProvider.GOOGLE:
@@ -79,6 +95,12 @@ def _form(client: OAuthAuthentication, endpoint: str, body: str, *secrets: Secre
     sign: Any = ClientAuth(client.client_id, secret, _IN_THE_BODY)
     _, _, signed = sign.prepare("POST", endpoint, {}, body)
     return FormRequest(endpoint, _encoded(signed), (secret, *(one.reveal() for one in secrets)))
+
+
+def _lines_of(pem: str) -> list[str]:
+    """Returns the private key's own text, joined and line by line, as a careless answer might hold it."""
+    lines = [line for line in pem.splitlines() if line and not line.startswith("-----")]
+    return ["".join(lines), *lines]
 
 
 def _encoded(body: Any) -> bytes:

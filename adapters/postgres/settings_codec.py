@@ -11,6 +11,7 @@ from domain.settings.model import (
     BasicAuthentication,
     ConnectionSecurity,
     DataCenterPolicy,
+    GrantType,
     GraphTransport,
     MailboxSettings,
     MailSettings,
@@ -125,6 +126,7 @@ def _authentication_to(authentication: BasicAuthentication | OAuthAuthentication
                     "username": authentication.username,
                     "redirect_url": authentication.redirect_url,
                     "directory_tenant": authentication.directory_tenant,
+                    "grant_type": authentication.grant_type.value,
                 }
             }
         case None:
@@ -147,6 +149,8 @@ def _authentication_from(row: Json, secrets: Secrets) -> BasicAuthentication | O
             username=oauth["username"],
             redirect_url=oauth["redirect_url"],
             directory_tenant=oauth["directory_tenant"],
+            # Rows from before there were several kinds have none.
+            grant_type=GrantType(oauth.get("grant_type", GrantType.AUTHORIZATION_CODE)),
         )
     return None
 

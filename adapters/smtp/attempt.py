@@ -107,18 +107,23 @@ class Attempt:
         """Returns what to sign in with; without it nothing is dialled."""
         authentication = self._authentication
         if isinstance(authentication, OAuthAuthentication):
-            return await self._bearer(authentication.username)
+            return await self._bearer(authentication)
         if authentication is not None and not authentication.password:
             with self._trace.step(Stage.AUTH):
                 raise Stopped(self._witness.saw(Stage.AUTH, Symptom.NO_SECRET))
         return authentication
 
-    async def _bearer(self, username: str) -> Bearer:
+    async def _bearer(self, authentication: OAuthAuthentication) -> Bearer:
         if self._tokens is None:
             with self._trace.step(Stage.AUTH):
                 raise Stopped(self._witness.saw(Stage.AUTH, Symptom.NO_CONSENT))
         bearer = Bearer(
-            username=username, tokens=self._tokens, witness=self._witness, trace=self._trace, timer=self._timer
+            username=authentication.username,
+            without_person=not authentication.grant_type.needs_person,
+            tokens=self._tokens,
+            witness=self._witness,
+            trace=self._trace,
+            timer=self._timer,
         )
         await bearer.fetch()
         return bearer

@@ -19,8 +19,19 @@ from domain.secret import Secret
 class Bearer:
     """Who signs in with a token, and with which; each step is in the trace, and the token in no text."""
 
-    def __init__(self, *, username: str, tokens: TokenSource, witness: Witness, trace: TraceLog, timer: Timer) -> None:
+    def __init__(
+        self,
+        *,
+        username: str,
+        without_person: bool,
+        tokens: TokenSource,
+        witness: Witness,
+        trace: TraceLog,
+        timer: Timer,
+    ) -> None:
+        """Signs *username* in; *without_person*: with tokens that nobody consented to."""
         self.username = username
+        self.without_person = without_person
         self._tokens = tokens
         self._witness = witness
         self._trace = trace

@@ -53,7 +53,15 @@ class Witness:
         """Takes a reply apart, scrubbed."""
         return hear(reply, self._scrubber.clean)
 
-    def answered(self, stage: Stage, reply: Reply, *, detail: str = "", with_token: bool = False) -> Evidence:
+    def answered(
+        self,
+        stage: Stage,
+        reply: Reply,
+        *,
+        detail: str = "",
+        with_token: bool = False,
+        without_person: bool = False,
+    ) -> Evidence:
         """Returns evidence of a reply that was not hoped for; one that no step can be answered with is garbage."""
         heard = self.hear(reply)
         return Evidence(
@@ -65,6 +73,7 @@ class Witness:
             text=heard.text,
             detail=self._scrubber.clean(detail) if reply.is_negative else f"unexpected reply {heard.code}",
             with_token=with_token,
+            without_person=without_person,
             host=self._smtp.host.name,
             port=self._smtp.port,
             provider=self._provider,

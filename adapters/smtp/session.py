@@ -21,7 +21,8 @@ from adapters.smtp.verdicts import tls_fault
 from adapters.smtp.wire import EarlyPlaintext
 from domain.connection import ConnectionSecurity
 from domain.failures.evidence import Symptom
-from domain.failures.failure import FailureKind, Stage
+from domain.failures.failure import Failure, FailureKind, Stage
+from domain.reasons import Reason
 from domain.settings.model import BasicAuthentication, SmtpTransport
 
 QUIET: Final = timedelta(seconds=5)
@@ -146,7 +147,7 @@ class Session:
             with self.trace.step(Stage.AUTH) as step:
                 await self._show_token(step, bearer)
         except Stopped as refused:
-            if refused.failure.kind is not FailureKind.REAUTHORIZE or not await bearer.renew():
+            if not _is_token_refused(refused.failure, bearer) or not await bearer.renew():
                 raise
             with self.trace.step(Stage.AUTH) as step:
                 await self._show_token(step, bearer)
@@ -160,7 +161,15 @@ class Session:
         refusals = await self._try(step, ways, sasl.is_unknown_mechanism)
         if refusals:
             detail = self._challenge or self._offer()
-            raise Stopped(self.dialogue.witness.answered(Stage.AUTH, refusals[-1], detail=detail, with_token=True))
+            raise Stopped(
+                self.dialogue.witness.answered(
+                    Stage.AUTH,
+                    refusals[-1],
+                    detail=detail,
+                    with_token=True,
+                    without_person=bearer.without_person,
+                )
+            )
 
     def _be_secure(self) -> None:
         if self.dialogue.wire.tls is None and self._smtp.security is not ConnectionSecurity.NONE:
@@ -213,3 +222,10 @@ async def shaking_hands(dialogue: Dialogue, handshake: Awaitable[None], *, from_
     except ssl.SSLError as error:
         symptom, detail = tls_fault(error, from_first_byte=from_first_byte)
         raise Stopped(dialogue.witness.saw(Stage.TLS, symptom, detail)) from error
+
+
+def _is_token_refused(failure: Failure, bearer: Bearer) -> bool:
+    """Tells whether another token may be taken: where no person is asked, no failure calls for a new consent."""
+    if bearer.without_person:
+        return failure.reason is Reason.AUTH_REJECTED
+    return failure.kind is FailureKind.REAUTHORIZE

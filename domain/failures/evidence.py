@@ -50,6 +50,8 @@ class Symptom(StrEnum):
     NO_AUTH_MECHANISM = "no_auth_mechanism"
     NO_SECRET = "no_secret"
     """The settings hold an empty password, which is never offered to a server."""
+    KEY_UNUSABLE = "key_unusable"
+    """The settings' key cannot sign, so that nothing was sent."""
     NO_CONSENT = "no_consent"
     """The settings name an OAuth account, and there is no token for it."""
     SMTPUTF8_NOT_OFFERED = "smtputf8_not_offered"
@@ -76,6 +78,8 @@ class Evidence:
     """What the provider adds to `error`: ``AADSTS50173`` (Microsoft), ``invalid_rapt`` (Google); else empty."""
     with_token: bool = False
     """Whether the sign-in was made with an access token."""
+    without_person: bool = False
+    """Whether a token was asked for that takes no consent: for an app itself, or with a signed assertion."""
     text: str = ""
     """The reply's lines joined by blanks, scrubbed, without the codes."""
     detail: str = ""

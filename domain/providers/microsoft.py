@@ -23,6 +23,8 @@ SMTP_PERMISSION: Final = "SMTP.Send"
 IMAP_PERMISSION: Final = "IMAP.AccessAsUser.All"
 GRAPH_SEND: Final = "Mail.Send"
 GRAPH_SEND_SHARED: Final = "Mail.Send.Shared"
+DEFAULT_PERMISSION: Final = ".default"
+"""All that an administrator granted the app at the resource: the one scope of client credentials."""
 PERSONAL_SMTP_HOST: Final = "smtp-mail.outlook.com"
 
 
@@ -46,6 +48,11 @@ class MicrosoftCloud:
     def outlook_scope(self, permission: str) -> str:
         """Returns an Exchange permission in full, e.g. ``https://outlook.office.com/SMTP.Send``."""
         return f"https://{self.outlook_hosts[0]}/{permission}"
+
+    @property
+    def app_outlook_scope(self) -> str:
+        """Returns the Exchange scope of an app on its own; Microsoft writes it with the mail servers' host."""
+        return f"https://{self.outlook_hosts[-1]}/{DEFAULT_PERMISSION}"
 
     def graph_scope(self, permission: str) -> str:
         """Returns a Graph permission in full, e.g. ``https://graph.microsoft.com/Mail.Send``."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import Final
 
 from domain.errors import Violation
+from domain.pem import decoded, is_one_sequence
 from domain.reasons import Reason
 
 MAXIMUM_OCTETS: Final = 65_536
 _BOUNDARY: Final = re.compile(r"-----(?:BEGIN|END) ([A-Z0-9 ]+)-----")
 _BLOCK: Final = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
-_DER_SEQUENCE: Final = 0x30
 
 
 def parse_ca_certificates(text: str, *, field: str) -> str | Violation:
@@ -42,9 +41,9 @@ def parse_ca_certificates(text: str, *, field: str) -> str | Violation:
     blocks = _BLOCK.findall(text)
     if not blocks or len(labels) != 2 * len(blocks):
         return _invalid(field, "This is not a row of whole BEGIN CERTIFICATE … END CERTIFICATE blocks.")
-    certificates = [_decoded(block) for block in blocks]
+    certificates = [decoded(block) for block in blocks]
     for number, certificate in enumerate(certificates, start=1):
-        if certificate is None or not _is_one_sequence(certificate):
+        if certificate is None or not is_one_sequence(certificate):
             return _invalid(field, f"Certificate {number} is damaged: between its lines stands no DER in base64.")
     return "".join(_encoded(certificate) for certificate in certificates if certificate is not None)
 
@@ -56,23 +55,6 @@ def _invalid(field: str, message: str) -> Violation:
         message=message,
         remedy="Paste the authority's certificate as PEM, with its BEGIN and END lines.",
     )
-
-
-def _decoded(block: str) -> bytes | None:
-    try:
-        return base64.b64decode("".join(block.split()), validate=True)
-    except binascii.Error:
-        return None
-
-
-def _is_one_sequence(der: bytes) -> bool:
-    """Tells whether *der* is one ASN.1 SEQUENCE whose length is that of the octets that follow (X.690 section 8.1)."""
-    if len(der) < 2 or der[0] != _DER_SEQUENCE:
-        return False
-    if der[1] < 0x80:
-        return len(der) == 2 + der[1]
-    octets = der[1] & 0x7F
-    return octets in (1, 2, 3) and len(der) == 2 + octets + int.from_bytes(der[2 : 2 + octets], "big")
 
 
 def _encoded(der: bytes) -> str:

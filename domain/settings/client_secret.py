@@ -10,7 +10,7 @@ from domain.secret import Secret
 from domain.settings.endpoints import PREFIX
 from domain.settings.findings import Findings
 from domain.settings.keep import secret_for
-from domain.settings.model import MailSettings, OAuthAuthentication
+from domain.settings.model import GrantType, MailSettings, OAuthAuthentication
 from domain.settings.written import WrittenOAuth
 
 EXPIRY_NOTICE: Final = timedelta(days=30)
@@ -22,23 +22,27 @@ def parse_client_secret(
     *,
     client_id: str | None,
     token_endpoint: str,
+    grant_type: GrantType,
     stored: MailSettings | None,
     findings: Findings,
 ) -> Secret | None:
-    """Returns the client secret; left unset, the stored one while client ID and token endpoint are the same."""
+    """Returns the client secret; left unset, the stored one while client, endpoint and kind are the same."""
     former = stored.authentication if stored is not None else None
     kept = former.client_secret if isinstance(former, OAuthAuthentication) else None
     changes: list[str] | None = None
     if isinstance(former, OAuthAuthentication) and client_id is not None and token_endpoint:
         changes = ["client ID"] if former.client_id != client_id else []
         changes += ["token endpoint"] if former.token_endpoint != token_endpoint else []
+        changes += ["grant type"] if former.grant_type is not grant_type else []
+    is_key = grant_type is GrantType.JWT_BEARER
     return secret_for(
         written.client_secret,
         field=f"{PREFIX}.client_secret",
-        what="The client secret",
+        what="The service account's key" if is_key else "The client secret",
         stored=kept,
         changes=changes,
         findings=findings,
+        is_key=is_key,
     )
 
 

@@ -21,7 +21,12 @@ _GUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGN
 
 
 def parse_directory_tenant(
-    text: str, *, provider: OAuthProvider | None, endpoints: WrittenEndpoints, findings: Findings
+    text: str,
+    *,
+    provider: OAuthProvider | None,
+    endpoints: WrittenEndpoints,
+    needs_person: bool,
+    findings: Findings,
 ) -> str:
     """
     Returns the Microsoft directory: as written, else the one in a written endpoint's path, else ``common``.
@@ -38,7 +43,7 @@ def parse_directory_tenant(
                 "Leave the field empty, or choose the provider MICROSOFT.",
             )
         return ""
-    urls = (endpoints.token, endpoints.authorization)
+    urls = (endpoints.token, endpoints.authorization) if needs_person else (endpoints.token,)
     in_paths = {_tenant_in(url) for url in urls if url is not None} - {""}
     if not text:
         return "common" if None in urls and not in_paths else _only(in_paths)
@@ -51,6 +56,33 @@ def parse_directory_tenant(
             "Leave the endpoints empty, or name the same directory in all.",
         )
     return tenant or ""
+
+
+def require_one_directory(text: str, *, tenant: str, endpoints: WrittenEndpoints, findings: Findings) -> None:
+    """
+    Refuses the directories that stand for many: an app that stands for itself does so in one of them.
+
+    *text* is the directory as written, *tenant* as it was parsed.
+    """
+    in_path = _tenant_in(endpoints.token) if endpoints.token is not None else ""
+    if tenant not in _WELL_KNOWN and in_path not in _WELL_KNOWN:
+        return
+    remedy = "Enter the directory's GUID, or one of its verified domains."
+    if not text and not in_path:
+        findings.refuse(
+            f"{PREFIX}.directory_tenant",
+            Reason.FIELD_REQUIRED,
+            "The directory is missing: where nobody signs in, Microsoft cannot tell it.",
+            remedy,
+        )
+        return
+    findings.refuse(
+        f"{PREFIX}.{'directory_tenant' if text.lower() in _WELL_KNOWN else 'token_endpoint'}",
+        Reason.FIELD_CONFLICT,
+        f"{shown(text.lower() if text.lower() in _WELL_KNOWN else in_path)} stands for many directories: where nobody "
+        "signs in, Microsoft cannot tell which one is meant.",
+        remedy,
+    )
 
 
 def _tenant(text: str, *, field: str) -> str | Violation:

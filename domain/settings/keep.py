@@ -11,6 +11,7 @@ from domain.settings.findings import Findings
 from domain.text import has_control_character
 
 MAXIMUM_SECRET: Final = 4096
+MAXIMUM_KEY: Final = 16_384
 
 
 def secret_for(
@@ -21,6 +22,7 @@ def secret_for(
     stored: Secret | None,
     changes: Sequence[str] | None,
     findings: Findings,
+    is_key: bool = False,
 ) -> Secret | None:
     """
     Returns the secret to use: the written one as it is, else the stored one; None when there is none to use.
@@ -28,9 +30,10 @@ def secret_for(
     *changes* names what differs between the stored account and the written one, in words; None: it cannot be told,
     since the written one is wrong itself. An empty secret counts as unset. A stored secret is not carried to another
     account, so that nobody can send a password that he does not know to a host of his own; the violation says so.
+    *is_key*: it is a key of several lines and may be longer.
     """
     if written:
-        return _checked(written, field=field, what=what, findings=findings)
+        return _checked(written, field=field, what=what, is_key=is_key, findings=findings)
     if stored is not None and changes is None:
         return None
     if stored is None:
@@ -45,17 +48,18 @@ def secret_for(
     return None
 
 
-def _checked(written: Secret, *, field: str, what: str, findings: Findings) -> Secret | None:
+def _checked(written: Secret, *, field: str, what: str, is_key: bool, findings: Findings) -> Secret | None:
     text = written.reveal()
-    if len(text) > MAXIMUM_SECRET:
+    maximum = MAXIMUM_KEY if is_key else MAXIMUM_SECRET
+    if len(text) > maximum:
         findings.refuse(
             field,
             Reason.VALUE_TOO_LONG,
-            f"{what} has more than {MAXIMUM_SECRET} characters.",
+            f"{what} has more than {maximum} characters.",
             "Check what was pasted here.",
         )
         return None
-    if has_control_character(text):
+    if not is_key and has_control_character(text):
         findings.refuse(
             field,
             Reason.CONTROL_CHARACTER,

@@ -10,15 +10,18 @@ from domain.providers.google import GOOGLE
 from domain.providers.microsoft import GRAPH_SEND, GRAPH_SEND_SHARED, MicrosoftCloud
 from domain.providers.preset import CommunicationType, OAuthPreset, OAuthProvider
 from domain.reasons import Reason
+from domain.settings.app_scopes import app_scopes, require_app_scopes
 from domain.settings.belonging import check_belonging, check_servers
 from domain.settings.client_secret import parse_client_secret, parse_expire_time
-from domain.settings.directory import parse_directory_tenant
+from domain.settings.directory import parse_directory_tenant, require_one_directory
 from domain.settings.endpoints import PREFIX, fill, fill_revocation, parse_written_endpoints
 from domain.settings.findings import Findings, parse_choice, parse_line
-from domain.settings.model import MailSettings, OAuthAuthentication
+from domain.settings.grant_type import check_grant_type, parse_grant_type, refuse_what_needs_a_person
+from domain.settings.model import GrantType, MailSettings, OAuthAuthentication
 from domain.settings.needed import require_scopes
 from domain.settings.purpose import Purpose
-from domain.settings.scopes import parse_scopes
+from domain.settings.scopes import RESERVED, parse_scopes
+from domain.settings.service_account import account_of_key
 from domain.settings.urls import parse_redirect_url
 from domain.settings.written import WrittenOAuth
 
@@ -38,32 +41,48 @@ def parse_oauth(
     *is_google_graph*: the pair has been refused already, so what only follows from it is not named again.
     """
     provider = _provider(written.provider, findings)
+    grant_type = parse_grant_type(written.grant_type, findings=findings)
+    needs_person = grant_type.needs_person
     endpoints = parse_written_endpoints(written, findings=findings)
     issuer = purpose.issuer(provider, *endpoints.hosts)
     cloud = purpose.cloud(*endpoints.hosts)
+    is_known_there = check_grant_type(grant_type, issuer=issuer, findings=findings)
+    if not needs_person:
+        refuse_what_needs_a_person(written, findings=findings)
     username = findings.take(_username(written.username, issuer))
     preset = _preset(provider, cloud)
-    tenant = parse_directory_tenant(written.directory_tenant, provider=provider, endpoints=endpoints, findings=findings)
+    tenant = parse_directory_tenant(
+        written.directory_tenant,
+        provider=provider,
+        endpoints=endpoints,
+        needs_person=needs_person,
+        findings=findings,
+    )
+    if _is_microsoft_app(grant_type, issuer):
+        require_one_directory(written.directory_tenant, tenant=tenant, endpoints=endpoints, findings=findings)
     known = _known_endpoints(preset, tenant)
     authorization, token = (
-        fill(text, at_preset, name=name, findings=findings) if provider is not None else text
-        for name, text, at_preset in (
-            ("authorization_endpoint", written.authorization_endpoint, known[0]),
-            ("token_endpoint", written.token_endpoint, known[1]),
+        fill(text, at_preset, name=name, findings=findings) if provider is not None and is_used else text
+        for name, text, at_preset, is_used in (
+            ("authorization_endpoint", written.authorization_endpoint, known[0], needs_person),
+            ("token_endpoint", written.token_endpoint, known[1], True),
         )
     )
     is_own_mailbox = _is_own_mailbox(purpose.shared_mailbox, username)
     scopes = _scopes(
         written,
         provider=provider,
-        preset=_preset_scopes(preset, purpose, cloud, is_own_mailbox=is_own_mailbox),
+        preset=_preset_scopes(preset, purpose, cloud, is_own_mailbox=is_own_mailbox, grant_type=grant_type),
         issuer=issuer,
+        needs_person=needs_person,
         findings=findings,
     )
     if not is_google_graph:
         check_belonging(endpoints, provider=provider, cloud=cloud, findings=findings)
         check_servers(purpose, issuer=issuer, cloud=cloud, findings=findings)
-        if scopes is not None:
+        if scopes is not None and _is_microsoft_app(grant_type, issuer):
+            require_app_scopes(scopes, purpose=purpose, cloud=cloud, findings=findings)
+        elif scopes is not None and is_known_there:
             require_scopes(
                 scopes,
                 issuer=issuer,
@@ -78,8 +97,22 @@ def parse_oauth(
         else ""
     )
     expire_time = parse_expire_time(written.client_secret_expire_time, now=now, findings=findings)
-    client_id = findings.take(parse_line(written.client_id, field=f"{PREFIX}.client_id", what="The client ID"))
-    secret = parse_client_secret(written, client_id=client_id, token_endpoint=token, stored=stored, findings=findings)
+    account = (
+        account_of_key(written, stored=stored, findings=findings)
+        if grant_type is GrantType.JWT_BEARER and is_known_there
+        else ""
+    )
+    client_id = findings.take(
+        parse_line(account or written.client_id, field=f"{PREFIX}.client_id", what="The client ID")
+    )
+    secret = parse_client_secret(
+        written,
+        client_id=client_id,
+        token_endpoint=token,
+        grant_type=grant_type,
+        stored=stored,
+        findings=findings,
+    )
     if provider is None or client_id is None or username is None or secret is None:
         return None
     if scopes is None or redirect_url is None:
@@ -91,11 +124,12 @@ def parse_oauth(
         client_secret_expire_time=expire_time,
         authorization_endpoint=authorization,
         token_endpoint=token,
-        revocation_endpoint=fill_revocation(written, endpoints, preset),
+        revocation_endpoint=fill_revocation(written, endpoints, preset) if needs_person else "",
         scopes=scopes,
         username=username,
         redirect_url=redirect_url,
         directory_tenant=tenant,
+        grant_type=grant_type,
     )
 
 
@@ -127,13 +161,26 @@ def _known_endpoints(preset: OAuthPreset | None, tenant: str) -> tuple[str, str]
     )
 
 
+def _is_microsoft_app(grant_type: GrantType, issuer: OAuthProvider | None) -> bool:
+    return grant_type is GrantType.CLIENT_CREDENTIALS and issuer is OAuthProvider.MICROSOFT
+
+
 def _preset_scopes(
-    preset: OAuthPreset | None, purpose: Purpose, cloud: MicrosoftCloud, *, is_own_mailbox: bool
+    preset: OAuthPreset | None,
+    purpose: Purpose,
+    cloud: MicrosoftCloud,
+    *,
+    is_own_mailbox: bool,
+    grant_type: GrantType,
 ) -> tuple[str, ...]:
     if preset is None:
         return ()
+    if _is_microsoft_app(grant_type, preset.provider):
+        return app_scopes(purpose, cloud)
     communication = purpose.communication or CommunicationType.SMTP
     scopes = preset.scopes(communication=communication, mailbox=purpose.reads_mailbox)
+    if not grant_type.needs_person:
+        return tuple(scope for scope in scopes if scope not in RESERVED)
     if is_own_mailbox:
         return scopes
     shared = {cloud.graph_scope(GRAPH_SEND): cloud.graph_scope(GRAPH_SEND_SHARED)}
@@ -146,12 +193,13 @@ def _scopes(
     provider: OAuthProvider | None,
     preset: tuple[str, ...],
     issuer: OAuthProvider | None,
+    needs_person: bool,
     findings: Findings,
 ) -> tuple[str, ...] | None:
     """Returns the scopes; without a provider nobody can tell whether empty ones are wrong."""
     if provider is None and not written.scopes:
         return None
-    return parse_scopes(written.scopes, preset=preset, issuer=issuer, findings=findings)
+    return parse_scopes(written.scopes, preset=preset, issuer=issuer, needs_person=needs_person, findings=findings)
 
 
 def _username(text: str, issuer: OAuthProvider | None) -> str | Violation:

@@ -26,12 +26,18 @@ def comparable(scopes: Iterable[str], *, provider: OAuthProvider | None) -> froz
 
 
 def parse_scopes(
-    written: tuple[str, ...], *, preset: tuple[str, ...], issuer: OAuthProvider | None, findings: Findings
+    written: tuple[str, ...],
+    *,
+    preset: tuple[str, ...],
+    issuer: OAuthProvider | None,
+    needs_person: bool,
+    findings: Findings,
 ) -> tuple[str, ...] | None:
     """
     Returns the scopes to ask for, each once and in order; the *preset*'s when none was written.
 
-    Adds ``offline_access`` for Microsoft, with a warning. Returns None when one is malformed or there is none.
+    Adds ``offline_access`` for Microsoft, with a warning; refuses it where there is no person, since no refresh token
+    is given then. Returns None when one is malformed or there is none.
     """
     if not written:
         if not preset:
@@ -50,7 +56,13 @@ def parse_scopes(
         _refuse_malformed(index, written[index], findings)
     if malformed:
         return None
-    return _with_offline_access(_each_once(written, issuer), issuer, findings)
+    scopes = _each_once(written, issuer)
+    if needs_person:
+        return _with_offline_access(scopes, issuer, findings)
+    if OFFLINE_ACCESS in (scope.lower() for scope in scopes):
+        _refuse_offline_access(findings)
+        return None
+    return scopes
 
 
 def _refuse_missing(findings: Findings) -> None:
@@ -68,6 +80,15 @@ def _refuse_malformed(index: int, scope: str, findings: Findings) -> None:
         Reason.SCOPE_INVALID,
         f"{shown(scope)} is not one scope: printable ASCII without blanks, quotes, backslashes (RFC 6749 section 3.3).",
         "Give each scope an entry of its own, and remove empty ones.",
+    )
+
+
+def _refuse_offline_access(findings: Findings) -> None:
+    findings.refuse(
+        FIELD,
+        Reason.FIELD_NOT_APPLICABLE,
+        "offline_access asks for a refresh token, and none is given where nobody consents.",
+        "Remove offline_access from the scopes.",
     )
 
 

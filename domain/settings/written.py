@@ -48,6 +48,8 @@ class WrittenOAuth:
     username: str = ""
     redirect_url: str = ""
     directory_tenant: str = ""
+    grant_type: str = ""
+    """A GrantType's value, or empty for AUTHORIZATION_CODE."""
 
 
 @dataclass(frozen=True, slots=True)

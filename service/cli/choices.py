@@ -36,6 +36,14 @@ class Provider(StrEnum):
     CUSTOM = "custom"
 
 
+class GrantType(StrEnum):
+    """How an OAuth client comes by its tokens."""
+
+    AUTHORIZATION_CODE = "authorization-code"
+    CLIENT_CREDENTIALS = "client-credentials"
+    JWT_BEARER = "jwt-bearer"
+
+
 class Policy(StrEnum):
     """What happens when the wanted data center has no live worker."""
 
@@ -72,6 +80,11 @@ def tls_value(choice: MinimumTls | None) -> configuration_pb2.TlsVersion.ValueTy
 def provider_value(choice: Provider | None) -> configuration_pb2.OauthProvider.ValueType:
     """Returns the API's value; unspecified for None."""
     return configuration_pb2.OauthProvider.Value(f"OAUTH_PROVIDER_{_name(choice)}")
+
+
+def grant_type_value(choice: GrantType | None) -> configuration_pb2.OauthGrantType.ValueType:
+    """Returns the API's value; unspecified for None."""
+    return configuration_pb2.OauthGrantType.Value(f"OAUTH_GRANT_TYPE_{_name(choice)}")
 
 
 def policy_value(choice: Policy | None) -> configuration_pb2.DataCenterPolicy.ValueType:

@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from mailport.v1 import configuration_pb2 as api
-from service.cli.choices import Provider, Security, instant_value, provider_value, security_value
+from service.cli.choices import (
+    GrantType,
+    Provider,
+    Security,
+    grant_type_value,
+    instant_value,
+    provider_value,
+    security_value,
+)
 from service.cli.secrets import secret_from
 from service.cli.sender_options import split_server
 
@@ -54,10 +62,16 @@ class SignInOptions:
 class OAuthOptions:
     """An OAuth client; the account is --username."""
 
-    oauth: Annotated[Provider | None, typer.Option(help="Sign in with consent instead of a password.")] = None
+    oauth: Annotated[Provider | None, typer.Option(help="Sign in with OAuth instead of a password.")] = None
+    grant_type: Annotated[
+        GrantType | None, typer.Option(help="How tokens are come by. Default: a person consents once.")
+    ] = None
     client_id: Annotated[str, typer.Option(metavar="ID", help="OAuth client.")] = ""
     client_secret_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Holds its secret; without it a person is asked.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Holds its secret, or the service account's key; without it a person is asked."
+        ),
     ] = None
     client_secret_expires: Annotated[str, typer.Option(metavar="TIME", help="When the provider ends it.")] = ""
     directory_tenant: Annotated[str, typer.Option(metavar="NAME", help="Microsoft directory. Default: common.")] = ""
@@ -75,7 +89,8 @@ class OAuthOptions:
             label="Client secret",
             option="--client-secret-file",
             file=self.client_secret_file,
-            may_ask=True,
+            # A key has many lines, more than a prompt takes.
+            may_ask=self.grant_type is not GrantType.JWT_BEARER,
             is_json=is_json,
         )
         expires = self.client_secret_expires
@@ -94,6 +109,7 @@ class OAuthOptions:
                 username=username,
                 redirect_url=self.redirect_url,
                 directory_tenant=self.directory_tenant,
+                grant_type=grant_type_value(self.grant_type),
             )
         )
 

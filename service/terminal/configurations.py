@@ -88,9 +88,19 @@ def sign_in(settings: api.Settings) -> str:
             return f"{plain(settings.basic.username)} with {stored}"
         case "oauth":
             provider = word(api.OauthProvider.DESCRIPTOR, settings.oauth.provider, prefix="OAUTH_PROVIDER_")
-            return f"{plain(settings.oauth.username)} with consent at {provider}"
+            return f"{plain(settings.oauth.username)} with {_means(settings.oauth)} at {provider}"
         case _:
             return "no sign-in"
+
+
+def _means(oauth: api.OAuthAuthentication) -> str:
+    match oauth.grant_type:
+        case api.OAUTH_GRANT_TYPE_CLIENT_CREDENTIALS:
+            return "an app's own credentials"
+        case api.OAUTH_GRANT_TYPE_JWT_BEARER:
+            return "a service account"
+        case _:
+            return "consent"
 
 
 def _revision(revision: api.Revision, style: Style) -> str:

@@ -11,7 +11,7 @@ import pytest
 from domain.configuration import Configuration, activated, awaiting_confirmation, confirmed, with_draft
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.secret import Secret, UnreadableSecret
-from domain.settings.model import BasicAuthentication, DataCenterPolicy, MailSettings, unreadable_secrets
+from domain.settings.model import BasicAuthentication, DataCenterPolicy, GrantType, MailSettings, unreadable_secrets
 from tests.builders import (
     CONFIGURATION_ID,
     CONTENT,
@@ -41,6 +41,11 @@ SETTINGS = {
     "password_beyond_ascii": some_settings(authentication=some_basic_authentication(password=Secret("pässwörd € 🔑"))),
     "oauth": some_settings(
         authentication=an_oauth_authentication(client_secret_expire_time=datetime(2027, 1, 2, 3, 4, 5, 678, tzinfo=UTC))
+    ),
+    "without_person": some_settings(
+        authentication=an_oauth_authentication(
+            grant_type=GrantType.JWT_BEARER, authorization_endpoint="", client_secret=Secret("-----BEGIN\n…")
+        )
     ),
     "graph": some_settings(transport=a_graph_transport(), authentication=an_oauth_authentication()),
     "shared_mailbox": some_settings(

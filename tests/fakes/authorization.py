@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from itertools import count
@@ -14,13 +14,15 @@ from domain.failures.explain import explain
 from domain.failures.failure import Stage
 from domain.ports.authorization import Revocation
 from domain.secret import Secret
-from domain.settings.model import OAuthAuthentication
+from domain.service_account import NotAKey, read_service_account_key
+from domain.settings.model import GrantType, OAuthAuthentication
 from domain.token import TokenAnswer, TokenRefusal
 
 
 class Question(StrEnum):
     EXCHANGE = "exchange"
     REFRESH = "refresh"
+    ACQUIRE = "acquire"
     REVOKE = "revoke"
 
 
@@ -31,15 +33,17 @@ class Asked:
     question: Question
     client: OAuthAuthentication
     secret: str
-    """The code, or the token."""
+    """The code, or the token; for ACQUIRE the client secret or key."""
     verifier: str = ""
     redirect_url: str = ""
     scopes: tuple[str, ...] = ()
 
 
-def a_refusal(error: str = "invalid_grant", *, description: str = "", status: int = 400) -> TokenRefusal:
-    """Returns the refusal that the adapter makes of this answer."""
-    failure = explain(_evidence(code=status, error=error, text=description))
+def a_refusal(
+    error: str = "invalid_grant", *, description: str = "", status: int = 400, without_person: bool = False
+) -> TokenRefusal:
+    """Returns the refusal that the adapter makes of this answer; *without_person*: to `acquire`."""
+    failure = explain(_evidence(code=status, error=error, text=description, without_person=without_person))
     return TokenRefusal(failure=failure, error=error)
 
 
@@ -131,6 +135,17 @@ class FakeAuthorizationServer:
         self._live[successor] = family
         return self._grant(successor)
 
+    async def acquire(self, client: OAuthAuthentication, *, scopes: tuple[str, ...]) -> TokenAnswer | TokenRefusal:
+        if client.grant_type is GrantType.JWT_BEARER:
+            try:
+                read_service_account_key(client.client_secret.reveal())
+            except NotAKey:
+                return TokenRefusal(failure=explain(_evidence(symptom=Symptom.KEY_UNUSABLE, without_person=True)))
+        await self._ask(Asked(Question.ACQUIRE, client, client.client_secret.reveal(), scopes=scopes))
+        if told := self._told(without_person=True):
+            return told
+        return replace(self._grant(None), account="", nonce="")
+
     async def revoke(self, client: OAuthAuthentication, *, token: Secret) -> Revocation:
         if not client.revocation_endpoint:
             return Revocation.NOT_SUPPORTED
@@ -147,10 +162,10 @@ class FakeAuthorizationServer:
         if self.while_asked is not None:
             await self.while_asked()
 
-    def _told(self) -> TokenAnswer | TokenRefusal | None:
+    def _told(self, *, without_person: bool = False) -> TokenAnswer | TokenRefusal | None:
         if self.answers:
             return self.answers.popleft()
-        return a_refusal(self.refusing) if self.refusing else None
+        return a_refusal(self.refusing, without_person=without_person) if self.refusing else None
 
     def _end(self, family: int) -> None:
         self._live = {token: number for token, number in self._live.items() if number != family}
@@ -166,13 +181,21 @@ class FakeAuthorizationServer:
         )
 
 
-def _evidence(*, code: int = 0, error: str = "", text: str = "", symptom: Symptom | None = None) -> Evidence:
+def _evidence(
+    *,
+    code: int = 0,
+    error: str = "",
+    text: str = "",
+    symptom: Symptom | None = None,
+    without_person: bool = False,
+) -> Evidence:
     return Evidence(
         surface=Surface.OAUTH_TOKEN,
         stage=Stage.TOKEN,
         symptom=symptom,
         code=code,
         error=error,
+        without_person=without_person,
         text=text,
         host="id.example.com",
         port=443,

@@ -15,10 +15,12 @@ from domain.failures.catalogue.others import OTHER_PROVIDERS_TEXTS
 from domain.failures.catalogue.symptoms import SYMPTOMS
 from domain.failures.catalogue.texts import COMMON_TEXTS
 from domain.failures.catalogue.token_sign_in import TOKEN_SIGN_IN
+from domain.failures.catalogue.without_person import KEY_UNUSABLE
 
 __all__ = ["CATALOGUE", "OUTCOME_UNKNOWN", "Entry"]
 
 CATALOGUE: Final[tuple[Entry, ...]] = (
+    KEY_UNUSABLE,
     *OAUTH,
     *SYMPTOMS,
     *TOKEN_SIGN_IN,

@@ -37,6 +37,8 @@ class Entry:
     """Regular expression for the whole subcode, e.g. ``AADSTS5017[34]``."""
     with_token: bool = False
     """Fits only sign-ins that were made with an access token."""
+    without_person: bool = False
+    """Fits only questions for tokens that take no person's consent."""
     stages: frozenset[Stage] = frozenset()
     surfaces: frozenset[Surface] = frozenset()
     security: str = ""
@@ -60,5 +62,6 @@ class Entry:
             and (not self.error or re.fullmatch(self.error, evidence.error) is not None)
             and (not self.subcode or re.fullmatch(self.subcode, evidence.subcode) is not None)
             and (not self.with_token or evidence.with_token)
+            and (not self.without_person or evidence.without_person)
             and (not self.text or re.search(self.text, evidence.text, re.IGNORECASE) is not None)
         )

@@ -24,6 +24,33 @@ TOKEN_SIGN_IN: Final = (
     ),
     Entry(
         with_token=True,
+        without_person=True,
+        stages=_AUTH,
+        code="535",
+        enhanced=r"5\.7\.3",
+        reason=Reason.AUTH_REJECTED,
+        kind=FailureKind.MISCONFIGURED,
+        cause="{server} refused the app's token{because}. Exchange gives this one answer when the app may not send as "
+        "the mailbox, and for a service principal that it does not know.",
+        remedy="Check that the user name is the mailbox. Have an administrator grant the app SMTP.SendAsApp, register "
+        "its service principal in Exchange Online with the object ID of the Enterprise application, and give it SendAs "
+        "for the mailbox; a change takes up to an hour.",
+    ),
+    Entry(
+        with_token=True,
+        without_person=True,
+        stages=_AUTH,
+        code="535",
+        enhanced=r"(5\.(7\.(0|1|8|9)|0\.0|5\.\d+))?",
+        reason=Reason.AUTH_REJECTED,
+        kind=FailureKind.MISCONFIGURED,
+        cause="{server} refused the access token{because}{reply}: it lacks the scope for mail, or is not good for the "
+        "user name.",
+        remedy="Check that the user name is a mailbox of the organisation, that SMTP is switched on for it, and that "
+        "the scopes of the settings include the one for mail.",
+    ),
+    Entry(
+        with_token=True,
         stages=_AUTH,
         code="535",
         enhanced=r"5\.7\.3",
@@ -47,4 +74,5 @@ TOKEN_SIGN_IN: Final = (
         "consent to the full mail scope.",
     ),
 )
-"""Tried before the providers' texts, which speak of passwords; policies (5.7.139) are left to those texts."""
+"""Tried before the providers' texts, which speak of passwords; policies (5.7.139) are left to those texts. Where no
+person is asked, nobody can consent again."""

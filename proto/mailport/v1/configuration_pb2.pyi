@@ -135,6 +135,38 @@ OAUTH_PROVIDER_CUSTOM: OauthProvider.ValueType  # 3
 """Any other RFC 6749 authorization server; endpoints and scopes are the caller's."""
 Global___OauthProvider: _TypeAlias = OauthProvider  # noqa: Y015
 
+class _OauthGrantType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OauthGrantTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OauthGrantType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OAUTH_GRANT_TYPE_UNSPECIFIED: _OauthGrantType.ValueType  # 0
+    """Means AUTHORIZATION_CODE."""
+    OAUTH_GRANT_TYPE_AUTHORIZATION_CODE: _OauthGrantType.ValueType  # 1
+    """A person consents once, in a browser (RFC 6749 section 4.1); a refresh token carries on."""
+    OAUTH_GRANT_TYPE_CLIENT_CREDENTIALS: _OauthGrantType.ValueType  # 2
+    """The client stands for itself, without a person (RFC 6749 section 4.4): Microsoft's app-only access. Not for Google."""
+    OAUTH_GRANT_TYPE_JWT_BEARER: _OauthGrantType.ValueType  # 3
+    """A service account acts for the user named in `username`, without a person, by assertions that its key signs (RFC
+    7523): Google's domain-wide delegation. Not for Microsoft.
+    """
+
+class OauthGrantType(_OauthGrantType, metaclass=_OauthGrantTypeEnumTypeWrapper):
+    """How an OAuth client comes by its tokens."""
+
+OAUTH_GRANT_TYPE_UNSPECIFIED: OauthGrantType.ValueType  # 0
+"""Means AUTHORIZATION_CODE."""
+OAUTH_GRANT_TYPE_AUTHORIZATION_CODE: OauthGrantType.ValueType  # 1
+"""A person consents once, in a browser (RFC 6749 section 4.1); a refresh token carries on."""
+OAUTH_GRANT_TYPE_CLIENT_CREDENTIALS: OauthGrantType.ValueType  # 2
+"""The client stands for itself, without a person (RFC 6749 section 4.4): Microsoft's app-only access. Not for Google."""
+OAUTH_GRANT_TYPE_JWT_BEARER: OauthGrantType.ValueType  # 3
+"""A service account acts for the user named in `username`, without a person, by assertions that its key signs (RFC
+7523): Google's domain-wide delegation. Not for Microsoft.
+"""
+Global___OauthGrantType: _TypeAlias = OauthGrantType  # noqa: Y015
+
 class _CommunicationType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -513,7 +545,7 @@ class Settings(_message.Message):
 
     @_builtins.property
     def oauth(self) -> Global___OAuthAuthentication:
-        """An OAuth client and a user's consent."""
+        """An OAuth client, with a user's consent or on its own."""
 
     @_builtins.property
     def mailbox(self) -> Global___MailboxSettings:
@@ -614,7 +646,7 @@ class GraphTransport(_message.Message):
     `https://graph.microsoft.com`.
     """
     mailbox: _builtins.str
-    """Shared mailbox to send from. Default: the consenting user's own."""
+    """Shared mailbox to send from. Default: the own one of the account in `oauth.username`."""
     save_to_sent_items: _builtins.bool
     """Whether a copy goes to Sent Items. Default: true."""
     def __init__(
@@ -669,7 +701,7 @@ Global___BasicAuthentication: _TypeAlias = BasicAuthentication  # noqa: Y015
 
 @_typing.final
 class OAuthAuthentication(_message.Message):
-    """An OAuth client and the account that consents (RFC 6749)."""
+    """An OAuth client and the account that mail is sent as (RFC 6749)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -685,33 +717,49 @@ class OAuthAuthentication(_message.Message):
     USERNAME_FIELD_NUMBER: _builtins.int
     REDIRECT_URL_FIELD_NUMBER: _builtins.int
     DIRECTORY_TENANT_FIELD_NUMBER: _builtins.int
+    GRANT_TYPE_FIELD_NUMBER: _builtins.int
     provider: Global___OauthProvider.ValueType
     """Required. Whose authorization server; its preset fills what is left empty below."""
     client_id: _builtins.str
-    """Required. The client's id, as registered with the provider. At most 512 characters."""
+    """Required, but for JWT_BEARER with a JSON key. The client's id, as registered with the provider. At most 512
+    characters. With JWT_BEARER: the service account's email address, which issues the assertions. Default then: the
+    one in the JSON key; another one is refused.
+    """
     client_secret: _builtins.str
     """Required unless one is stored. Write-only: never set in a response. Left empty, the stored one is kept while
-    client id and token endpoint stay the same. At most 4,096 characters. Changing it keeps the grant.
+    client id, token endpoint and grant type stay the same. At most 4,096 characters. Changing it keeps the grant. With
+    JWT_BEARER: the service account's key, either the JSON key file as Google gives it, or the RSA private key alone as
+    PEM (PKCS #8 or PKCS #1, without a passphrase); at most 16,384 characters.
     """
     client_secret_set: _builtins.bool
     """Output only. Whether a client secret is stored. Ignored in requests."""
     authorization_endpoint: _builtins.str
-    """Required for CUSTOM. Where the user's browser consents. https; http to loopback alone."""
+    """Required for CUSTOM with AUTHORIZATION_CODE; refused for the other grant types. Where the user's browser consents.
+    https; http to loopback alone.
+    """
     token_endpoint: _builtins.str
-    """Required for CUSTOM. Where codes and refresh tokens are redeemed. https; http to loopback alone."""
+    """Required for CUSTOM. Where codes, refresh tokens and assertions are redeemed. https; http to loopback alone."""
     revocation_endpoint: _builtins.str
-    """Where tokens are revoked (RFC 7009). https; http to loopback alone. Default: the preset's; none for Microsoft."""
+    """Where tokens are revoked (RFC 7009); refused unless AUTHORIZATION_CODE. https; http to loopback alone. Default: the
+    preset's; none for Microsoft.
+    """
     username: _builtins.str
-    """Required. The account that consents and signs in, as a rule the full mail address. Another account's consent is
-    refused with ACCOUNT_MISMATCH; case does not matter.
+    """Required. The account that signs in, as a rule the full mail address: with AUTHORIZATION_CODE the one that
+    consents, with CLIENT_CREDENTIALS the mailbox to send as, with JWT_BEARER the user whom the service account stands
+    in for. Another account's consent is refused with ACCOUNT_MISMATCH; case does not matter.
     """
     redirect_url: _builtins.str
     """Where the provider sends the browser back: https, or http on loopback (RFC 8252). Must be registered with the
-    provider exactly. Default: `/oauth/callback` below the service's public URL.
+    provider exactly; refused unless AUTHORIZATION_CODE. Default: `/oauth/callback` below the service's public URL.
     """
     directory_tenant: _builtins.str
     """The Microsoft directory: `common`, `organizations`, `consumers`, a GUID or a verified domain. Refused for other
-    providers. Default: `common`.
+    providers. Default: `common`. Required with CLIENT_CREDENTIALS, as a GUID or verified domain, unless the token
+    endpoint names it.
+    """
+    grant_type: Global___OauthGrantType.ValueType
+    """How the client comes by its tokens. Default: AUTHORIZATION_CODE, which takes a person once; the others take none,
+    so that Authorize is not called.
     """
     @_builtins.property
     def client_secret_expire_time(self) -> _timestamp_pb2.Timestamp:
@@ -722,7 +770,9 @@ class OAuthAuthentication(_message.Message):
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Required for CUSTOM. The scopes to ask for, each without blanks. Default: what the preset needs for the transport
-        and the mailbox. Scopes of several Microsoft resources may stand together.
+        and the mailbox. Scopes of several Microsoft resources may stand together. With CLIENT_CREDENTIALS Microsoft takes
+        `/.default` of a resource alone, e.g. `https://outlook.office365.com/.default`. `offline_access` is refused unless
+        AUTHORIZATION_CODE.
         """
 
     def __init__(
@@ -740,10 +790,11 @@ class OAuthAuthentication(_message.Message):
         username: _builtins.str = ...,
         redirect_url: _builtins.str = ...,
         directory_tenant: _builtins.str = ...,
+        grant_type: Global___OauthGrantType.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["client_secret_expire_time", b"client_secret_expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_endpoint", b"authorization_endpoint", "client_id", b"client_id", "client_secret", b"client_secret", "client_secret_expire_time", b"client_secret_expire_time", "client_secret_set", b"client_secret_set", "directory_tenant", b"directory_tenant", "provider", b"provider", "redirect_url", b"redirect_url", "revocation_endpoint", b"revocation_endpoint", "scopes", b"scopes", "token_endpoint", b"token_endpoint", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_endpoint", b"authorization_endpoint", "client_id", b"client_id", "client_secret", b"client_secret", "client_secret_expire_time", b"client_secret_expire_time", "client_secret_set", b"client_secret_set", "directory_tenant", b"directory_tenant", "grant_type", b"grant_type", "provider", b"provider", "redirect_url", b"redirect_url", "revocation_endpoint", b"revocation_endpoint", "scopes", b"scopes", "token_endpoint", b"token_endpoint", "username", b"username"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -95,6 +95,7 @@ def _oauth(oauth: pb.OAuthAuthentication, found: list[Violation]) -> WrittenOAut
         username=oauth.username,
         redirect_url=oauth.redirect_url,
         directory_tenant=oauth.directory_tenant,
+        grant_type=choice(oauth.grant_type, pb.OauthGrantType, prefix="OAUTH_GRANT_TYPE_"),
     )
 
 

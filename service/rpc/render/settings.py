@@ -75,6 +75,7 @@ def _oauth(oauth: OAuthAuthentication) -> pb.OAuthAuthentication:
         username=oauth.username,
         redirect_url=oauth.redirect_url,
         directory_tenant=oauth.directory_tenant,
+        grant_type=enum_value(pb.OauthGrantType, "OAUTH_GRANT_TYPE_", oauth.grant_type),
     )
 
 

@@ -38,6 +38,10 @@ class Traits:
     rotation: Rotation
     has_revocation: bool
     """Whether there is a revocation endpoint (RFC 7009)."""
+    has_service_account: bool
+    """Whether a service account may act for users, with assertions that its key signs (RFC 7523)."""
+    app_scope: str
+    """The scope for SMTP of a client on its own behalf (RFC 6749 section 4.4); empty where there are none."""
     sends_issuer: bool
     """Whether callbacks carry ``iss`` (RFC 9207)."""
     is_granular: bool
@@ -62,6 +66,8 @@ TRAITS: Final = {
         client_secret="GOCSPX-sandbox-client-secret",
         rotation=Rotation.NONE,
         has_revocation=True,
+        has_service_account=True,
+        app_scope="",
         sends_issuer=True,
         is_granular=True,
         requires_pkce=False,
@@ -79,6 +85,8 @@ TRAITS: Final = {
         client_secret="sandbox~client.secret_value",
         rotation=Rotation.OVERLAPPING,
         has_revocation=False,
+        has_service_account=False,
+        app_scope="https://outlook.office365.com/.default",
         sends_issuer=False,
         is_granular=False,
         requires_pkce=False,
@@ -96,6 +104,8 @@ TRAITS: Final = {
         client_secret="sandbox+client/secret=50%25&more",
         rotation=Rotation.STRICT,
         has_revocation=True,
+        has_service_account=True,
+        app_scope="https://mail.sandbox.example/",
         sends_issuer=True,
         is_granular=False,
         requires_pkce=True,
@@ -125,6 +135,8 @@ class Endpoints:
     """The JWKS (RFC 7517) that id_tokens are signed with."""
     configuration: str
     """OpenID Connect Discovery 1.0."""
+    service_account_key: str
+    """The key file of a service account that acts for any user (RFC 7523); empty where there are none."""
 
 
 def endpoints_at(issuer: str, behaviour: Behaviour) -> Endpoints:
@@ -138,4 +150,5 @@ def endpoints_at(issuer: str, behaviour: Behaviour) -> Endpoints:
         userinfo=f"{issuer}/userinfo",
         keys=f"{issuer}/keys",
         configuration=f"{issuer}/.well-known/openid-configuration",
+        service_account_key=f"{issuer}/service-account.json" if TRAITS[behaviour].has_service_account else "",
     )

@@ -21,6 +21,7 @@ from service.sandbox.identity.grants import Grant, Grants
 from service.sandbox.identity.mail_tokens import MailTokens
 from service.sandbox.identity.request import AuthorizationRequest, ReturnedError, read_request
 from service.sandbox.identity.resources import Resources
+from service.sandbox.identity.service_account import ServiceAccount
 from service.sandbox.identity.signing import Signer
 from service.sandbox.identity.token_endpoint import TokenEndpoint
 from service.sandbox.identity.tokens import Tokens
@@ -59,6 +60,7 @@ class IdentityProvider:
         self._grants = Grants()
         self._statistics = Statistics()
         signer = Signer()
+        self._service_account = ServiceAccount()
         tokens = Tokens(grants=self._grants, statistics=self._statistics)
         self.flow = Flow(
             grants=self._grants, faults=self._faults, statistics=self._statistics, password=password, now=now
@@ -71,6 +73,7 @@ class IdentityProvider:
             clients=self._clients,
             statistics=self._statistics,
             signer=signer,
+            service_account=self._service_account,
             now=now,
         )
         self._token_endpoint = TokenEndpoint(
@@ -79,6 +82,7 @@ class IdentityProvider:
             faults=self._faults,
             statistics=self._statistics,
             signer=signer,
+            service_account=self._service_account,
             access_token_lifetime=self._lifetime,
             silence=silence,
             now=now,
@@ -105,6 +109,10 @@ class IdentityProvider:
     def client_secret(self, behaviour: Behaviour) -> str:
         """Returns the client secret of the moment, which is no secret."""
         return self._clients.secret(behaviour)
+
+    def service_account_key(self, web_url: str, behaviour: Behaviour) -> str:
+        """Returns the JSON key file of the service account, for clients that reach the web side at *web_url*."""
+        return self._service_account.key_file(token_uri=self.endpoints(web_url, behaviour).token)
 
     def change_client_secret(self, behaviour: Behaviour, secret: str) -> None:
         """Replaces the client secret; grants live on."""

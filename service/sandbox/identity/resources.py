@@ -16,6 +16,7 @@ from service.sandbox.identity.flow import Flow
 from service.sandbox.identity.grants import Grant, Grants
 from service.sandbox.identity.http import FormError, issuer_of, once_each, read_form
 from service.sandbox.identity.scopes import IDENTITY_SCOPES
+from service.sandbox.identity.service_account import JWT_BEARER, ServiceAccount
 from service.sandbox.identity.signing import Signer, subject_of
 from service.sandbox.identity.tokens import Tokens
 
@@ -32,6 +33,7 @@ class Resources:
         clients: Clients,
         statistics: Statistics,
         signer: Signer,
+        service_account: ServiceAccount,
         now: Callable[[], datetime],
     ) -> None:
         self._grants = grants
@@ -40,6 +42,7 @@ class Resources:
         self._clients = clients
         self._statistics = statistics
         self._signer = signer
+        self._service_account = service_account
         self._now = now
 
     async def revoke(self, request: Request, behaviour: Behaviour) -> Response:
@@ -116,6 +119,14 @@ class Resources:
         """The key that id_tokens are checked with."""
         return JSONResponse(self._signer.keys())
 
+    async def service_account_key(self, request: Request, behaviour: Behaviour) -> Response:
+        """The service account's key file, as Google's console lets one download it; there is none at Microsoft."""
+        if not TRAITS[behaviour].has_service_account:
+            return Response(status_code=404)
+        token_uri = endpoints_at(issuer_of(request, behaviour), behaviour).token
+        key_file = self._service_account.key_file(token_uri=token_uri)
+        return Response(key_file, media_type="application/json", headers={"Cache-Control": "no-store"})
+
     async def configuration(self, request: Request, behaviour: Behaviour) -> Response:
         """OpenID Connect Discovery 1.0."""
         found = endpoints_at(issuer_of(request, behaviour), behaviour)
@@ -129,7 +140,12 @@ class Resources:
             "jwks_uri": found.keys,
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
-            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "grant_types_supported": [
+                "authorization_code",
+                "refresh_token",
+                *(["client_credentials"] if traits.app_scope else []),
+                *([JWT_BEARER] if traits.has_service_account else []),
+            ],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
             "code_challenge_methods_supported": ["S256"],

@@ -30,6 +30,7 @@ def identity_routes(provider: IdentityProvider) -> list[BaseRoute]:
             _route(behaviour, "/introspect", "POST", provider.resources.introspect),
             _route(behaviour, "/userinfo", "GET", provider.resources.userinfo),
             _route(behaviour, "/keys", "GET", provider.resources.keys),
+            _route(behaviour, "/service-account.json", "GET", provider.resources.service_account_key),
             _route(behaviour, "/.well-known/openid-configuration", "GET", provider.resources.configuration),
         ]
     return routes

@@ -10,13 +10,14 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from service.sandbox.identity.behaviour import TRAITS, Behaviour
+from service.sandbox.identity.behaviour import TRAITS, Behaviour, endpoints_at
 from service.sandbox.identity.clients import Clients
 from service.sandbox.identity.counters import Statistics
 from service.sandbox.identity.errors import TokenError, error_body
 from service.sandbox.identity.faults import Fault, PlannedFaults
 from service.sandbox.identity.http import FormError, issuer_of, once_each, read_form
 from service.sandbox.identity.scopes import granted_text
+from service.sandbox.identity.service_account import CLIENT_EMAIL, JWT_BEARER, ServiceAccount
 from service.sandbox.identity.signing import Signer
 from service.sandbox.identity.tokens import Issued, Tokens
 
@@ -43,6 +44,7 @@ class TokenEndpoint:
         faults: PlannedFaults,
         statistics: Statistics,
         signer: Signer,
+        service_account: ServiceAccount,
         access_token_lifetime: Callable[[Behaviour], timedelta],
         silence: timedelta,
         now: Callable[[], datetime],
@@ -52,6 +54,7 @@ class TokenEndpoint:
         self._faults = faults
         self._statistics = statistics
         self._signer = signer
+        self._service_account = service_account
         self._access_token_lifetime = access_token_lifetime
         self._silence = silence
         self._now = now
@@ -86,9 +89,12 @@ class TokenEndpoint:
     def _grant(
         self, form: dict[str, str], request: Request, behaviour: Behaviour, *, with_refresh: bool
     ) -> dict[str, Any]:
+        now = self._now()
+        if form.get("grant_type") == JWT_BEARER and TRAITS[behaviour].has_service_account:
+            # The assertion's signature is all the proof there is: such clients send neither ID nor secret.
+            return self._body(self._asserted(form, request, behaviour, now=now), issuer_of(request, behaviour), now=now)
         if not self._clients.authenticate(behaviour, form, request.headers.get("authorization", "")):
             raise TokenError("invalid_client", "The client ID or the client secret is wrong.", aadsts=7000215)
-        now = self._now()
         match form.get("grant_type", ""):
             case "authorization_code":
                 issued = self._tokens.exchange(form, behaviour, now=now, with_refresh=with_refresh)
@@ -102,6 +108,14 @@ class TokenEndpoint:
             case _:
                 raise TokenError("unsupported_grant_type", "That grant_type is not known.", aadsts=70003)
         return self._body(issued, issuer_of(request, behaviour), now=now)
+
+    def _asserted(self, form: dict[str, str], request: Request, behaviour: Behaviour, *, now: datetime) -> Issued:
+        if "assertion" not in form:
+            raise TokenError("invalid_request", "Missing required parameter: assertion", aadsts=900144)
+        audience = endpoints_at(issuer_of(request, behaviour), behaviour).token
+        asserted = self._service_account.read(form["assertion"], audience=audience, now=now)
+        lifetime = self._access_token_lifetime(behaviour)
+        return self._tokens.for_service_account(CLIENT_EMAIL, asserted, behaviour, now=now, lifetime=lifetime)
 
     def _body(self, issued: Issued, issuer: str, *, now: datetime) -> dict[str, Any]:
         grant = issued.grant

@@ -13,7 +13,8 @@ from service.sandbox.identity.behaviour import TRAITS, Behaviour, Rotation
 from service.sandbox.identity.counters import Statistics
 from service.sandbox.identity.errors import TokenError
 from service.sandbox.identity.grants import Code, Grant, Grants, RefreshToken
-from service.sandbox.identity.scopes import Resource, Scope, read_scopes, same
+from service.sandbox.identity.scopes import GOOGLE_MAIL_SCOPE, Resource, Scope, read_scopes, same
+from service.sandbox.identity.service_account import Asserted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +82,53 @@ class Tokens:
     def on_its_own_behalf(
         self, form: dict[str, str], behaviour: Behaviour, *, now: datetime, lifetime: timedelta
     ) -> Issued:
-        """Gives a client a token of its own (RFC 6749 section 4.4), at Microsoft alone. Raises TokenError."""
-        if behaviour is not Behaviour.MICROSOFT:
+        """Gives a client a token of its own (RFC 6749 section 4.4), not at Google. Raises TokenError."""
+        if not TRAITS[behaviour].app_scope:
             raise TokenError("unauthorized_client", "This client may not use that grant type.", aadsts=700016)
         scopes, unknown = read_scopes(form.get("scope", ""), behaviour)
-        if unknown or len(scopes) != 1 or scopes[0].permission != ".default":
+        is_microsoft = behaviour is Behaviour.MICROSOFT
+        if is_microsoft and (unknown or len(scopes) != 1 or scopes[0].permission != ".default"):
             raise TokenError("invalid_scope", "The scope must be one resource with /.default.", aadsts=1002012)
+        if unknown or not any(scope.resource for scope in scopes) or any(scope.resource is None for scope in scopes):
+            raise TokenError("invalid_scope", "The scopes must be ones that open mail.", aadsts=70011)
+        client_id = TRAITS[behaviour].client_id
+        return self._without_person(behaviour, client_id, "", scopes, now=now, lifetime=lifetime)
+
+    def for_service_account(
+        self, client_id: str, asserted: Asserted, behaviour: Behaviour, *, now: datetime, lifetime: timedelta
+    ) -> Issued:
+        """
+        Gives a service account a token for the user it acts for (RFC 7523 section 2.1). Raises TokenError.
+
+        Of Google's scopes the administrator delegated the one that opens SMTP and IMAP.
+        """
+        scopes, unknown = read_scopes(asserted.scope, behaviour)
+        if unknown or not scopes:
+            text = "Invalid OAuth scope or ID token audience provided."
+            raise TokenError("invalid_scope", text, aadsts=70011, google=text)
+        if behaviour is Behaviour.GOOGLE and any(scope.permission != GOOGLE_MAIL_SCOPE for scope in scopes):
+            text = (
+                "Client is unauthorized to retrieve access tokens using this method, or client not authorized for any "
+                "of the scopes requested."
+            )
+            raise TokenError("unauthorized_client", text, aadsts=700016, google=text)
+        return self._without_person(behaviour, client_id, asserted.account, scopes, now=now, lifetime=lifetime)
+
+    def _without_person(
+        self,
+        behaviour: Behaviour,
+        client_id: str,
+        account: str,
+        scopes: list[Scope],
+        *,
+        now: datetime,
+        lifetime: timedelta,
+    ) -> Issued:
         grant = Grant(
             grant_id=secrets.token_hex(8),
             behaviour=behaviour,
-            client_id=TRAITS[behaviour].client_id,
-            account="",
+            client_id=client_id,
+            account=account,
             scopes=tuple(scopes),
             nonce="",
             has_refresh_token=False,

@@ -15,7 +15,7 @@ from domain.failures.failure import Failure, FailureKind, Stage
 from domain.ports.transport import Report
 from domain.reasons import Reason
 from domain.secret import Secret
-from domain.settings.model import OAuthAuthentication, OAuthProvider
+from domain.settings.model import GrantType, OAuthAuthentication, OAuthProvider
 from tests.fakes.tokens import FakeTokens
 from tests.integration.smtp.sending import STARTTLS, Sender, a_patience, failure_of, some_settings, step_of
 from tests.peers.ca import TestCA, server_context
@@ -146,6 +146,30 @@ async def test_given_exchange_that_refuses_at_once_when_signing_in_then_no_chall
     failure = failure_of(report)
     assert (failure.reason, failure.kind) == (Reason.AUTH_REJECTED, FailureKind.REAUTHORIZE)
     assert "SMTP.Send" in failure.remedy
+
+
+@pytest.mark.parametrize(
+    ("grant_type", "refusal", "words"),
+    [
+        (GrantType.CLIENT_CREDENTIALS, "535 5.7.3 Authentication unsuccessful", "service principal"),
+        (GrantType.JWT_BEARER, "535 5.7.8 Username and Password not accepted", "user name"),
+    ],
+)
+async def test_given_tokens_that_nobody_consented_to_when_refused_twice_then_nobody_is_asked_to_consent(
+    sender: Sender, line_server: StartLineServer, grant_type: GrantType, refusal: str, words: str
+) -> None:
+    no = send(refusal)
+    server = await line_server([*GREETING, shown("OLD", no), shown("NEW", no), farewell()])
+    authentication = dataclasses.replace(OAUTH, grant_type=grant_type)
+    tokens = FakeTokens("OLD", "NEW")
+
+    report = await sender.submit(some_settings(server.port, authentication=authentication), tokens=tokens)
+
+    failure = failure_of(report)
+    assert (failure.reason, failure.kind) == (Reason.AUTH_REJECTED, FailureKind.MISCONFIGURED)
+    assert words in failure.remedy
+    assert "Authorize" not in failure.remedy
+    assert tokens.rejected == [None, "OLD"]
 
 
 @pytest.mark.parametrize(

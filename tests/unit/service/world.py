@@ -217,4 +217,4 @@ class World:
     def snapshot(self) -> tuple[Mapping[object, object], ...]:
         """Everything that is stored, sealed values included, to be compared with a later one."""
         store = self.store
-        return dict(store.configurations), dict(store.deliveries), dict(store.keys), {**store.grants}
+        return dict(store.configurations), dict(store.deliveries), dict(store.keys), dict(store.grants.items())

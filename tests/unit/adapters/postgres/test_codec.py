@@ -40,6 +40,7 @@ from domain.settings.model import (
     BasicAuthentication,
     ConnectionSecurity,
     DataCenterPolicy,
+    GrantType,
     GraphTransport,
     MailboxSettings,
     MailSettings,
@@ -132,6 +133,7 @@ oauth = st.builds(
     client_secret_expire_time=st.none() | instants,
     redirect_url=texts,
     directory_tenant=texts,
+    grant_type=st.sampled_from(GrantType),
 )
 mailbox = st.builds(
     MailboxSettings,
@@ -198,6 +200,16 @@ def test_given_any_settings_when_written_and_read_with_their_secrets_then_they_a
     row = through_json(settings_to(value))
 
     assert settings_from(row, secrets_of(value)) == value
+
+
+def test_given_a_row_from_before_there_were_grant_types_when_read_then_a_person_consents() -> None:
+    row = settings_to(some_settings(authentication=an_oauth_authentication()))
+    del row["oauth"]["grant_type"]
+
+    read = settings_from(row, Secrets(None, Secret("client secret"), None))
+
+    assert isinstance(read.authentication, OAuthAuthentication)
+    assert read.authentication.grant_type is GrantType.AUTHORIZATION_CODE
 
 
 @given(settings)

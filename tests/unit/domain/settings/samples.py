@@ -165,6 +165,7 @@ def _authentication(
         username=authentication.username,
         redirect_url=authentication.redirect_url,
         directory_tenant=authentication.directory_tenant,
+        grant_type=authentication.grant_type,
     )
 
 

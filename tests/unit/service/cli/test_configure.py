@@ -111,6 +111,30 @@ def test_given_a_graph_account_with_oauth_when_configured_then_each_setting_goes
     assert settings == expected
 
 
+def test_given_a_service_account_when_configured_then_its_key_goes_over_with_all_its_lines(
+    run: Run, mailport: FakeMailport, tmp_path: Path
+) -> None:
+    (tmp_path / "key.json").write_text('{\n  "type": "service_account"\n}\n')
+
+    result = run("configure", "alerts", "--oauth", "google", "--grant-type", "jwt-bearer", "--client-secret-file",
+                 str(tmp_path / "key.json"), "--username", "me@x.example")  # fmt: skip
+
+    assert result.exit_code == 0
+    assert mailport.requests[0].settings.oauth == configuration.OAuthAuthentication(
+        provider=configuration.OAUTH_PROVIDER_GOOGLE,
+        client_secret='{\n  "type": "service_account"\n}',
+        username="me@x.example",
+        grant_type=configuration.OAUTH_GRANT_TYPE_JWT_BEARER,
+    )
+    assert "service_account" not in result.output
+
+
+def test_given_an_app_when_configured_then_the_grant_type_goes_over(run: Run, mailport: FakeMailport) -> None:
+    run("configure", "alerts", "--oauth", "microsoft", "--grant-type", "client-credentials")
+
+    assert mailport.requests[0].settings.oauth.grant_type == configuration.OAUTH_GRANT_TYPE_CLIENT_CREDENTIALS
+
+
 def test_given_a_password_on_standard_input_when_configured_then_its_first_line_is_used(
     run: Run, mailport: FakeMailport
 ) -> None:

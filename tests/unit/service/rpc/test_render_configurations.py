@@ -20,6 +20,7 @@ from service.rpc.parse import parse_settings
 from service.rpc.render import render_configuration
 from service.rpc.render.settings import render_settings
 from service.rpc.render.values import timestamp
+from tests.unit.domain.keys import json_key
 from tests.unit.domain.settings import samples
 from tests.unit.service.rpc.builders import (
     a_configuration_view,
@@ -54,6 +55,12 @@ def read_back(judged: MailSettings) -> MailSettings:
         samples.written(authentication=samples.custom()),
         samples.gmail(),
         samples.exchange(),
+        samples.exchange(
+            authentication=samples.microsoft(grant_type="CLIENT_CREDENTIALS", directory_tenant="contoso.example")
+        ),
+        samples.gmail(
+            authentication=samples.google(grant_type="JWT_BEARER", client_id="", client_secret=Secret(json_key()))
+        ),
         samples.graph(),
         samples.graph(mailbox=samples.mailbox(host="outlook.office365.com", password=None, use_oauth=True)),
     ],

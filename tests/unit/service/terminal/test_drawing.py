@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from mailport.v1 import configuration_pb2, delivery_pb2, failure_pb2
-from service.terminal.configurations import draw_configuration, draw_configurations
+from service.terminal.configurations import draw_configuration, draw_configurations, sign_in
 from service.terminal.deliveries import draw_deliveries, draw_delivery
 from service.terminal.failures import draw_failure
 from service.terminal.style import Style
@@ -52,6 +54,24 @@ def test_given_an_ill_configuration_when_drawn_then_warnings_forecasts_and_the_f
     assert "  ! settings.smtp.minimum_tls_version: TLS 1.0 is deprecated." in lines
     assert lines[lines.index("  ! 2026-03-01 12:00:00Z: The secret ends.") + 1] == "    -> Make another."
     assert "  x AUTH_REJECTED | at AUTH | misconfigured" in lines
+
+
+@pytest.mark.parametrize(
+    ("grant_type", "words"),
+    [
+        (configuration_pb2.OAUTH_GRANT_TYPE_AUTHORIZATION_CODE, "consent"),
+        (configuration_pb2.OAUTH_GRANT_TYPE_CLIENT_CREDENTIALS, "an app's own credentials"),
+        (configuration_pb2.OAUTH_GRANT_TYPE_JWT_BEARER, "a service account"),
+    ],
+)
+def test_given_a_grant_type_when_drawn_then_it_says_how_the_account_signs_in(
+    grant_type: configuration_pb2.OauthGrantType.ValueType, words: str
+) -> None:
+    oauth = configuration_pb2.OAuthAuthentication(
+        provider=configuration_pb2.OAUTH_PROVIDER_CUSTOM, username="me@example.com", grant_type=grant_type
+    )
+
+    assert sign_in(configuration_pb2.Settings(oauth=oauth)) == f"me@example.com with {words} at custom"
 
 
 def test_given_an_account_with_consent_when_drawn_then_says_whose_and_since_when() -> None:

@@ -7,6 +7,7 @@ import asyncio
 import httpx2
 import pytest
 
+from service.web.app import web_app
 from service.web.server import WebServer
 
 

@@ -34,36 +34,36 @@ def judge_answer(
     *,
     issuer: OAuthProvider,
     resource: Resource,
-    former: Grant | None,
+    grant_id: str,
     asked_time: datetime,
 ) -> Grant:
     """
-    Returns the grant that *answer* gives, one generation above the *former*; to be stored in its place.
+    Returns the grant *grant_id* that *answer* gives, in its first generation.
 
     *resource*: what the code was exchanged for; scopes of others show when their first token is asked for.
     *asked_time*: when the exchange went out. An empty `Grant.account` leaves the proof to signing in.
-    Raises ProviderRefused, the former grant kept: REFRESH_TOKEN_MISSING, MISSING_SCOPE with the missing ones (F30),
+    Raises ProviderRefused: REFRESH_TOKEN_MISSING, MISSING_SCOPE with the missing ones (F30),
     ACCOUNT_MISMATCH with both addresses (F34), STATE_INVALID when the id_token belongs to another session.
     """
     if session.nonce and (answer.account or answer.nonce) and answer.nonce != session.nonce:
         raise _foreign_id_token()
-    check_account(answer.account, session, settings, issuer=issuer)
+    account = check_account((answer.account, *answer.other_names), session, settings, issuer=issuer)
     asked = scopes_for(resource, session.scopes, issuer=issuer)
     check_scopes(asked, answer, resource=resource, issuer=issuer)
     if not answer.refresh_token:
         raise _no_refresh_token(issuer)
-    generation = (former.generation if former else 0) + 1
+    token = access_token_of(answer, resource=resource, generation=1, asked_time=asked_time)
     return Grant(
         tenant=session.tenant,
         configuration_id=session.configuration_id,
+        grant_id=grant_id,
         basis=session.basis,
-        account=answer.account,
+        account=account,
         granted_scopes=merged_scopes(asked, answer.scopes, resource=resource, issuer=issuer),
         refresh_token=answer.refresh_token,
         refresh_token_expire_time=refresh_token_end(answer, asked_time),
         authorize_time=asked_time,
-        generation=generation,
-        access_tokens=(access_token_of(answer, resource=resource, generation=generation, asked_time=asked_time),),
+        access_tokens=(token,),
     )
 
 
@@ -88,21 +88,27 @@ def check_scopes(asked: Iterable[str], answer: TokenAnswer, *, resource: Resourc
         )
 
 
-def check_account(account: str, session: ConsentSession, settings: MailSettings, *, issuer: OAuthProvider) -> None:
+def check_account(
+    names: Iterable[str], session: ConsentSession, settings: MailSettings, *, issuer: OAuthProvider
+) -> str:
     """
-    Raises ProviderRefused ACCOUNT_MISMATCH when another account consented than the settings' user name (F34).
+    Returns by which of its *names* the account that consented is known here; empty when none is known.
+
+    Raises ProviderRefused ACCOUNT_MISMATCH when it is another account than the settings' user name (F34).
 
     Letter case does not matter, nor Gmail's dots. With Graph, the shared mailbox that is sent from may consent itself;
     and when the user name *is* that mailbox, anybody may who has rights over it, since mail leaves from it anyway.
-    An empty *account* is not known, and not refused here.
+    An account that is not known is not refused here.
     """
     username = session.basis.username
-    if not account or _is_same(account, username, issuer):
-        return
+    known = [name for name in names if name]
+    account = known[0] if known else ""
+    if match := next((name for name in known if _is_same(name, username, issuer)), None):
+        return match
     transport = settings.transport
     shared = str(transport.mailbox) if isinstance(transport, GraphTransport) and transport.mailbox else ""
-    if shared and any(_is_same(shared, each, issuer) for each in (account, username)):
-        return
+    if not known or (shared and any(_is_same(shared, each, issuer) for each in (*known, username))):
+        return account
     raise _refused(
         Reason.ACCOUNT_MISMATCH,
         f"{shown(account)} consented, and the settings are for {shown(username)}.",

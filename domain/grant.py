@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +13,7 @@ from domain.providers import oauth_provider_of
 from domain.providers.preset import OAuthProvider
 from domain.resource import Resource
 from domain.secret import Secret
-from domain.settings.model import MailSettings, OAuthAuthentication
+from domain.settings.model import GrantType, MailSettings, OAuthAuthentication
 from domain.settings.scopes import comparable
 from domain.settings.urls import Url, parse_url
 
@@ -27,6 +28,7 @@ class GrantBasis:
     username: str
     scopes: frozenset[str]
     """As they were asked for."""
+    grant_type: GrantType = GrantType.AUTHORIZATION_CODE
 
 
 class GrantState(StrEnum):
@@ -56,23 +58,34 @@ class AccessToken:
     """The grant's generation that brought it; a server that refuses it speaks of this one (P10)."""
 
 
+@dataclass(frozen=True, slots=True)
+class GrantKey:
+    """Names a grant, whatever it is used for."""
+
+    tenant: str
+    configuration_id: str
+    grant_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """
     One refresh token and an access token per resource, of one configuration.
 
-    `generation` rises with each new pair of tokens, consents included; what is stored is replaced only by who knows
-    the present one. Changes come from `domain.token_life` and `domain.consent_answer`.
+    Each consent makes a grant of its own. `generation` rises with each new pair of tokens; what is stored is replaced
+    only by who knows the present one. Changes come from `domain.token_life` and `domain.consent_answer`.
     """
 
     tenant: str
     configuration_id: str
+    grant_id: str
     basis: GrantBasis
     account: str
     """Who consented, as the provider names it; empty when it did not tell."""
     granted_scopes: tuple[str, ...]
     """As the provider wrote them; what was asked for where it did not say (RFC 6749 section 5.1)."""
     refresh_token: Secret
+    """Empty for a grant that takes no person: its client asks anew."""
     authorize_time: datetime
     generation: int = 1
     access_tokens: tuple[AccessToken, ...] = ()
@@ -90,6 +103,11 @@ class Grant:
     """How many refreshes have failed in a row."""
     retry_time: datetime | None = None
     """Not to ask the token endpoint before; None: at once."""
+
+    @property
+    def key(self) -> GrantKey:
+        """Returns what names it."""
+        return GrantKey(self.tenant, self.configuration_id, self.grant_id)
 
     @property
     def is_dead(self) -> bool:
@@ -114,6 +132,7 @@ def basis_of(authentication: OAuthAuthentication) -> GrantBasis:
         token_endpoint=authentication.token_endpoint,
         username=authentication.username,
         scopes=frozenset(authentication.scopes),
+        grant_type=authentication.grant_type,
     )
 
 
@@ -131,12 +150,30 @@ def covers(basis: GrantBasis, settings: MailSettings) -> bool:
         return False
     issuer = issuer_of(wanted)
     return (
-        basis.client_id == wanted.client_id
+        basis.grant_type is wanted.grant_type
+        and basis.client_id == wanted.client_id
         and basis.authorization_endpoint == wanted.authorization_endpoint
         and basis.token_endpoint == wanted.token_endpoint
         and basis.username.lower() == wanted.username.lower()
         and comparable(wanted.scopes, provider=issuer) <= comparable(basis.scopes, provider=issuer)
     )
+
+
+def grant_for(settings: MailSettings, grants: Iterable[Grant]) -> Grant | None:
+    """Returns the grant to send with *settings*: of those that cover them a living one, the latest consent first."""
+    covering = (grant for grant in grants if covers(grant.basis, settings))
+    return max(covering, key=lambda grant: (not grant.is_dead, grant.authorize_time), default=None)
+
+
+def superseded(new: Grant, grants: Iterable[Grant], active: MailSettings | None) -> tuple[Grant, ...]:
+    """
+    Returns those of *grants* that nobody needs once *new* is there.
+
+    Kept are those that the *active* settings send with, as long as *new* does not cover them: what works goes on
+    working while a draft is being set up with another account.
+    """
+    in_use = grant_for(active, [*grants, new]) if active is not None else None
+    return tuple(grant for grant in grants if grant.key not in {new.key, in_use.key if in_use else None})
 
 
 def issuer_of(authentication: OAuthAuthentication) -> OAuthProvider:

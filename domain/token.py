@@ -22,6 +22,8 @@ class TokenAnswer:
     """None: as requested (RFC 6749 section 5.1)."""
     account: str = ""
     """The address in the id_token (email, else preferred_username); empty when there was none."""
+    other_names: tuple[str, ...] = ()
+    """What else the id_token calls the account: at Microsoft, who signs in may differ from the mail address."""
     nonce: str = ""
     """The id_token's nonce; empty when there was none."""
     refresh_token_expires_in: timedelta | None = None

@@ -73,6 +73,7 @@ def a_grant(*, now: datetime = NOW, **changes: Any) -> Grant:
     valid = Grant(
         tenant=TENANT,
         configuration_id=CONFIGURATION_ID,
+        grant_id="grant-1",
         basis=a_basis(),
         account="robot@example.com",
         granted_scopes=("mail",),

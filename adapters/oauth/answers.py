@@ -65,6 +65,7 @@ def read_tokens(fields: Mapping[str, object], *, client_id: str) -> TokenAnswer:
         refresh_token=Secret(refresh_token) if isinstance(refresh_token, str) and refresh_token else None,
         scopes=_scopes(fields.get("scope")),
         account=identity.account,
+        other_names=identity.other_names,
         nonce=identity.nonce,
         refresh_token_expires_in=read_seconds(fields.get("refresh_token_expires_in")),
     )

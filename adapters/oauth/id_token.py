@@ -23,6 +23,7 @@ class Identity:
     """The claims that count; empty where there was none."""
 
     account: str = ""
+    other_names: tuple[str, ...] = ()
     nonce: str = ""
 
 
@@ -30,7 +31,8 @@ def read_id_token(token: object, *, client_id: str) -> Identity:
     """
     Returns who the id_token names; an empty Identity for one that is malformed or not meant for *client_id*.
 
-    The account is ``email`` unless ``email_verified`` says no, else a ``preferred_username`` that is an address.
+    The account is ``email`` unless ``email_verified`` says no, else a ``preferred_username`` that is an address. The
+    latter, which is what signs in at Microsoft ("ID token claims reference", seen 2026-11), is another name beside it.
     """
     claims = _claims(token)
     if not _is_for(claims.get("aud"), client_id):
@@ -38,7 +40,10 @@ def read_id_token(token: object, *, client_id: str) -> Identity:
     email, name = _text(claims, "email"), _text(claims, "preferred_username")
     if str(claims.get("email_verified", "true")).lower() == "false" or "@" not in email:
         email = ""
-    return Identity(account=email or (name if "@" in name else ""), nonce=_text(claims, "nonce"))
+    if "@" not in name or "\\" in name:
+        name = ""
+    others = (name,) if email and name and name.lower() != email.lower() else ()
+    return Identity(account=email or name, other_names=others, nonce=_text(claims, "nonce"))
 
 
 def _claims(token: object) -> Mapping[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.postgres.codec import Json, storable
 from domain.grant import GrantBasis
+from domain.settings.model import GrantType
 
 
 def basis_to(basis: GrantBasis) -> Json:
@@ -13,6 +14,7 @@ def basis_to(basis: GrantBasis) -> Json:
         "token_endpoint": basis.token_endpoint,
         "username": basis.username,
         "scopes": sorted(basis.scopes),
+        "grant_type": basis.grant_type.value,
     }
 
 
@@ -23,6 +25,7 @@ def basis_from(row: Json) -> GrantBasis:
         token_endpoint=row["token_endpoint"],
         username=row["username"],
         scopes=frozenset(row["scopes"]),
+        grant_type=GrantType(row.get("grant_type", GrantType.AUTHORIZATION_CODE)),
     )
 
 

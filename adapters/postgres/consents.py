@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -98,26 +99,28 @@ class PostgresConsents:
             },
         )
 
-    async def latest(self, tenant: str, configuration_id: str) -> ConsentRecord | None:
+    async def latest(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, ConsentRecord]:
         """See the port."""
-        if not is_storable(configuration_id):
-            return None
-        row = await self._session.row(
+        ids = [each for each in configuration_ids if is_storable(each)]
+        if not ids:
+            return {}
+        rows = await self._session.rows(
             """
-            select state, create_time, expire_time, redirect_url, failure from consent_record
-            where tenant = %(tenant)s and configuration_id = %(id)s
+            select configuration_id, state, create_time, expire_time, redirect_url, failure from consent_record
+            where tenant = %(tenant)s and configuration_id = any(%(ids)s)
             """,
-            {"tenant": tenant, "id": configuration_id},
+            {"tenant": tenant, "ids": ids},
         )
-        if row is None:
-            return None
-        return ConsentRecord(
-            state=ConsentState(row["state"]),
-            create_time=row["create_time"],
-            expire_time=row["expire_time"],
-            redirect_url=row["redirect_url"],
-            failure=failure_from(row["failure"]),
-        )
+        return {
+            row["configuration_id"]: ConsentRecord(
+                state=ConsentState(row["state"]),
+                create_time=row["create_time"],
+                expire_time=row["expire_time"],
+                redirect_url=row["redirect_url"],
+                failure=failure_from(row["failure"]),
+            )
+            for row in rows
+        }
 
     async def purge_expired(self, before: datetime) -> int:
         """See the port."""

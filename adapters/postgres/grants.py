@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, Final
 
 from psycopg import sql
@@ -15,8 +17,8 @@ from adapters.postgres.codec import failure_from, failure_to, is_storable, stora
 from adapters.postgres.consent_codec import basis_from, basis_to, scopes_to
 from adapters.postgres.session import Session
 from domain.errors import ConcurrentChange, SecretUnreadable
-from domain.grant import AccessToken, Grant, GrantState
-from domain.ports.storage import Account, RefreshLease
+from domain.grant import AccessToken, Grant, GrantKey, GrantState
+from domain.ports.storage import RefreshLease
 from domain.ports.vault import Place, Vault
 from domain.resource import Resource
 from domain.secret import Secret, UnreadableSecret
@@ -26,12 +28,13 @@ _REFRESH_TOKEN: Final = "refresh_token"
 _INSERT: Final = sql.SQL(
     """
     insert into oauth_grant (
-        tenant, configuration_id, generation, state, basis, account, granted_scopes, refresh_token, authorize_time,
-        refresh_time, refresh_token_expire_time, failure, failing_since, failure_count, retry_time, keep_time)
+        tenant, configuration_id, grant_id, generation, state, basis, account, granted_scopes, refresh_token,
+        authorize_time, refresh_time, refresh_token_expire_time, failure, failing_since, failure_count, retry_time,
+        keep_time)
     values (
-        %(tenant)s, %(id)s, %(generation)s, %(state)s, %(basis)s, %(account)s, %(granted_scopes)s, %(refresh_token)s,
-        %(authorize_time)s, %(refresh_time)s, %(refresh_token_expire_time)s, %(failure)s, %(failing_since)s,
-        %(failure_count)s, %(retry_time)s, %(keep_time)s)
+        %(tenant)s, %(id)s, %(grant_id)s, %(generation)s, %(state)s, %(basis)s, %(account)s, %(granted_scopes)s,
+        %(refresh_token)s, %(authorize_time)s, %(refresh_time)s, %(refresh_token_expire_time)s, %(failure)s,
+        %(failing_since)s, %(failure_count)s, %(retry_time)s, %(keep_time)s)
     on conflict do nothing
     """
 )
@@ -43,17 +46,19 @@ _UPDATE: Final = sql.SQL(
         refresh_time = %(refresh_time)s, refresh_token_expire_time = %(refresh_token_expire_time)s,
         failure = %(failure)s, failing_since = %(failing_since)s, failure_count = %(failure_count)s,
         retry_time = %(retry_time)s, keep_time = %(keep_time)s, lease_token = null, lease_until = null
-    where tenant = %(tenant)s and configuration_id = %(id)s and generation = %(expected)s
+    where tenant = %(tenant)s and configuration_id = %(id)s and grant_id = %(grant_id)s and generation = %(expected)s
     """
 )
 _FIND: Final = sql.SQL(
     """
-    select g.configuration_id, g.generation, g.state, g.basis, g.account, g.granted_scopes, g.refresh_token,
+    select g.configuration_id, g.grant_id, g.generation, g.state, g.basis, g.account, g.granted_scopes, g.refresh_token,
         g.authorize_time, g.refresh_time, g.refresh_token_expire_time, g.failure, g.failing_since, g.failure_count,
         g.retry_time,
         t.resource, t.generation as token_generation, t.sealed, t.issue_time, t.expire_time
-    from oauth_grant g left join access_token t using (tenant, configuration_id)
-    where g.tenant = %(tenant)s and g.configuration_id = %(id)s order by t.resource
+    from oauth_grant g left join access_token t using (tenant, configuration_id, grant_id)
+    where g.tenant = %(tenant)s and g.configuration_id = any(%(ids)s)
+        and (g.grant_id = %(grant_id)s or %(grant_id)s::text is null)
+    order by g.configuration_id, g.authorize_time desc, g.grant_id, t.resource
     """
 )
 # The UPDATE itself takes the lease, which also proves that the database can be written before anything is asked for
@@ -64,8 +69,9 @@ _LEASE: Final = sql.SQL(
     update oauth_grant
     set state = case when lease_token is null then state else 'REFRESH_IN_DOUBT' end,
         lease_token = %(token)s, lease_until = clock_timestamp() + %(lease)s
-    where tenant = %(tenant)s and configuration_id = %(id)s and generation = %(generation)s
-        and state <> 'REAUTHORIZATION_REQUIRED' and (lease_until is null or lease_until <= clock_timestamp())
+    where tenant = %(tenant)s and configuration_id = %(id)s and grant_id = %(grant_id)s
+        and generation = %(generation)s and state <> 'REAUTHORIZATION_REQUIRED'
+        and (lease_until is null or lease_until <= clock_timestamp())
     returning state
     """
 )
@@ -78,13 +84,18 @@ class PostgresGrants:
         self._session = session
         self._vault = vault
 
-    async def find(self, tenant: str, configuration_id: str) -> Grant | None:
+    async def of(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, tuple[Grant, ...]]:
         """See the port."""
-        if not is_storable(configuration_id):
+        ids = [each for each in configuration_ids if is_storable(each)]
+        found = await self._read(tenant, ids, None) if ids else []
+        return {name: tuple(grants) for name, grants in groupby(found, key=lambda grant: grant.configuration_id)}
+
+    async def find(self, key: GrantKey) -> Grant | None:
+        """See the port."""
+        if not is_storable(key.configuration_id) or not is_storable(key.grant_id):
             return None
-        # One statement, so that the grant and its tokens are of one generation.
-        rows = await self._session.rows(_FIND, {"tenant": tenant, "id": configuration_id})
-        return self._grant(tenant, rows) if rows else None
+        found = await self._read(key.tenant, [key.configuration_id], key.grant_id)
+        return found[0] if found else None
 
     async def save(self, grant: Grant, *, expected_generation: int) -> None:
         """See the port."""
@@ -97,86 +108,96 @@ class PostgresGrants:
             raise _changed_meanwhile(grant.configuration_id)
         await self._write_access_tokens(grant)
 
-    async def delete(self, tenant: str, configuration_id: str) -> bool:
+    async def delete(self, key: GrantKey) -> bool:
         """See the port."""
         done = await self._session.execute(
-            "delete from oauth_grant where tenant = %(tenant)s and configuration_id = %(id)s",
-            {"tenant": tenant, "id": configuration_id},
+            """
+            delete from oauth_grant
+            where tenant = %(tenant)s and configuration_id = %(id)s and grant_id = %(grant_id)s
+            """,
+            _named(key),
         )
         return done == 1
 
-    async def lease_refresh(
-        self, tenant: str, configuration_id: str, *, generation: int, lease: timedelta
-    ) -> RefreshLease | None:
+    async def lease_refresh(self, key: GrantKey, *, generation: int, lease: timedelta) -> RefreshLease | None:
         """See the port."""
         token = secrets.token_urlsafe(16)
-        row = await self._session.row(
-            _LEASE,
-            {
-                "tenant": tenant,
-                "id": configuration_id,
-                "generation": generation,
-                "token": token,
-                "lease": lease,
-            },
-        )
+        row = await self._session.row(_LEASE, {**_named(key), "generation": generation, "token": token, "lease": lease})
         return RefreshLease(token, in_doubt=row["state"] == GrantState.REFRESH_IN_DOUBT) if row else None
 
-    async def end_lease(self, tenant: str, configuration_id: str, lease: RefreshLease) -> None:
+    async def end_lease(self, key: GrantKey, lease: RefreshLease) -> None:
         """See the port."""
         await self._session.execute(
             """
             update oauth_grant set lease_token = null, lease_until = null
-            where tenant = %(tenant)s and configuration_id = %(id)s and lease_token = %(token)s
+            where tenant = %(tenant)s and configuration_id = %(id)s and grant_id = %(grant_id)s
+                and lease_token = %(token)s
             """,
-            {"tenant": tenant, "id": configuration_id, "token": lease.token},
+            {**_named(key), "token": lease.token},
         )
 
-    async def due_for_keeping(self, before: datetime, limit: int) -> tuple[Account, ...]:
+    async def end_leases(self) -> int:
+        """See the port."""
+        return await self._session.execute(
+            "update oauth_grant set lease_until = clock_timestamp() where lease_until > clock_timestamp()", {}
+        )
+
+    async def due_for_keeping(self, before: datetime, limit: int) -> tuple[GrantKey, ...]:
         """See the port."""
         rows = await self._session.rows(
             """
-            select tenant, configuration_id from oauth_grant
+            select tenant, configuration_id, grant_id from oauth_grant
             where keep_time < %(before)s and (lease_until is null or lease_until <= clock_timestamp())
-            order by keep_time, tenant, configuration_id limit %(limit)s
+            order by keep_time, tenant, configuration_id, grant_id limit %(limit)s
             """,
             {"before": before, "limit": limit},
         )
-        return tuple(Account(row["tenant"], row["configuration_id"]) for row in rows)
+        return tuple(GrantKey(**row) for row in rows)
 
-    async def page(self, *, after: Account | None, limit: int) -> tuple[Account, ...]:
+    async def page(self, *, after: GrantKey | None, limit: int) -> tuple[GrantKey, ...]:
         """See the port."""
         rows = await self._session.rows(
             """
-            select tenant, configuration_id from oauth_grant
-            where (tenant, configuration_id) > (%(tenant)s, %(id)s)
-            order by tenant, configuration_id limit %(limit)s
+            select tenant, configuration_id, grant_id from oauth_grant
+            where (tenant, configuration_id, grant_id) > (%(tenant)s, %(id)s, %(grant_id)s)
+            order by tenant, configuration_id, grant_id limit %(limit)s
             """,
-            {"tenant": after.tenant if after else "", "id": after.configuration_id if after else "", "limit": limit},
+            {**_named(after or GrantKey("", "", "")), "limit": limit},
         )
-        return tuple(Account(row["tenant"], row["configuration_id"]) for row in rows)
+        return tuple(GrantKey(**row) for row in rows)
+
+    async def _read(self, tenant: str, configuration_ids: list[str], grant_id: str | None) -> list[Grant]:
+        # One statement, so that a grant and its tokens are of one generation.
+        rows = await self._session.rows(_FIND, {"tenant": tenant, "ids": configuration_ids, "grant_id": grant_id})
+        grouped = groupby(rows, key=lambda row: (row["configuration_id"], row["grant_id"]))
+        return [self._grant(tenant, list(of_one)) for _, of_one in grouped]
 
     async def _write_access_tokens(self, grant: Grant) -> None:
         """Brings the stored access tokens in line: each is sealed anew, which costs less than to tell which changed."""
-        names = {"tenant": grant.tenant, "id": grant.configuration_id}
+        names = _named(grant.key)
         await self._session.execute(
-            "delete from access_token where tenant = %(tenant)s and configuration_id = %(id)s", names
+            """
+            delete from access_token
+            where tenant = %(tenant)s and configuration_id = %(id)s and grant_id = %(grant_id)s
+            """,
+            names,
         )
         if not grant.access_tokens:
             return
         await self._session.execute_each(
             """
             insert into access_token (
-                tenant, configuration_id, resource, generation, sealed, issue_time, expire_time)
+                tenant, configuration_id, grant_id, resource, generation, sealed, issue_time, expire_time)
             values (
-                %(tenant)s, %(id)s, %(resource)s, %(generation)s, %(sealed)s, %(issue_time)s, %(expire_time)s)
+                %(tenant)s, %(id)s, %(grant_id)s, %(resource)s, %(generation)s, %(sealed)s, %(issue_time)s,
+                %(expire_time)s)
             """,
             [
                 {
                     **names,
                     "resource": each.resource,
                     "generation": each.generation,
-                    "sealed": self._sealed(each.token, _access_place(grant.tenant, grant.configuration_id, each)),
+                    "sealed": self._sealed(each.token, _access_place(grant.key, each.resource)),
                     "issue_time": each.issue_time,
                     "expire_time": each.expire_time,
                 }
@@ -185,10 +206,9 @@ class PostgresGrants:
         )
 
     def _columns(self, grant: Grant) -> dict[str, Any]:
-        place = _place(grant.tenant, grant.configuration_id, _REFRESH_TOKEN)
+        place = _place(grant.key, _REFRESH_TOKEN)
         return {
-            "tenant": grant.tenant,
-            "id": grant.configuration_id,
+            **_named(grant.key),
             "generation": grant.generation,
             "state": grant.state.value,
             "basis": Jsonb(basis_to(grant.basis)),
@@ -207,20 +227,18 @@ class PostgresGrants:
 
     def _grant(self, tenant: str, rows: list[DictRow]) -> Grant:
         row = rows[0]
-        name = row["configuration_id"]
+        key = GrantKey(tenant, row["configuration_id"], row["grant_id"])
         return Grant(
             tenant=tenant,
-            configuration_id=name,
+            configuration_id=key.configuration_id,
+            grant_id=key.grant_id,
             basis=basis_from(row["basis"]),
             account=row["account"],
             granted_scopes=tuple(row["granted_scopes"]),
-            refresh_token=self._opened(row["refresh_token"], _place(tenant, name, _REFRESH_TOKEN))
-            or UnreadableSecret(),
+            refresh_token=self._opened(row["refresh_token"], _place(key, _REFRESH_TOKEN)) or UnreadableSecret(),
             authorize_time=row["authorize_time"],
             generation=row["generation"],
-            access_tokens=tuple(
-                token for each in rows if (token := self._access_token(tenant, name, each)) is not None
-            ),
+            access_tokens=tuple(token for each in rows if (token := self._access_token(key, each)) is not None),
             refresh_time=row["refresh_time"],
             refresh_token_expire_time=row["refresh_token_expire_time"],
             state=GrantState(row["state"]),
@@ -230,11 +248,11 @@ class PostgresGrants:
             retry_time=row["retry_time"],
         )
 
-    def _access_token(self, tenant: str, configuration_id: str, row: DictRow) -> AccessToken | None:
+    def _access_token(self, key: GrantKey, row: DictRow) -> AccessToken | None:
         if row["resource"] is None:
             return None
         resource = Resource(row["resource"])
-        token = self._opened(row["sealed"], _place(tenant, configuration_id, f"access_token/{resource}"))
+        token = self._opened(row["sealed"], _access_place(key, resource))
         if token is None:
             return None
         return AccessToken(
@@ -255,12 +273,16 @@ class PostgresGrants:
             return None
 
 
-def _place(tenant: str, configuration_id: str, field: str) -> Place:
-    return Place(tenant=tenant, record=f"grant/{configuration_id}", field=field)
+def _named(key: GrantKey) -> dict[str, str]:
+    return {"tenant": key.tenant, "id": key.configuration_id, "grant_id": key.grant_id}
 
 
-def _access_place(tenant: str, configuration_id: str, token: AccessToken) -> Place:
-    return _place(tenant, configuration_id, f"access_token/{token.resource}")
+def _place(key: GrantKey, field: str) -> Place:
+    return Place(tenant=key.tenant, record=f"grant/{key.configuration_id}/{key.grant_id}", field=field)
+
+
+def _access_place(key: GrantKey, resource: Resource) -> Place:
+    return _place(key, f"access_token/{resource}")
 
 
 def _changed_meanwhile(configuration_id: str) -> ConcurrentChange:

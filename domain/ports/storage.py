@@ -12,7 +12,7 @@ from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
 from domain.delivery import Attempt, Delivery, DeliveryState
 from domain.failures.failure import Failure
-from domain.grant import Grant
+from domain.grant import Grant, GrantKey
 from domain.pause import Pause
 
 
@@ -291,8 +291,12 @@ class Consents(Protocol):
         """Records how a session that was taken ended; nothing when a later one has been started meanwhile."""
         ...
 
-    async def latest(self, tenant: str, configuration_id: str) -> ConsentRecord | None:
-        """Returns the latest session as recorded (see `domain.consent.standing`), None when none was ever started."""
+    async def latest(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, ConsentRecord]:
+        """
+        Returns the latest session of each configuration, as recorded (see `domain.consent.standing`), by id.
+
+        Configurations for which none was ever started are left out.
+        """
         ...
 
     async def purge_expired(self, before: datetime) -> int:
@@ -310,19 +314,23 @@ class RefreshLease:
 
 
 class Grants(Protocol):
-    """The grants, one a configuration at most; refresh and access tokens are sealed."""
+    """The grants, few a configuration (see `domain.grant.superseded`); refresh and access tokens are sealed."""
 
-    async def find(self, tenant: str, configuration_id: str) -> Grant | None:
+    async def of(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, tuple[Grant, ...]]:
         """
-        Returns the grant, or None.
+        Returns the grants of those configurations that have any, by configuration id; the latest consent first.
 
         A refresh token that does not open comes as an UnreadableSecret; an access token that does not is left out.
         """
         ...
 
+    async def find(self, key: GrantKey) -> Grant | None:
+        """Returns the grant, as `of` does, or None."""
+        ...
+
     async def save(self, grant: Grant, *, expected_generation: int) -> None:
         """
-        Stores the grant in place of the one of *expected_generation* (0: there is none yet), and ends any lease on it.
+        Stores the grant in place of its *expected_generation* (0: it is new), and ends any lease on it.
 
         Generation alone decides, not the lease: whoever holds a newer pair may store it however late, as long as nobody
         has stored one before (P11). A `grant.generation` equal to the expected one changes its state only.
@@ -331,13 +339,11 @@ class Grants(Protocol):
         """
         ...
 
-    async def delete(self, tenant: str, configuration_id: str) -> bool:
+    async def delete(self, key: GrantKey) -> bool:
         """Deletes the grant with its tokens; False when there was none."""
         ...
 
-    async def lease_refresh(
-        self, tenant: str, configuration_id: str, *, generation: int, lease: timedelta
-    ) -> RefreshLease | None:
+    async def lease_refresh(self, key: GrantKey, *, generation: int, lease: timedelta) -> RefreshLease | None:
         """
         Gives the right to refresh to one caller across all processes, from commit on and for *lease*.
 
@@ -347,11 +353,19 @@ class Grants(Protocol):
         """
         ...
 
-    async def end_lease(self, tenant: str, configuration_id: str, lease: RefreshLease) -> None:
+    async def end_lease(self, key: GrantKey, lease: RefreshLease) -> None:
         """Gives a lease up after a definite answer, or when nothing was sent; nothing when it no longer holds."""
         ...
 
-    async def due_for_keeping(self, before: datetime, limit: int) -> tuple[Account, ...]:
+    async def end_leases(self) -> int:
+        """
+        Lets every lease run out now, as if its holder had died; returns their number.
+
+        Only for a process that knows itself to be alone on the store, after its predecessor died.
+        """
+        ...
+
+    async def due_for_keeping(self, before: datetime, limit: int) -> tuple[GrantKey, ...]:
         """
         Returns up to *limit* living grants whose `domain.token_life.keep_time` lies before *before*, earliest first.
 
@@ -359,8 +373,8 @@ class Grants(Protocol):
         """
         ...
 
-    async def page(self, *, after: Account | None, limit: int) -> tuple[Account, ...]:
-        """Returns up to *limit* configurations that have a grant, of all tenants, by tenant and id above *after*."""
+    async def page(self, *, after: GrantKey | None, limit: int) -> tuple[GrantKey, ...]:
+        """Returns up to *limit* grants of all tenants, by tenant, configuration and id above *after*."""
         ...
 
 

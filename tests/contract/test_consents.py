@@ -38,7 +38,7 @@ async def taken(
 
 async def latest(storage: Storage) -> ConsentRecord | None:
     async with storage.uow() as work:
-        return await work.consents.latest(TENANT, CONFIGURATION_ID)
+        return (await work.consents.latest(TENANT, [CONFIGURATION_ID])).get(CONFIGURATION_ID)
 
 
 async def concluded(storage: Storage, session: ConsentSession, failure: Failure | None) -> None:
@@ -147,7 +147,7 @@ async def test_given_a_configuration_when_deleted_then_its_sessions_and_record_a
     assert await taken(storage, session) is None
     assert await taken(storage, other) == other
     async with storage.uow() as work:
-        assert await work.consents.latest(TENANT, CONFIGURATION_ID) is None
+        assert await work.consents.latest(TENANT, [CONFIGURATION_ID]) == {}
 
 
 async def test_given_f42_a_lost_key_when_taken_then_the_verifier_alone_is_unreadable(storage: Storage) -> None:
@@ -198,4 +198,4 @@ async def test_given_a_later_session_when_an_earlier_one_ends_then_the_record_st
 @pytest.mark.parametrize("configuration_id", ["missing", "nul\0"])
 async def test_given_no_session_ever_when_looked_at_then_none(storage: Storage, configuration_id: str) -> None:
     async with storage.uow() as work:
-        assert await work.consents.latest(TENANT, configuration_id) is None
+        assert await work.consents.latest(TENANT, [configuration_id]) == {}

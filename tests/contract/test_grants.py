@@ -10,8 +10,8 @@ from typing import Final
 import pytest
 
 from domain.errors import ConcurrentChange, SecretUnreadable
-from domain.grant import Grant, GrantState
-from domain.ports.storage import Account, RefreshLease
+from domain.grant import Grant, GrantKey, GrantState
+from domain.ports.storage import RefreshLease
 from domain.resource import GRAPH, OUTLOOK
 from domain.secret import Secret, UnreadableSecret
 from tests.builders import CONFIGURATION_ID, NOW, OTHER_TENANT, TENANT, a_configuration
@@ -20,6 +20,7 @@ from tests.contract.conftest import Storage
 
 _MINUTE: Final = timedelta(minutes=1)
 _LAPSED: Final = timedelta(0)
+KEY: Final = a_grant().key
 GRANTS: Final = {
     "plain": a_grant(),
     "no_access_token": a_grant(access_tokens=()),
@@ -72,12 +73,18 @@ async def saved(storage: Storage, grant: Grant, *, expected_generation: int) -> 
 
 async def found(storage: Storage, configuration_id: str = CONFIGURATION_ID, *, tenant: str = TENANT) -> Grant | None:
     async with storage.uow() as work:
-        return await work.grants.find(tenant, configuration_id)
+        return await work.grants.find(GrantKey(tenant, configuration_id, KEY.grant_id))
+
+
+async def held(storage: Storage, *configuration_ids: str, tenant: str = TENANT) -> dict[str, list[str]]:
+    async with storage.uow() as work:
+        grants = await work.grants.of(tenant, configuration_ids)
+    return {name: [grant.grant_id for grant in those] for name, those in grants.items()}
 
 
 async def leased(storage: Storage, *, generation: int = 1, lease: timedelta = _MINUTE) -> RefreshLease | None:
     async with storage.uow() as work:
-        given = await work.grants.lease_refresh(TENANT, CONFIGURATION_ID, generation=generation, lease=lease)
+        given = await work.grants.lease_refresh(KEY, generation=generation, lease=lease)
         await work.commit()
     return given
 
@@ -101,6 +108,53 @@ async def test_given_another_tenant_or_name_when_looked_for_then_none(storage: S
     assert await found(storage, tenant=OTHER_TENANT) is None
     assert await found(storage, "missing") is None
     assert await found(storage, "nul\0") is None
+
+
+async def test_given_two_grants_of_a_configuration_when_looked_for_then_each_is_itself_and_the_latest_comes_first(
+    storage: Storage,
+) -> None:
+    first = await kept(storage, a_grant(grant_id="a"))
+    second = a_grant(grant_id="b", authorize_time=NOW + _MINUTE, refresh_token=Secret("RT-b"))
+    await saved(storage, second, expected_generation=0)
+    await kept(storage, a_grant(configuration_id="other", grant_id="c"))
+
+    async with storage.uow() as work:
+        assert await work.grants.of(TENANT, [CONFIGURATION_ID]) == {CONFIGURATION_ID: (second, first)}
+    assert await held(storage, "other", CONFIGURATION_ID, "missing", "nul\0") == {
+        "other": ["c"],
+        CONFIGURATION_ID: ["b", "a"],
+    }
+    assert await held(storage, CONFIGURATION_ID, tenant=OTHER_TENANT) == {}
+    assert await held(storage) == {}
+
+
+async def test_given_two_grants_when_one_is_leased_or_deleted_then_the_other_is_untouched(storage: Storage) -> None:
+    await kept(storage, a_grant())
+    await saved(storage, a_grant(grant_id="other"), expected_generation=0)
+
+    given = await leased(storage)
+    async with storage.uow() as work:
+        of_other = await work.grants.lease_refresh(replace(KEY, grant_id="other"), generation=1, lease=_MINUTE)
+        await work.grants.delete(KEY)
+        await work.commit()
+
+    assert given is not None
+    assert of_other is not None
+    assert await held(storage, CONFIGURATION_ID) == {CONFIGURATION_ID: ["other"]}
+
+
+async def test_given_p12_leases_of_a_dead_process_when_ended_then_the_next_one_need_not_wait(storage: Storage) -> None:
+    await kept(storage, a_grant())
+    await leased(storage)
+
+    async with storage.uow() as work:
+        ended = await work.grants.end_leases()
+        await work.commit()
+
+    given = await leased(storage)
+    assert ended == 1
+    assert given is not None
+    assert given.in_doubt
 
 
 async def test_given_a_new_generation_when_saved_then_it_replaces_grant_and_tokens(storage: Storage) -> None:
@@ -165,8 +219,8 @@ async def test_given_a_grant_when_deleted_then_it_is_gone_once(storage: Storage)
     await kept(storage, a_grant())
 
     async with storage.uow() as work:
-        first = await work.grants.delete(TENANT, CONFIGURATION_ID)
-        second = await work.grants.delete(TENANT, CONFIGURATION_ID)
+        first = await work.grants.delete(KEY)
+        second = await work.grants.delete(KEY)
         await work.commit()
 
     assert (first, second) == (True, False)
@@ -223,7 +277,7 @@ async def test_given_a_lease_when_rolled_back_then_it_was_never_given(storage: S
     await kept(storage, a_grant())
 
     async with storage.uow() as work:
-        assert await work.grants.lease_refresh(TENANT, CONFIGURATION_ID, generation=1, lease=_MINUTE)
+        assert await work.grants.lease_refresh(KEY, generation=1, lease=_MINUTE)
 
     given = await leased(storage)
     assert given is not None
@@ -253,7 +307,7 @@ async def test_given_a_lease_that_was_ended_when_leased_again_then_there_is_no_d
     assert first is not None
 
     async with storage.uow() as work:
-        await work.grants.end_lease(TENANT, CONFIGURATION_ID, first)
+        await work.grants.end_lease(KEY, first)
         await work.commit()
 
     second = await leased(storage)
@@ -269,7 +323,7 @@ async def test_given_a_former_lease_when_ended_then_the_present_one_holds(storag
     await leased(storage)
 
     async with storage.uow() as work:
-        await work.grants.end_lease(TENANT, CONFIGURATION_ID, former)
+        await work.grants.end_lease(KEY, former)
         await work.commit()
 
     assert await leased(storage) is None
@@ -334,8 +388,8 @@ async def test_given_grants_of_all_tenants_when_paged_then_each_comes_once_in_or
         first = await work.grants.page(after=None, limit=3)
         rest = await work.grants.page(after=first[-1], limit=3)
 
-    assert first == tuple(Account(*name) for name in names[:3])
-    assert rest == (Account(*names[3]),)
+    assert first == tuple(GrantKey(*name, KEY.grant_id) for name in names[:3])
+    assert rest == (GrantKey(*names[3], KEY.grant_id),)
 
 
 async def test_given_f42_a_lost_key_when_read_then_the_refresh_token_is_unreadable_and_access_tokens_are_gone(

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from domain.errors import Unavailable
+from domain.grant import GrantKey
 from domain.pause import Pause
 from tests.fakes.store import (
     FakeStore,
@@ -26,6 +27,7 @@ from tests.fakes.store_grants import FakeGrants
 
 __all__ = ["FakeStore", "FakeUnitOfWork"]
 
+_Key = TypeVar("_Key", bound=Hashable)
 _Row = TypeVar("_Row")
 
 
@@ -38,13 +40,13 @@ class FakeUnitOfWork:
 
     def __init__(self, store: FakeStore) -> None:
         self.store = store
-        self.configuration_rows: Rows[StoredConfiguration] = Rows(store.configurations)
-        self.delivery_rows: Rows[StoredDelivery] = Rows(store.deliveries)
-        self.key_rows: Rows[StoredKey] = Rows(store.keys)
-        self.consent_rows: Rows[StoredConsent] = Rows(store.consents)
-        self.consent_record_rows: Rows[StoredConsentRecord] = Rows(store.consent_records)
-        self.grant_rows: Rows[StoredGrant] = Rows(store.grants)
-        self.pause_rows: Rows[Pause] = Rows(store.pauses)
+        self.configuration_rows: Rows[Name, StoredConfiguration] = Rows(store.configurations)
+        self.delivery_rows: Rows[Name, StoredDelivery] = Rows(store.deliveries)
+        self.key_rows: Rows[Name, StoredKey] = Rows(store.keys)
+        self.consent_rows: Rows[Name, StoredConsent] = Rows(store.consents)
+        self.consent_record_rows: Rows[Name, StoredConsentRecord] = Rows(store.consent_records)
+        self.grant_rows: Rows[GrantKey, StoredGrant] = Rows(store.grants)
+        self.pause_rows: Rows[Name, Pause] = Rows(store.pauses)
         self._tables: Final = (
             self.configuration_rows,
             self.delivery_rows,
@@ -130,28 +132,28 @@ class FakeUnitOfWork:
         self.due, self.changed = False, []
 
 
-class Rows(MutableMapping[Name, _Row]):
+class Rows(MutableMapping[_Key, _Row]):
     """A table as one unit of work sees it: the committed rows below its own changes."""
 
-    def __init__(self, committed: dict[Name, _Row]) -> None:
+    def __init__(self, committed: dict[_Key, _Row]) -> None:
         self._committed = committed
-        self._changes: dict[Name, _Row | None] = {}
+        self._changes: dict[_Key, _Row | None] = {}
 
-    def __getitem__(self, name: Name) -> _Row:
+    def __getitem__(self, name: _Key) -> _Row:
         row = self._changes[name] if name in self._changes else self._committed[name]
         if row is None:
             raise KeyError(name)
         return row
 
-    def __setitem__(self, name: Name, row: _Row) -> None:
+    def __setitem__(self, name: _Key, row: _Row) -> None:
         self._changes[name] = row
 
-    def __delitem__(self, name: Name) -> None:
+    def __delitem__(self, name: _Key) -> None:
         if name not in self:
             raise KeyError(name)
         self._changes[name] = None
 
-    def __iter__(self) -> Iterator[Name]:
+    def __iter__(self) -> Iterator[_Key]:
         names = dict.fromkeys((*self._committed, *self._changes))
         return (name for name in names if self._changes.get(name, True) is not None)
 

@@ -13,7 +13,7 @@ from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
 from domain.delivery import Attempt, Delivery
 from domain.errors import Overloaded, Unavailable
-from domain.grant import Grant
+from domain.grant import Grant, GrantKey
 from domain.pause import Pause
 from domain.ports.storage import IdempotencyRecord
 from domain.ports.vault import Place, Vault
@@ -122,7 +122,7 @@ class FakeStore:
         self.keys: dict[Name, StoredKey] = {}
         self.consents: dict[Name, StoredConsent] = {}
         self.consent_records: dict[Name, StoredConsentRecord] = {}
-        self.grants: dict[Name, StoredGrant] = {}
+        self.grants: dict[GrantKey, StoredGrant] = {}
         self.pauses: dict[Name, Pause] = {}
         self.leases_given = 0
         self._heard_by: list[FakeSignals] = []

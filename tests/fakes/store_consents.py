@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -60,10 +61,10 @@ class FakeConsents:
         record = replace(stored.record, state=state, failure=failure)
         self._unit.consent_record_rows[name] = replace(stored, record=record)
 
-    async def latest(self, tenant: str, configuration_id: str) -> ConsentRecord | None:
+    async def latest(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, ConsentRecord]:
         await self._unit.begin("consents.latest")
-        stored = self._unit.consent_record_rows.get((tenant, configuration_id))
-        return stored.record if stored else None
+        rows = self._unit.consent_record_rows
+        return {name: rows[tenant, name].record for name in configuration_ids if (tenant, name) in rows}
 
     async def purge_expired(self, before: datetime) -> int:
         await self._unit.begin("consents.purge_expired")

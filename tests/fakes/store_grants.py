@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from domain.errors import ConcurrentChange, SecretUnreadable
-from domain.grant import Grant, GrantState
-from domain.ports.storage import Account, RefreshLease
+from domain.grant import Grant, GrantKey, GrantState
+from domain.ports.storage import RefreshLease
 from domain.ports.vault import Place
 from domain.secret import Secret, UnreadableSecret
 from domain.token_life import keep_time
-from tests.fakes.store import Name, StoredGrant, StoredRefreshLease
+from tests.fakes.store import StoredGrant, StoredRefreshLease
 
 if TYPE_CHECKING:
     from tests.fakes.storage import FakeUnitOfWork
@@ -24,17 +25,29 @@ class FakeGrants:
     def __init__(self, unit: FakeUnitOfWork) -> None:
         self._unit = unit
 
-    async def find(self, tenant: str, configuration_id: str) -> Grant | None:
+    async def of(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, tuple[Grant, ...]]:
+        await self._unit.begin("grants.of")
+        rows = [stored.grant for stored in self._unit.grant_rows.values() if stored.grant.tenant == tenant]
+        rows.sort(key=lambda grant: (-grant.authorize_time.timestamp(), grant.grant_id))
+        found = {
+            name: tuple(
+                self._opened(self._unit.grant_rows[grant.key]) for grant in rows if grant.configuration_id == name
+            )
+            for name in configuration_ids
+        }
+        return {name: grants for name, grants in found.items() if grants}
+
+    async def find(self, key: GrantKey) -> Grant | None:
         await self._unit.begin("grants.find")
-        stored = self._unit.grant_rows.get((tenant, configuration_id))
+        stored = self._unit.grant_rows.get(key)
         return self._opened(stored) if stored else None
 
     async def save(self, grant: Grant, *, expected_generation: int) -> None:
         await self._unit.begin("grants.save")
-        name = grant.tenant, grant.configuration_id
+        key, name = grant.key, (grant.tenant, grant.configuration_id)
         sealed = self._sealed(grant)
-        await self._unit.lock(("grant", *name))
-        stored = self._unit.grant_rows.get(name)
+        await self._unit.lock(("grant", key))
+        stored = self._unit.grant_rows.get(key)
         if name not in self._unit.configuration_rows or expected_generation != (
             stored.grant.generation if stored else 0
         ):
@@ -44,57 +57,64 @@ class FakeGrants:
             replace(token, token=nothing) for token in sorted(grant.access_tokens, key=lambda token: token.resource)
         )
         blank = replace(grant, refresh_token=nothing, access_tokens=tokens)
-        self._unit.grant_rows[name] = StoredGrant(blank, sealed)
+        self._unit.grant_rows[key] = StoredGrant(blank, sealed)
 
-    async def delete(self, tenant: str, configuration_id: str) -> bool:
+    async def delete(self, key: GrantKey) -> bool:
         await self._unit.begin("grants.delete")
-        await self._unit.lock(("grant", tenant, configuration_id))
-        return self._unit.grant_rows.pop((tenant, configuration_id), None) is not None
+        await self._unit.lock(("grant", key))
+        return self._unit.grant_rows.pop(key, None) is not None
 
-    async def lease_refresh(
-        self, tenant: str, configuration_id: str, *, generation: int, lease: timedelta
-    ) -> RefreshLease | None:
+    async def lease_refresh(self, key: GrantKey, *, generation: int, lease: timedelta) -> RefreshLease | None:
         await self._unit.begin("grants.lease_refresh")
-        name = tenant, configuration_id
-        await self._unit.lock(("grant", *name))
-        stored = self._unit.grant_rows.get(name)
+        await self._unit.lock(("grant", key))
+        stored = self._unit.grant_rows.get(key)
         if stored is None or stored.grant.generation != generation or stored.grant.is_dead or self._is_leased(stored):
             return None
         self._unit.store.leases_given += 1
         token = f"refresh-lease-{self._unit.store.leases_given}"
         state = stored.grant.state if stored.lease is None else GrantState.REFRESH_IN_DOUBT
-        self._unit.grant_rows[name] = replace(
+        self._unit.grant_rows[key] = replace(
             stored,
             grant=replace(stored.grant, state=state),
             lease=StoredRefreshLease(token, self._unit.store.clock.now() + lease),
         )
         return RefreshLease(token, in_doubt=state is GrantState.REFRESH_IN_DOUBT)
 
-    async def end_lease(self, tenant: str, configuration_id: str, lease: RefreshLease) -> None:
+    async def end_lease(self, key: GrantKey, lease: RefreshLease) -> None:
         await self._unit.begin("grants.end_lease")
-        name = tenant, configuration_id
-        await self._unit.lock(("grant", *name))
-        stored = self._unit.grant_rows.get(name)
+        await self._unit.lock(("grant", key))
+        stored = self._unit.grant_rows.get(key)
         if stored is not None and stored.lease is not None and stored.lease.token == lease.token:
-            self._unit.grant_rows[name] = replace(stored, lease=None)
+            self._unit.grant_rows[key] = replace(stored, lease=None)
 
-    async def due_for_keeping(self, before: datetime, limit: int) -> tuple[Account, ...]:
+    async def end_leases(self) -> int:
+        await self._unit.begin("grants.end_leases")
+        leased = [(key, stored) for key, stored in self._unit.grant_rows.items() if self._is_leased(stored)]
+        for key, stored in leased:
+            assert stored.lease is not None
+            over = replace(stored.lease, until=self._unit.store.clock.now())
+            self._unit.grant_rows[key] = replace(stored, lease=over)
+        return len(leased)
+
+    async def due_for_keeping(self, before: datetime, limit: int) -> tuple[GrantKey, ...]:
         await self._unit.begin("grants.due_for_keeping")
-        due: list[tuple[datetime, Name]] = []
-        for name, stored in self._unit.grant_rows.items():
+        due: list[tuple[datetime, GrantKey]] = []
+        for key, stored in self._unit.grant_rows.items():
             at = keep_time(stored.grant)
             if at is not None and at < before and not self._is_leased(stored):
-                due.append((at, name))
-        return tuple(Account(*name) for _, name in sorted(due)[:limit])
+                due.append((at, key))
+        return tuple(key for _, key in sorted(due, key=lambda one: (one[0], _order(one[1])))[:limit])
 
-    async def page(self, *, after: Account | None, limit: int) -> tuple[Account, ...]:
+    async def page(self, *, after: GrantKey | None, limit: int) -> tuple[GrantKey, ...]:
         await self._unit.begin("grants.page")
-        beginning = (after.tenant, after.configuration_id) if after else ("", "")
-        return tuple(Account(*name) for name in sorted(self._unit.grant_rows) if name > beginning)[:limit]
+        keys = sorted(self._unit.grant_rows, key=_order)
+        return tuple(key for key in keys if after is None or _order(key) > _order(after))[:limit]
 
     def forget(self, tenant: str, configuration_id: str) -> None:
-        """Lets the grant go with its configuration."""
-        self._unit.grant_rows.pop((tenant, configuration_id), None)
+        """Lets the grants go with their configuration."""
+        for key in list(self._unit.grant_rows):
+            if (key.tenant, key.configuration_id) == (tenant, configuration_id):
+                del self._unit.grant_rows[key]
 
     def _is_leased(self, stored: StoredGrant) -> bool:
         return stored.lease is not None and stored.lease.until > self._unit.store.clock.now()
@@ -122,4 +142,8 @@ class FakeGrants:
 
 
 def _place(grant: Grant, field: str) -> Place:
-    return Place(tenant=grant.tenant, record=f"grant/{grant.configuration_id}", field=field)
+    return Place(tenant=grant.tenant, record=f"grant/{grant.configuration_id}/{grant.grant_id}", field=field)
+
+
+def _order(key: GrantKey) -> tuple[str, str, str]:
+    return key.tenant, key.configuration_id, key.grant_id

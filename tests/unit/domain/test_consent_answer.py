@@ -19,7 +19,7 @@ from domain.secret import Secret
 from domain.settings.model import MailSettings, OAuthAuthentication
 from domain.settings.written import WrittenGraph
 from tests.builders import NOW, a_draft, an_oauth_authentication, some_settings
-from tests.consent_builders import a_grant, a_token_answer, some_chances
+from tests.consent_builders import a_token_answer, some_chances
 from tests.unit.domain.settings.samples import exchange, gmail, google, graph, microsoft, parse
 
 SMTP = "https://outlook.office.com/SMTP.Send"
@@ -42,12 +42,12 @@ def session_for(settings: MailSettings) -> ConsentSession:
     ).session
 
 
-def judge(settings: MailSettings, *, resource: Resource = SINGLE, former: Grant | None = None, **changes: Any) -> Grant:
+def judge(settings: MailSettings, *, resource: Resource = SINGLE, **changes: Any) -> Grant:
     assert isinstance(settings.authentication, OAuthAuthentication)
     session = session_for(settings)
     answer = a_token_answer(**{"account": "alerts@example.com", "nonce": session.nonce} | changes)
     issuer = issuer_of(settings.authentication)
-    return judge_answer(session, settings, answer, issuer=issuer, resource=resource, former=former, asked_time=NOW)
+    return judge_answer(session, settings, answer, issuer=issuer, resource=resource, grant_id="g1", asked_time=NOW)
 
 
 def refusal(settings: MailSettings, *, resource: Resource = SINGLE, **changes: Any) -> ProviderRefused:
@@ -75,13 +75,16 @@ def test_given_a_good_answer_when_judged_then_the_grant_holds_all_of_it() -> Non
     assert grant.basis == session_for(GOOGLE).basis
 
 
-def test_given_a_former_grant_when_a_new_consent_is_judged_then_it_is_the_next_generation_and_alive() -> None:
-    dead = a_grant(generation=7, state=GrantState.REAUTHORIZATION_REQUIRED, access_tokens=(), failure_count=4)
+def test_given_f34_an_account_of_two_names_when_judged_then_either_may_be_the_user_name() -> None:
+    sending = microsoft_with(SMTP)
 
-    grant = judge(CUSTOM, former=dead)
+    grant = judge(
+        sending, resource=OUTLOOK, account="alerts@corp.example.com", other_names=("Alerts@example.com",), scopes=None
+    )
 
-    assert (grant.generation, grant.state, grant.failure_count) == (8, GrantState.AUTHORIZED, 0)
-    assert [token.generation for token in grant.access_tokens] == [8]
+    assert grant.account == "Alerts@example.com"
+    refused = refusal(sending, resource=OUTLOOK, account="boss@example.com", other_names=("chief@example.com",))
+    assert (refused.reason, refused.metadata["account"]) == (Reason.ACCOUNT_MISMATCH, "boss@example.com")
 
 
 @pytest.mark.parametrize("token", [None, Secret("")])

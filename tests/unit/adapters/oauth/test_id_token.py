@@ -50,6 +50,22 @@ def test_given_claims_when_read_then_the_account_is_an_address_or_unknown(
     assert identity(an_id_token(**claims)).account == account
 
 
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("robot@corp.example.com", ("robot@corp.example.com",)),
+        ("Robot@Example.com", ()),
+        ("nickname", ()),
+        ("CORP\\robot@example.com", ()),
+        (None, ()),
+    ],
+)
+def test_given_f34_a_user_name_beside_the_address_when_read_then_it_is_another_name(
+    name: str | None, others: tuple[str, ...]
+) -> None:
+    assert identity(an_id_token(preferred_username=name)).other_names == others
+
+
 @pytest.mark.parametrize("token", [None, "", 7, "a.b", "a.b.c.d", "a.!!!.c", "e30.W10.c", "e30.bm8.c", ["a"]])
 def test_given_no_proper_token_when_read_then_it_says_nothing(token: object) -> None:
     assert identity(token) == Identity()

@@ -24,6 +24,9 @@ def draw_configuration(configuration: api.Configuration, style: Style) -> list[s
         ("etag", configuration.etag),
     ]
     lines = [heading, *labelled(facts), *draw_warnings(health.warnings, style)]
+    if configuration.draft.state == api.REVISION_STATE_NEEDS_AUTHORIZATION:
+        name = configuration.configuration_id
+        lines.append(f"  {style.arrow} mailport authorize {name} asks for the consent that the draft needs")
     for forecast in health.forecasts:
         when = instant(forecast.expected_time)
         lines.append(f"  {style.caution} {when}: {plain(forecast.message)}")

@@ -26,9 +26,7 @@ class WithConsent(Steps):
         """Takes the steps. Raises AioRpcError for a refused one, Astray for one that went wrong otherwise."""
         await self._configure_client()
         await self._authorize()
-        await self._validate(
-            CONFIGURATION_ID, "Validate and save: the server takes an access token as the sign-in", with_trace=True
-        )
+        await self._validate(CONFIGURATION_ID, "Validate and save: the server takes an access token as the sign-in")
         _, delivery = await self._send(
             CONFIGURATION_ID,
             "Send: with a token that mailport keeps fresh from now on",

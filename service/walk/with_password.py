@@ -25,9 +25,7 @@ class WithPassword(Steps):
         await self._configure_account()
         await self._send_test()
         await self._validate(
-            CONFIGURATION_ID,
-            "Validate and save: a mail to yourself proves the draft, then it is in use",
-            with_trace=False,  # it looks like the one of the test
+            CONFIGURATION_ID, "Validate and save: a mail to yourself proves the draft, then it is in use"
         )
         delivery_id = await self._send_twice()
         self._screen.step("Follow it, and find it in the inbox", f"deliveries get {delivery_id}")

@@ -104,6 +104,15 @@ def test_given_a_consent_when_drawn_then_grant_and_session_are_told_and_why_ther
     ]
 
 
+def test_given_a_draft_without_consent_when_drawn_then_says_how_to_ask_for_it() -> None:
+    draft = a_revision(state=configuration_pb2.REVISION_STATE_NEEDS_AUTHORIZATION)
+
+    without, with_it = (draw_configuration(a_configuration(draft=it), ASCII) for it in (draft, a_revision()))
+
+    assert without[-1] == "  -> mailport authorize alerts asks for the consent that the draft needs"
+    assert not any("authorize" in line for line in with_it)
+
+
 def test_given_a_consent_under_way_when_drawn_then_says_until_when_and_where_it_comes_back() -> None:
     lines = draw_configuration(a_configuration(consent=a_session()), ASCII)
 

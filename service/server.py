@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from service.container import (
     StartFailed,
@@ -22,7 +23,7 @@ from service.container import (
     pending_migrations,
 )
 from service.logs import EXIT_FORCED, set_up_logs
-from service.options import Options, ProcessRole
+from service.options import Address, Options, ProcessRole
 from service.options.model import PREFIX
 from service.running import Running, database, running, served, started_sandbox
 from service.sandbox.pages import MOUNT_PATH
@@ -118,7 +119,9 @@ def no_walk(options: Options) -> str | None:
         return "it speaks plain text, and this mailport takes TLS alone (MAILPORT_TLS_CERT)."
     if options.has_identity:
         return "it has no credentials, and this mailport asks callers for them (MAILPORT_JWKS, MAILPORT_CLIENTS_FILE)."
-    if missing := {ProcessRole.API, ProcessRole.WORKER} - options.roles:
+    if options.public_url and not Address(urlsplit(options.public_url).hostname or "", 0).is_loopback:
+        return "its browser is on this machine, and this mailport sends browsers elsewhere (MAILPORT_PUBLIC_URL)."
+    if missing := {ProcessRole.API, ProcessRole.WEB, ProcessRole.WORKER} - options.roles:
         return f"it needs the role {' and '.join(sorted(missing))}, which this process has not (MAILPORT_ROLES)."
     return None
 

@@ -17,8 +17,8 @@ from service.cli.session import Session
 from service.cli.sign_in_options import MailboxOptions, OAuthOptions, SignInOptions
 from service.terminal.choices import draw_options
 from service.terminal.configurations import draw_configuration, draw_configurations
+from service.terminal.consents import draw_given_up
 from service.terminal.failures import draw_warnings
-from service.terminal.words import word
 
 ConfigurationId = Annotated[str, typer.Argument(metavar="ID", help="The configuration, e.g. alerts.")]
 Etag = Annotated[str, typer.Option(metavar="ETAG", help="Refuse if the configuration has changed since.")]
@@ -132,8 +132,13 @@ def delete(
         typer.confirm(f"Delete {configuration_id} and its secrets?", abort=True, err=True)
     request = mail_service_pb2.DeleteConfigurationRequest(configuration_id=configuration_id, etag=etag)
     response = session.call(session.mail.DeleteConfiguration, request)
-    grant = word(configuration_pb2.GrantRevocation.DESCRIPTOR, response.grant_revocation, prefix="GRANT_REVOCATION_")
-    session.answer(response, lambda style: [f"{style.tick} {configuration_id} is deleted. Consent: {grant}."])
+    session.answer(
+        response,
+        lambda style: [
+            f"{style.tick} {configuration_id} is deleted.",
+            *draw_given_up(response.grant_revocation, style),
+        ],
+    )
 
 
 def options(session: Session) -> None:

@@ -31,3 +31,21 @@ def secret_from(
         )
         return answer
     return ""
+
+
+def required_secret(*, label: str, option: str, file: Path | None) -> str:
+    """
+    Returns a secret that a command cannot do without, blanks around it removed.
+
+    It is the content of *file*, else what a person at a terminal types, else the first line of standard input. Raises
+    typer.BadParameter for none.
+    """
+    if file is not None:
+        secret = read_secret(file, option=option)
+    elif sys.stdin.isatty():
+        secret = typer.prompt(label, hide_input=True, err=True)
+    else:
+        secret = sys.stdin.readline()
+    if not secret.strip():
+        raise typer.BadParameter("nothing was given", param_hint=option)
+    return secret.strip()

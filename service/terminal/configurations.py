@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailport.v1 import configuration_pb2 as api
+from service.terminal.consents import grant_facts, session_fact
 from service.terminal.failures import draw_failure, draw_warnings
 from service.terminal.style import Style
 from service.terminal.words import aligned, instant, labelled, plain, word
 
 
 def draw_configuration(configuration: api.Configuration, style: Style) -> list[str]:
-    """Returns health, revisions and warnings of one configuration."""
+    """Returns health, revisions, consent and warnings of one configuration."""
     health = configuration.health
     heading = f"{style.bold(configuration.configuration_id)}  {health_word(health)}"
     facts = [
         ("active", _revision(configuration.active, style) if configuration.HasField("active") else "none"),
         ("draft", _revision(configuration.draft, style) if configuration.HasField("draft") else "none"),
-        ("consent", _grant(configuration.grant) if configuration.HasField("grant") else ""),
+        *(grant_facts(configuration.grant) if configuration.HasField("grant") else []),
+        ("consent", session_fact(configuration.consent) if configuration.HasField("consent") else ""),
         ("changed", instant(configuration.update_time)),
         ("etag", configuration.etag),
     ]
     lines = [heading, *labelled(facts), *draw_warnings(health.warnings, style)]
+    if configuration.draft.state == api.REVISION_STATE_NEEDS_AUTHORIZATION:
+        name = configuration.configuration_id
+        lines.append(f"  {style.arrow} mailport authorize {name} asks for the consent that the draft needs")
     for forecast in health.forecasts:
         when = instant(forecast.expected_time)
         lines.append(f"  {style.caution} {when}: {plain(forecast.message)}")
@@ -29,6 +34,8 @@ def draw_configuration(configuration: api.Configuration, style: Style) -> list[s
             lines.append(f"    {style.arrow} {plain(forecast.remedy)}")
     if health.HasField("failure"):
         lines += draw_failure(health.failure, style, indent="  ")
+    if configuration.consent.HasField("failure"):
+        lines += draw_failure(configuration.consent.failure, style, indent="  ")
     return lines
 
 
@@ -115,8 +122,3 @@ def _revision(revision: api.Revision, style: Style) -> str:
         f"proven {proven}" if (proven := instant(revision.validate_time)) else "",
     ]
     return style.separator.join(fact for fact in facts if fact)
-
-
-def _grant(grant: api.Grant) -> str:
-    state = word(api.GrantState.DESCRIPTOR, grant.state, prefix="GRANT_STATE_")
-    return f"{plain(grant.account) or 'account unknown'}, {state}, since {instant(grant.authorize_time)}"

@@ -61,8 +61,10 @@ async def test_given_the_sandbox_when_walked_twice_then_each_walk_reaches_its_ma
     ]
 
     assert walks == [True, True]
-    assert capsys.readouterr().out.count("6/6") == 2
-    assert [mail.subject for mail in mailport.sandbox.inbox].count("Disk almost full") == 2
+    shown = capsys.readouterr().out
+    assert shown.count("10/10") == shown.count("oauth/callback and shows: ") == 2
+    subjects = [mail.subject for mail in mailport.sandbox.inbox]
+    assert subjects.count("Disk almost full") == subjects.count("Minutes of the meeting") == 2
 
 
 async def run(*command: str, folder: Path) -> str:

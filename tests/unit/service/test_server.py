@@ -70,6 +70,8 @@ def test_given_things_that_are_wrong_when_checked_then_each_fails_once_and_the_r
         ({"jwks": "keys.json"}, "MAILPORT_JWKS"),
         ({"roles": frozenset(ProcessRole) - {ProcessRole.API}}, "role api"),
         ({"roles": frozenset({ProcessRole.WEB})}, "role api and worker"),
+        ({"roles": frozenset(ProcessRole) - {ProcessRole.WEB}}, "role web"),
+        ({"public_url": "https://mail.example.com"}, "MAILPORT_PUBLIC_URL"),
     ],
 )
 def test_given_a_process_that_the_walk_cannot_talk_to_when_asked_then_says_why_in_one_line(
@@ -84,3 +86,4 @@ def test_given_a_process_that_the_walk_cannot_talk_to_when_asked_then_says_why_i
 
 def test_given_the_usual_options_when_asked_then_the_walk_may_begin(options: Options) -> None:
     assert no_walk(options) is None
+    assert no_walk(replace(options, public_url="http://127.0.0.1:8080")) is None

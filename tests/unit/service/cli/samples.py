@@ -61,6 +61,42 @@ def a_configuration(**changes: object) -> configuration_pb2.Configuration:
     return configuration_pb2.Configuration(**(values | changes))  # type: ignore[arg-type]
 
 
+def a_grant() -> configuration_pb2.Grant:
+    return configuration_pb2.Grant(
+        state=configuration_pb2.GRANT_STATE_FRESH,
+        account="robot@example.com",
+        granted_scopes=["openid", "https://mail.example.com/"],
+        authorize_time=at(),
+        access_token_expire_time=at(NOON + timedelta(hours=1)),
+    )
+
+
+def a_session(
+    state: configuration_pb2.ConsentState.ValueType = configuration_pb2.CONSENT_STATE_PENDING,
+    *,
+    failure: failure_pb2.Failure | None = None,
+    expire_time: datetime = NOON + timedelta(minutes=10),
+) -> configuration_pb2.ConsentSession:
+    return configuration_pb2.ConsentSession(
+        state=state,
+        create_time=at(),
+        expire_time=at(expire_time),
+        redirect_url="http://127.0.0.1:8080/oauth/callback",
+        failure=failure,
+    )
+
+
+def a_denial() -> failure_pb2.Failure:
+    return failure_pb2.Failure(
+        reason="AUTHORIZATION_DENIED",
+        kind=failure_pb2.FAILURE_KIND_REAUTHORIZE,
+        stage=failure_pb2.FAILURE_STAGE_CONSENT,
+        provider_code="access_denied",
+        cause="The user did not consent.",
+        remedy="Authorize again and consent.",
+    )
+
+
 def a_trace(*, succeeded: bool = True) -> failure_pb2.Trace:
     tls = failure_pb2.TlsSession(
         version="TLSv1.3",

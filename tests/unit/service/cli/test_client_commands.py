@@ -74,7 +74,7 @@ def test_given_no_terminal_when_deleted_then_nobody_is_asked(run: Run, mailport:
 
     assert mailport.requests == [api.DeleteConfigurationRequest(configuration_id="alerts", etag="W7")]
     assert result.exit_code == 0
-    assert "alerts is deleted. Consent: no grant." in result.output
+    assert result.output.splitlines() == ["✓ alerts is deleted.", "✓ There was no consent to give up."]
 
 
 def test_given_options_when_asked_then_providers_and_versions_are_a_table(run: Run, mailport: FakeMailport) -> None:

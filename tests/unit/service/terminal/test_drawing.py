@@ -8,7 +8,18 @@ from service.terminal.deliveries import draw_deliveries, draw_delivery
 from service.terminal.failures import draw_failure
 from service.terminal.style import Style
 from service.terminal.traces import draw_trace
-from tests.unit.service.cli.samples import a_configuration, a_delivery, a_failure, a_revision, a_trace, a_warning, at
+from tests.unit.service.cli.samples import (
+    a_configuration,
+    a_delivery,
+    a_denial,
+    a_failure,
+    a_grant,
+    a_revision,
+    a_session,
+    a_trace,
+    a_warning,
+    at,
+)
 
 ASCII = Style()
 
@@ -90,6 +101,42 @@ def test_given_an_account_with_consent_when_drawn_then_says_whose_and_since_when
 
     assert "Microsoft Graph | me@example.com with consent at microsoft" in text
     assert "me@example.com, stale, since 2026-03-01 12:00:00Z" in text
+
+
+def test_given_a_consent_when_drawn_then_grant_and_session_are_told_and_why_there_is_no_newer_grant() -> None:
+    refused = a_session(configuration_pb2.CONSENT_STATE_REFUSED, failure=a_denial())
+    grant = a_grant()
+    grant.refresh_time.CopyFrom(at())
+
+    lines = draw_configuration(a_configuration(grant=grant, consent=refused), ASCII)
+
+    assert lines[3:7] == [
+        "  grant         robot@example.com, fresh, since 2026-03-01 12:00:00Z, refreshed 2026-03-01 12:00:00Z",
+        "  scopes        openid https://mail.example.com/",
+        "  access token  until 2026-03-01 13:00:00Z, then refreshed",
+        "  consent       refused, started 2026-03-01 12:00:00Z",
+    ]
+    assert lines[-4:] == [
+        "  x AUTHORIZATION_DENIED | at CONSENT | reauthorize",
+        "    cause   The user did not consent.",
+        "    remedy  Authorize again and consent.",
+        "    answer  access_denied",
+    ]
+
+
+def test_given_a_draft_without_consent_when_drawn_then_says_how_to_ask_for_it() -> None:
+    draft = a_revision(state=configuration_pb2.REVISION_STATE_NEEDS_AUTHORIZATION)
+
+    without, with_it = (draw_configuration(a_configuration(draft=it), ASCII) for it in (draft, a_revision()))
+
+    assert without[-1] == "  -> mailport authorize alerts asks for the consent that the draft needs"
+    assert not any("authorize" in line for line in with_it)
+
+
+def test_given_a_consent_under_way_when_drawn_then_says_until_when_and_where_it_comes_back() -> None:
+    lines = draw_configuration(a_configuration(consent=a_session()), ASCII)
+
+    assert "  consent  pending until 2026-03-01 12:10:00Z, back to http://127.0.0.1:8080/oauth/callback" in lines
 
 
 def test_given_nothing_when_listed_then_says_so() -> None:

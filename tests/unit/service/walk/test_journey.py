@@ -9,9 +9,28 @@ from google.rpc.error_details_pb2 import ErrorInfo
 
 from mailport.v1 import configuration_pb2, delivery_pb2
 from mailport.v1 import mail_service_pb2 as api
-from service.walk import walk
-from tests.unit.service.cli.samples import a_configuration, a_delivery, a_failure, a_trace
+from service.walk import Page, Surroundings, walk
+from service.walk.screen import Astray
+from tests.unit.service.cli.samples import (
+    a_configuration,
+    a_delivery,
+    a_denial,
+    a_failure,
+    a_grant,
+    a_session,
+    a_trace,
+)
 from tests.unit.service.cli.servicer import FakeMailport, a_status, served
+
+AUTHORIZATION_URL = "http://127.0.0.1:8080/sandbox/identity/strict/authorize?client_id=x&state=s3cret-state"
+CALLBACK_URL = "http://127.0.0.1:8080/oauth/callback?code=c0de&state=s3cret-state"
+OAUTH = configuration_pb2.OAuthAuthentication(
+    provider=configuration_pb2.OAUTH_PROVIDER_CUSTOM,
+    client_id="sandbox-client",
+    client_secret="sandbox-client-secret",
+    scopes=["openid", "mail.send"],
+    username="office@sandbox.example",
+)
 
 
 class Deliveries:
@@ -32,13 +51,38 @@ class Deliveries:
         return api.SendResponse(delivery=delivery)
 
 
+class Person:
+    """Consents, and has a browser that shows one page."""
+
+    def __init__(self) -> None:
+        self.consented: list[str] = []
+        self.browsed: list[str] = []
+        self.page = Page(200, "SMTP Settings Authorized")
+        self.problem = ""
+
+    def consent(self, authorization_url: str) -> str:
+        if self.problem:
+            raise Astray(self.problem)
+        self.consented.append(authorization_url)
+        return CALLBACK_URL
+
+    async def browse(self, url: str) -> Page:
+        self.browsed.append(url)
+        return self.page
+
+
 @pytest.fixture
 def mailport() -> Iterator[FakeMailport]:
+    authorized = a_configuration(
+        configuration_id="office", grant=a_grant(), consent=a_session(configuration_pb2.CONSENT_STATE_AUTHORIZED)
+    )
     fake = FakeMailport(
         {
             "GetOptions": api.GetOptionsResponse(providers=[configuration_pb2.ProviderPreset()]),
             "Configure": api.ConfigureResponse(configuration=a_configuration()),
             "SendTest": api.SendTestResponse(trace=a_trace(), tested=api.TESTED_SETTINGS_DRAFT),
+            "Authorize": api.AuthorizeResponse(authorization_url=AUTHORIZATION_URL, state="s3cret-state"),
+            "GetConfiguration": api.GetConfigurationResponse(configuration=authorized),
             "ValidateAndSave": api.ValidateAndSaveResponse(configuration=a_configuration(), trace=a_trace()),
             "Send": Deliveries(state=delivery_pb2.DELIVERY_STATE_SENT).send,
             "GetDelivery": api.GetDeliveryResponse(delivery=a_delivery()),
@@ -48,38 +92,49 @@ def mailport() -> Iterator[FakeMailport]:
         yield fake
 
 
-async def walk_with(mailport: FakeMailport, inbox: dict[str, str] | None = None) -> bool:
+async def walk_with(
+    mailport: FakeMailport, inbox: dict[str, str] | None = None, *, person: Person | None = None
+) -> bool:
     pages = {"<1@example.com>": "/sandbox/inbox/9"} if inbox is None else inbox
-    return await walk(
-        grpc_address=mailport.address,
+    person = person or Person()
+    around = Surroundings(
         web_url="http://127.0.0.1:8080",
         smtp_host="localhost",
         smtp_port=2525,
         username="robot@sandbox.example",
         password="sandbox-password",
         ca_pem="PEM",
+        oauth=OAUTH,
+        consent=person.consent,
+        browse=person.browse,
         read_inbox=pages.get,
     )
+    return await walk(grpc_address=mailport.address, around=around)
 
 
 def names(requests: list[Any]) -> list[str]:
     return [type(request).__name__.removesuffix("Request") for request in requests]
 
 
-async def test_given_a_mailport_with_its_sandbox_when_walked_then_six_steps_are_shown_with_their_commands(
+async def test_given_a_mailport_with_its_sandbox_when_walked_then_ten_steps_are_shown_with_their_commands(
     mailport: FakeMailport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arrived = await walk_with(mailport)
 
     assert arrived
     assert names(mailport.requests) == [
-        "GetOptions", "Configure", "SendTest", "ValidateAndSave", "Send", "Send", "GetDelivery"
+        "GetOptions", "Configure", "SendTest", "ValidateAndSave", "Send", "Send", "GetDelivery",
+        "Configure", "Authorize", "GetConfiguration", "ValidateAndSave", "Send", "GetDelivery",
     ]  # fmt: skip
     lines = capsys.readouterr().out.splitlines()
-    assert [line[:3] for line in lines if line[1:3] == "/6"] == ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]
+    assert [line.split()[0] for line in lines if "/10  " in line] == [f"{number}/10" for number in range(1, 11)]
     commands = [line.split()[2] for line in lines if line.startswith("     $ mailport ")]
-    assert commands == ["options", "configure", "send-test", "validate", "send", "deliveries"]
-    assert any("http://127.0.0.1:8080/sandbox/inbox/9" in line for line in lines)
+    assert commands == [
+        "options", "configure", "send-test", "validate", "send", "deliveries",
+        "configure", "authorize", "validate", "send", "authorize",
+    ]  # fmt: skip
+    assert sum("http://127.0.0.1:8080/sandbox/inbox/9" in line for line in lines) == 2
+    assert "sign in as office@sandbox.example with sandbox-password" in lines[-2]
 
 
 async def test_given_the_sandbox_when_walked_then_is_configured_with_starttls_and_its_own_ca(
@@ -87,14 +142,65 @@ async def test_given_the_sandbox_when_walked_then_is_configured_with_starttls_an
 ) -> None:
     await walk_with(mailport)
 
-    settings = mailport.requests[1].settings
-    assert settings.smtp == configuration_pb2.SmtpTransport(
+    with_password, with_consent = (
+        request.settings for request in mailport.requests if isinstance(request, api.ConfigureRequest)
+    )
+    assert with_password.smtp == configuration_pb2.SmtpTransport(
         host="localhost",
         port=2525,
         security=configuration_pb2.CONNECTION_SECURITY_STARTTLS,
         ca_certificates="PEM",
     )
-    assert settings.basic.password == "sandbox-password"
+    assert with_password.basic.password == "sandbox-password"
+    assert with_consent.smtp == with_password.smtp
+    assert with_consent.oauth == OAUTH
+    assert with_consent.from_address == "office@sandbox.example"
+
+
+async def test_given_a_person_when_walked_then_the_browser_goes_the_whole_way_and_what_it_carries_is_not_printed(
+    mailport: FakeMailport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = Person()
+
+    await walk_with(mailport, person=person)
+
+    assert person.consented == [AUTHORIZATION_URL]
+    assert person.browsed == [CALLBACK_URL]
+    shown = capsys.readouterr().out
+    assert "back at http://127.0.0.1:8080/oauth/callback and shows: SMTP Settings Authorized" in shown
+    assert "✓ office is authorized." in shown
+    assert "s3cret-state" not in shown
+    assert "c0de" not in shown
+
+
+async def test_given_a_consent_that_comes_to_nothing_when_walked_then_its_failure_and_the_page_are_shown(
+    mailport: FakeMailport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = a_session(configuration_pb2.CONSENT_STATE_REFUSED, failure=a_denial())
+    mailport.answers["GetConfiguration"] = api.GetConfigurationResponse(configuration=a_configuration(consent=refused))
+    person = Person()
+    person.page = Page(400, "Not authorized")
+
+    arrived = await walk_with(mailport, person=person)
+
+    assert not arrived
+    shown = capsys.readouterr().out
+    assert "remedy  Authorize again and consent." in shown
+    assert "http://127.0.0.1:8080/oauth/callback answered 400: Not authorized" in shown
+    assert names(mailport.requests)[-1] == "GetConfiguration"
+
+
+async def test_given_a_provider_that_shows_an_error_when_walked_then_the_walk_tells_it(
+    mailport: FakeMailport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = Person()
+    person.problem = "The provider shows an error: redirect_uri_mismatch."
+
+    arrived = await walk_with(mailport, person=person)
+
+    assert not arrived
+    assert "redirect_uri_mismatch" in capsys.readouterr().out
+    assert names(mailport.requests)[-1] == "Authorize"
 
 
 async def test_given_a_walk_before_when_walked_again_then_it_sends_a_mail_of_its_own(mailport: FakeMailport) -> None:
@@ -103,7 +209,9 @@ async def test_given_a_walk_before_when_walked_again_then_it_sends_a_mail_of_its
     keys = [request.idempotency_key for request in mailport.requests if isinstance(request, api.SendRequest)]
     assert first
     assert again
-    assert keys[0] == keys[1] != keys[2] == keys[3]
+    assert keys[0] == keys[1]
+    assert keys[3] == keys[4]
+    assert len(set(keys)) == 4
 
 
 async def test_given_a_refusal_when_walked_then_it_is_explained_and_the_walk_ends(

@@ -70,8 +70,8 @@ async def plain(request: Request) -> Response:
 
 
 async def test_given_pages_when_browsed_then_status_and_heading_are_told() -> None:
-    web = WebServer(Starlette(routes=[Route("/heading", heading), Route("/plain", plain)]), host="127.0.0.1", port=0)
-    await web.start()
+    web = WebServer(host="127.0.0.1", port=0)
+    await web.start(Starlette(routes=[Route("/heading", heading), Route("/plain", plain)]))
 
     shown = [await browse(f"http://127.0.0.1:{web.port}/{path}") for path in ("heading", "plain?code=4%2F0")]
     await web.stop()

@@ -36,15 +36,11 @@ def draw_consented(configuration: api.Configuration, style: Style) -> list[str]:
     """
     Returns the same, read from a configuration whose latest consent session has ended well.
 
-    While a revision is in use with an older grant, the configuration shows that one, which is not what was gained.
+    A draft may have a grant of its own beside the older one that is in use.
     """
-    grant = configuration.grant
-    if grant.authorize_time.ToNanoseconds() < configuration.consent.create_time.ToNanoseconds():
-        gained = [
-            "  The draft has a consent of its own; what is in use keeps the former one until the draft takes over."
-        ]
-    else:
-        gained = _gained(grant.account, grant.granted_scopes, grant.access_token_expire_time)
+    grants = (configuration.grant, configuration.draft.grant, configuration.active.grant)
+    grant = max(grants, key=lambda each: each.authorize_time.ToNanoseconds())
+    gained = _gained(grant.account, grant.granted_scopes, grant.access_token_expire_time)
     return _authorized(configuration, gained, configuration.health.warnings, style)
 
 

@@ -51,11 +51,11 @@ def _judge(view: ConfigurationView) -> tuple[pb.HealthState.ValueType, Failure |
     if active.unreadable:
         return pb.HEALTH_STATE_MISCONFIGURED, _unreadable(active.unreadable)
     if active.state is RevisionState.NEEDS_AUTHORIZATION:
-        why = active.grant.failure if active.grant is not None else None
+        why = active.grant.grant.failure if active.grant is not None else None
         return pb.HEALTH_STATE_REAUTHORIZATION_REQUIRED, why or _NO_CONSENT
     if pause is not None:
         return pb.HEALTH_STATE_MISCONFIGURED, pause.failure
-    if view.risks or (active.grant is not None and active.grant.failing_since is not None):
+    if view.risks or (active.grant is not None and active.grant.grant.failing_since is not None):
         return pb.HEALTH_STATE_AT_RISK, None
     return pb.HEALTH_STATE_HEALTHY, None
 

@@ -110,14 +110,20 @@ def test_given_an_older_grant_in_use_when_authorized_then_it_is_not_taken_for_wh
     run: Run, mailport: FakeMailport, browser: Browser
 ) -> None:
     older = a_grant()
+    older.account = "former@example.com"
     older.authorize_time.CopyFrom(at(NOON - timedelta(days=30)))
-    ends(mailport, configuration_pb2.CONSENT_STATE_AUTHORIZED, grant=older, active=a_revision())
+    active, draft = a_revision(), a_revision()
+    active.grant.CopyFrom(older)
+    draft.grant.CopyFrom(a_grant())
+    ends(mailport, configuration_pb2.CONSENT_STATE_AUTHORIZED, grant=older, active=active, draft=draft)
 
     result = run("authorize", "alerts")
 
     lines = result.output.splitlines()
     assert lines[lines.index("✓ alerts is authorized.") + 1 :] == [
-        "  The draft has a consent of its own; what is in use keeps the former one until the draft takes over.",
+        "  account       robot@example.com",
+        "  scopes        openid https://mail.example.com/",
+        "  access token  until 2026-03-01 13:00:00Z, then refreshed",
         "  → mailport validate alerts proves the draft and puts it into use",
     ]
 

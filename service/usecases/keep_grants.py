@@ -50,8 +50,8 @@ class KeepGrants:
         """
         Refreshes the grants that lie idle, then announces what will end, then forgets old consent sessions.
 
-        An idle grant that no settings use any more is forgotten instead, as a former draft's. What goes wrong with one configuration does not keep the others waiting. Raises Unavailable when the store is
-        away.
+        An idle grant that no settings use any more is forgotten instead, as a former draft's. What goes wrong with one
+        configuration does not keep the others waiting. Raises Unavailable when the store is away.
         """
         await self._refresh_idle()
         await self._announce_all()

@@ -28,9 +28,9 @@ def disguises(secret: str) -> Iterator[str]:
 
 class EchoingSmtp(FaultySmtp):
     """
-    A `FaultySmtp` that takes any token while `is_refusing` is false, and repeats it in each word on the sign-in.
+    A `FaultySmtp` that takes any token unless it has `refusals` to make, and repeats it in each word on the sign-in.
 
-    `seen` holds the tokens that it was shown, in order.
+    `seen` holds the tokens that it was shown, in order; ``{token}`` in a planned reply stands for the latest.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -38,6 +38,10 @@ class EchoingSmtp(FaultySmtp):
         self.seen: list[str] = []
         self.refusals = 0
         """How many of the next sign-ins with a token are refused."""
+
+    def _next_fault(self, stage: str, address: str | None = None) -> str | None:
+        fault = super()._next_fault(stage, address)
+        return fault and fault.replace("{token}", self.seen[-1] if self.seen else "")
 
     async def auth_XOAUTH2(self, server: Any, args: list[str]) -> AuthResult:  # noqa: N802
         blob = args[1] if len(args) > 1 else await server.challenge_auth("")
@@ -49,8 +53,8 @@ class EchoingSmtp(FaultySmtp):
         self.seen.append(token)
         encoded = base64.b64encode(raw).decode()
         if self.refusals == 0:
-            await server.push(f"235 2.7.0 welcome with {token}, that is {encoded}")
-            return AuthResult(success=True, handled=True, auth_data=_Login(pairs[b"user"]))
+            welcome = f"235 2.7.0 welcome with {token}, that is {encoded}"
+            return AuthResult(success=True, message=welcome, auth_data=_Login(pairs[b"user"]))
         self.refusals -= 1
         challenge = {
             "status": "401",

@@ -42,19 +42,22 @@ class Scanner:
 
     def __init__(self, canaries: Mapping[str, str]) -> None:
         """Takes the secrets by name; a secret has at least eight characters, so that chance does not make it up."""
-        self._needles: dict[bytes, tuple[str, str]] = {}
+        self._needles: dict[bytes, dict[bytes, tuple[str, str]]] = {}
+        """By their beginnings, since there are thousands and the haystack is large."""
         for name, secret in canaries.items():
             if len(secret) < _SHORTEST:
                 raise ValueError(f"the canary {name} is too short to be told from chance")
             for piece in _pieces(secret):
                 for form, needle in _forms(piece):
-                    self._needles.setdefault(needle, (name, form))
+                    alike = self._needles.setdefault(needle[:_SHORTEST], {})
+                    alike.setdefault(needle, (name, form))
 
     def hits(self, data: bytes, place: str) -> list[Hit]:
         """Returns what is found in *data*, which came from *place*."""
         found: dict[tuple[str, str], str] = {}
         for undone, view in _views(data):
-            for needle, (name, form) in self._needles.items():
+            begun = {view[start : start + _SHORTEST] for start in range(len(view))} & self._needles.keys()
+            for needle, (name, form) in (pair for begin in begun for pair in self._needles[begin].items()):
                 if needle in view:
                     found.setdefault((name, form), f" within {undone}" if undone else "")
         return [Hit(name, place, form + undone) for (name, form), undone in found.items()]

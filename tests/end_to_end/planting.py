@@ -70,9 +70,13 @@ class Planted:
 
     def mocks(self, asked: Asked) -> bytes:
         """Answers an error beside tokens, which are in its words too."""
-        told = [*self._told(asked), *disguises(self.new("access token", "ya29.{}"))]
-        token = self.new("refresh token", "1//{}")
-        return answer({"error": f"no {token}", "error_description": " ".join(told), "refresh_token": token})
+        tokens = {
+            "access_token": self.new("access token", "ya29.{}"),
+            "refresh_token": self.new("refresh token", "1//{}"),
+        }
+        told = [*self._told(asked), *(each for token in tokens.values() for each in disguises(token))]
+        error = f"no {tokens['refresh_token']}"
+        return answer({**tokens, "error": error, "error_description": " ".join(told)})
 
     def raves(self, asked: Asked) -> bytes:
         """Answers a page instead, with all of it."""

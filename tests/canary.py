@@ -60,7 +60,7 @@ class Scanner:
             for needle, (name, form) in (pair for begin in begun for pair in self._needles[begin].items()):
                 if needle in view:
                     found.setdefault((name, form), f" within {undone}" if undone else "")
-        return [Hit(name, place, form + undone) for (name, form), undone in found.items()]
+        return [Hit(name, place, form + undone) for (name, form), undone in sorted(found.items())]
 
 
 def _pieces(secret: str) -> Iterator[bytes]:

@@ -38,6 +38,8 @@ class Listener:
         self.heard: dict[str, list[bytes]] = {}
         self.driven: set[str] = set()
         self.succeeded: set[str] = set()
+        self.fields_set: set[str] = set()
+        """Full names of all fields that any answer had set."""
         self.web_url = web_url
         self._metadata = (("authorization", f"Bearer {credential}"),)
         self._channel = grpc.aio.insecure_channel(grpc_address)
@@ -107,6 +109,7 @@ class Listener:
                 self._keep_metadata(name, await call.trailing_metadata())
 
     def _keep_answer(self, name: str, answer: Message) -> None:
+        self.fields_set |= _fields_set(answer)
         if isinstance(answer, api.AuthorizeResponse):
             # It and the address are for the user's browser; the state is nowhere else.
             kept = api.AuthorizeResponse()
@@ -124,3 +127,14 @@ class Listener:
 
     def _keep(self, place: str, data: bytes) -> None:
         self.heard.setdefault(place, []).append(data)
+
+
+def _fields_set(message: Message) -> set[str]:
+    """Returns the full names of the fields set in *message* and in all that is in it; maps are told by name alone."""
+    found: set[str] = set()
+    for descriptor, value in message.ListFields():
+        found.add(descriptor.full_name)
+        if descriptor.message_type is not None and not descriptor.message_type.GetOptions().map_entry:
+            for each in [value] if isinstance(value, Message) else value:
+                found |= _fields_set(each)
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -66,6 +67,9 @@ class EchoingSmtp(FaultySmtp):
         await server.challenge_auth(json.dumps(challenge).encode())
         lines = [*disguises(token), encoded]
         text = "\r\n".join(f"535-5.7.8 Authentication failed for {line}" for line in lines)
+        for line in lines:
+            # As for a long token, which does not fit into one line.
+            text += "".join(f"\r\n535-5.7.8 {piece}" for piece in textwrap.wrap(line, 24, break_on_hyphens=False))
         await server.push(f"{text}\r\n535 5.7.8 Authentication failed")
         return AuthResult(success=False, handled=True)
 

@@ -94,7 +94,7 @@ class RefreshGrant:
         self._events.token_refreshed(_account(grant), told.failure if isinstance(told, TokenRefusal) else None)
         if isinstance(told, TokenAnswer):
             await self._keep(grant, told, client, resource, asked_time)
-        elif is_trial and told.is_answer and not told.ends_grant:
+        elif is_trial and told.is_answer and not (told.ends_grant and grant.takes_person):
             await self._while_away(lambda: self._give_back(grant.key, lease))
             raise ProviderRefused(told.failure)
         else:

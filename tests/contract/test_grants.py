@@ -113,7 +113,7 @@ async def test_given_a_grant_without_a_refresh_token_when_looked_for_then_it_is_
 
     assert loaded is not None
     assert loaded.refresh_token.reveal() == ""  # an UnreadableSecret is equal to an empty one, and raises here
-    assert await saved(storage, replace(loaded, generation=2), expected_generation=1)
+    await saved(storage, replace(loaded, generation=2), expected_generation=1)
 
 
 async def test_given_another_tenant_or_name_when_looked_for_then_none(storage: Storage) -> None:

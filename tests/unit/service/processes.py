@@ -67,7 +67,7 @@ class Gate:
     def __init__(self, server: FakeAuthorizationServer) -> None:
         self._server = server
         self._opened = asyncio.Event()
-        server.while_asked = self._opened.wait
+        server.while_asked = self._pass
 
     async def reached(self, requests: int = 1) -> None:
         """Waits until so many requests have come in all."""
@@ -76,6 +76,9 @@ class Gate:
     def open(self) -> None:
         """Lets everything through, now and later."""
         self._opened.set()
+
+    async def _pass(self) -> None:
+        await self._opened.wait()
 
 
 def oauth_settings(**changes: Any) -> MailSettings:

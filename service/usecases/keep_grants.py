@@ -68,9 +68,8 @@ class KeepGrants:
             due = [key for key in found if key not in tried]
             if not due:
                 return
-            await asyncio.gather(
-                *(_apart(Account(key.tenant, key.configuration_id), self._refresh(key)) for key in due)
-            )
+            steps = (_apart(Account(key.tenant, key.configuration_id), self._refresh(key)) for key in due)
+            await asyncio.gather(*steps)
             tried.update(due)
 
     async def _refresh(self, key: GrantKey) -> None:

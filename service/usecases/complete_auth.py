@@ -69,11 +69,15 @@ class CompleteAuth:
         whatever becomes of the caller, and what was granted is stored as soon as the store is there.
         Raises InputInvalid for what is no callback, or an unknown state, with nothing done; NotReady STATE_EXPIRED;
         NotReady NOT_CONFIGURED when the settings are others by now; ProviderRefused with why there is no grant. In all
-        of these the former grant stays, and the state is used up but for an InputInvalid.
+        of these the former grant stays, and the state is used up but for an InputInvalid. Unavailable, too, leaves the
+        state good, unless only the answer to a commit was lost.
         """
         callback = read_callback(written)
-        session = await self._take(caller, callback.state, field="callback_url" if written.callback_url else "state")
-        task = asyncio.create_task(self._end(session, callback), name=f"consent for {session.configuration_id}")
+        field = "callback_url" if written.callback_url else "state"
+        session, configuration = await self._take(caller, callback.state, field=field)
+        task = asyncio.create_task(
+            self._end(session, configuration, callback), name=f"consent for {session.configuration_id}"
+        )
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
@@ -87,19 +91,25 @@ class CompleteAuth:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _take(self, caller: Caller | None, state: str, *, field: str) -> ConsentSession:
+    async def _take(
+        self, caller: Caller | None, state: str, *, field: str
+    ) -> tuple[ConsentSession, Configuration | None]:
+        """Uses the state up, in one commit with reading the rest: a store that is away by then has used up nothing."""
         digest = state_digest(self._vault, state)
         async with self._uow() as work:
             session = await work.consents.take(digest, tenant=caller.tenant if caller else None)
+            if session is None:
+                raise unknown_state(field)
+            configuration = await work.configurations.find(session.tenant, session.configuration_id)
             await work.commit()
-        if session is None:
-            raise unknown_state(field)
-        return session
+        return session, configuration
 
-    async def _end(self, session: ConsentSession, callback: CallbackCode | CallbackError) -> Completed:
+    async def _end(
+        self, session: ConsentSession, configuration: Configuration | None, callback: CallbackCode | CallbackError
+    ) -> Completed:
         account = Account(session.tenant, session.configuration_id)
         try:
-            completed = await self._complete(session, callback)
+            completed = await self._complete(session, configuration, callback)
         except MailportError as error:
             failure = as_failure(error)
             await self._conclude(session, failure)
@@ -108,13 +118,13 @@ class CompleteAuth:
         self._events.consent_ended(account, None)
         return completed
 
-    async def _complete(self, session: ConsentSession, callback: CallbackCode | CallbackError) -> Completed:
+    async def _complete(
+        self, session: ConsentSession, configuration: Configuration | None, callback: CallbackCode | CallbackError
+    ) -> Completed:
         session.check_alive(now=self._clock.now())
         check_issuer(callback.iss, authorization_endpoint=session.basis.authorization_endpoint)
         if isinstance(callback, CallbackError):
             raise callback_refused(callback)
-        async with self._uow() as work:
-            configuration = await work.configurations.find(session.tenant, session.configuration_id)
         if configuration is None:
             raise no_configuration(session.configuration_id)
         exchanged = await self._exchange(session, configuration, callback.code)

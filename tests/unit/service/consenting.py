@@ -48,9 +48,7 @@ async def begun(
     login_hint: str = "",
 ) -> Authorization:
     """Calls Authorize."""
-    return await world.authorize(
-        caller, configuration_id, redirect_url=redirect_url, save=save, login_hint=login_hint
-    )
+    return await world.authorize(caller, configuration_id, redirect_url=redirect_url, save=save, login_hint=login_hint)
 
 
 async def came_back(

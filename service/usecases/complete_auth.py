@@ -22,7 +22,7 @@ from domain.ports.storage import Account, UnitOfWork
 from domain.ports.vault import Vault
 from service.usecases.authorize import state_digest
 from service.usecases.events import Events
-from service.usecases.exchange_code import ExchangeCode
+from service.usecases.exchange_code import ExchangeCode, settings_changed
 from service.usecases.lookup import no_configuration
 from service.usecases.settle_grants import drop_unneeded_grants
 from service.usecases.views import ConfigurationView, view_configurations
@@ -145,6 +145,8 @@ class CompleteAuth:
             if configuration is None:
                 raise no_configuration(session.configuration_id)
             if await work.grants.find(grant.key) is None:  # else only the answer to a former commit was lost
+                if not any(covers(grant.basis, settings) for settings in configuration.in_use_or_to_be):
+                    raise settings_changed(configuration)
                 await work.grants.save(grant, expected_generation=0)
                 configuration = await self._settle(work, session, configuration, grant)
                 await work.consents.conclude(session, None)

@@ -108,7 +108,12 @@ def _revision_for(session: ConsentSession, configuration: Configuration) -> Revi
     for revision in (*same, *revisions):
         if covers(session.basis, revision.settings):
             return revision
-    raise NotReady(
+    raise settings_changed(configuration)
+
+
+def settings_changed(configuration: Configuration) -> NotReady:
+    """Returns the error for a consent that none of the settings can use any more."""
+    return NotReady(
         "The settings were changed after Authorize, so that the consent is not for them.",
         reason=Reason.NOT_CONFIGURED,
         remedy="Call Authorize again, for the settings as they are now.",

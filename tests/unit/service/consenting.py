@@ -34,6 +34,7 @@ def some_written_oauth(client: OAuthAuthentication | None = None, **changes: Any
         revocation_endpoint=client.revocation_endpoint,
         scopes=client.scopes,
         username=client.username,
+        grant_type=client.grant_type.value,
     )
     return some_written_settings(authentication=written, **changes)
 

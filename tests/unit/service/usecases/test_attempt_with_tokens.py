@@ -246,6 +246,15 @@ async def test_given_a_consent_to_the_draft_between_reading_and_recording_when_h
     assert between.state is DeliveryState.HELD
 
 
+async def test_given_a_consent_that_came_and_died_between_reading_and_recording_when_held_then_it_stays_held() -> None:
+    world = await a_world()
+    dead = a_grant(state=GrantState.REAUTHORIZATION_REQUIRED, failure=a_token_failure())
+
+    between = await attempted_while(world, lambda: world.given_grant(dead))
+
+    assert between.state is DeliveryState.HELD
+
+
 async def test_given_a_mail_server_that_wants_another_consent_when_the_grant_is_brand_new_then_is_held() -> None:
     """Else it would be tried again and again without a pause."""
     world = await a_world()

@@ -30,7 +30,9 @@ _LONGEST_PAUSE: Final = timedelta(minutes=5)
 _LONGEST_WISH: Final = timedelta(hours=1)
 """The longest pause that a provider is granted: a Retry-After of weeks is a mistake."""
 _PATIENCE: Final = timedelta(minutes=30)
-"""How long ``invalid_grant`` is not believed where the provider says that it heals by waiting (AADSTS50196)."""
+"""How long ``invalid_grant`` is not believed where it is known to heal by waiting (AADSTS50196, `_TAKEN_BACK`)."""
+_TAKEN_BACK: Final = "AADSTS70000"
+"""Seen to pass on a later try with the same token, for personal accounts (BingAds-Python-SDK issue 279)."""
 
 
 class Freshness(StrEnum):
@@ -109,7 +111,8 @@ def refused(
 
     *grant* is as the store has it after the refusal. ``invalid_grant`` for a token that is no longer the stored one
     says nothing of the grant, which comes back as it is (F26). For the stored one it ends the grant (F29), unless the
-    provider is known to take it back within half an hour. Everything else leaves it alive: server errors, throttling,
+    provider is known to take it back within half an hour, or to mean a policy or an account that an administrator can
+    put right with the refresh token still good. Everything else leaves it alive: server errors, throttling,
     ``invalid_client``; a lost answer makes it REFRESH_IN_DOUBT (P12). A grant that takes no person neither ends nor
     comes into doubt, since nothing is used up.
     Repetitions are paused: 2 seconds, doubling up to 5 minutes, or for as long as the provider asks.
@@ -117,15 +120,19 @@ def refused(
     if grant.is_dead or grant.refresh_token != posted:
         return grant
     since = grant.failing_since or now
-    if refusal.ends_grant and grant.takes_person and not _is_taken_back(refusal.failure, since=since, now=now):
-        return ended(grant, refusal.failure, issuer=issuer, now=now)
+    failure = refusal.failure
+    if refusal.ends_grant and grant.takes_person:
+        if not _may_heal(failure, since=since, now=now):
+            return ended(grant, failure, issuer=issuer, now=now)
+        if failure.kind is FailureKind.REAUTHORIZE:  # nobody need consent yet
+            failure = replace(failure, kind=FailureKind.TRANSIENT)
     return replace(
         grant,
         state=grant.state if refusal.is_answer or not grant.takes_person else GrantState.REFRESH_IN_DOUBT,
-        failure=refusal.failure,
+        failure=failure,
         failing_since=since,
         failure_count=grant.failure_count + 1,
-        retry_time=_retry_time(refusal.failure, grant.failure_count, now=now, jitter=jitter),
+        retry_time=_retry_time(failure, grant.failure_count, now=now, jitter=jitter),
     )
 
 
@@ -213,8 +220,10 @@ def _refresh_token_end(grant: Grant, answer: TokenAnswer, asked_time: datetime) 
     return grant.refresh_token_expire_time
 
 
-def _is_taken_back(failure: Failure, *, since: datetime, now: datetime) -> bool:
-    heals = failure.kind in (FailureKind.TRANSIENT, FailureKind.THROTTLED)
+def _may_heal(failure: Failure, *, since: datetime, now: datetime) -> bool:
+    if failure.kind is FailureKind.MISCONFIGURED:
+        return True
+    heals = failure.kind in (FailureKind.TRANSIENT, FailureKind.THROTTLED) or _TAKEN_BACK in failure.provider_code
     return heals and now - since < _PATIENCE
 
 

@@ -82,6 +82,21 @@ class PostgresConsents:
         row = await self._session.row(_TAKE, {"digest": state_digest, "tenant": tenant})
         return self._consent(state_digest, row) if row else None
 
+    async def abandon(self, tenant: str, configuration_id: str) -> int:
+        """See the port."""
+        names = {"tenant": tenant, "id": configuration_id}
+        removed = await self._session.execute(
+            "delete from consent_session where tenant = %(tenant)s and configuration_id = %(id)s", names
+        )
+        await self._session.execute(
+            """
+            delete from consent_record
+            where tenant = %(tenant)s and configuration_id = %(id)s and state = 'PENDING'
+            """,
+            names,
+        )
+        return removed
+
     async def conclude(self, session: ConsentSession, failure: Failure | None) -> None:
         """See the port."""
         state = ConsentState.AUTHORIZED if failure is None else ConsentState.REFUSED

@@ -301,6 +301,14 @@ class Consents(Protocol):
         """
         ...
 
+    async def abandon(self, tenant: str, configuration_id: str) -> int:
+        """
+        Removes the configuration's sessions that wait for their user; returns their number.
+
+        A latest one that was PENDING is forgotten; one that came to its end stays recorded.
+        """
+        ...
+
     async def conclude(self, session: ConsentSession, failure: Failure | None) -> None:
         """Records how a session that was taken ended; nothing when a later one has been started meanwhile."""
         ...

@@ -17,7 +17,7 @@ from service.cli.configuring import ConfigurationId
 from service.cli.consent_wait import await_consent
 from service.cli.secrets import required_secret
 from service.cli.session import Session
-from service.terminal.consents import draw_authorized, draw_given_up, draw_started
+from service.terminal.consents import draw_authorized, draw_consented, draw_given_up, draw_started
 from service.terminal.style import Style
 
 _BROWSER: Final = "It was opened in your browser."
@@ -68,17 +68,9 @@ def authorize(
         return
     _tell(session, lambda _: [_WAITING])
     configuration = await_consent(started, lambda: _read(session, configuration_id))
-    grant = configuration.grant
     session.answer(
         mail_service_pb2.GetConfigurationResponse(configuration=configuration),
-        lambda style: draw_authorized(
-            configuration,
-            style,
-            account=grant.account,
-            granted_scopes=grant.granted_scopes,
-            access_token_expire_time=grant.access_token_expire_time,
-            warnings=configuration.health.warnings,
-        ),
+        lambda style: draw_consented(configuration, style),
     )
 
 
@@ -100,17 +92,7 @@ def complete_auth(
     )
     request = mail_service_pb2.CompleteAuthRequest(callback_url=callback_url)
     response = session.call(session.mail.CompleteAuth, request)
-    session.answer(
-        response,
-        lambda style: draw_authorized(
-            response.configuration,
-            style,
-            account=response.account,
-            granted_scopes=response.granted_scopes,
-            access_token_expire_time=response.access_token_expire_time,
-            warnings=response.warnings,
-        ),
-    )
+    session.answer(response, lambda style: draw_authorized(response, style))
 
 
 def revoke(

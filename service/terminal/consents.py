@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -26,31 +26,22 @@ def draw_started(response: mail_service_pb2.AuthorizeResponse, style: Style) -> 
     ]
 
 
-def draw_authorized(
-    configuration: api.Configuration,
-    style: Style,
-    *,
-    account: str,
-    granted_scopes: Sequence[str],
-    access_token_expire_time: Timestamp,
-    warnings: Sequence[api.SettingsWarning] = (),
-) -> list[str]:
+def draw_authorized(response: mail_service_pb2.CompleteAuthResponse, style: Style) -> list[str]:
     """Returns what the consent gave, and what remains to be done before mail can be sent."""
-    name = configuration.configuration_id
-    lines = [
-        f"{style.tick} {name} is authorized.",
-        *labelled(
-            [
-                ("account", plain(account) or "not told by the provider"),
-                ("scopes", plain(" ".join(granted_scopes))),
-                ("access token", _until(access_token_expire_time)),
-            ]
-        ),
-        *draw_warnings(warnings, style),
-    ]
-    if configuration.HasField("draft"):
-        return [*lines, f"  {style.arrow} mailport validate {name} proves the draft and puts it into use"]
-    return lines
+    gained = _gained(response.account, response.granted_scopes, response.access_token_expire_time)
+    return _authorized(response.configuration, gained, response.warnings, style)
+
+
+def draw_consented(configuration: api.Configuration, style: Style) -> list[str]:
+    """
+    Returns the same, read from a configuration whose latest consent session has ended well.
+
+    A draft may have a grant of its own beside the older one that is in use.
+    """
+    grants = (configuration.grant, configuration.draft.grant, configuration.active.grant)
+    grant = max(grants, key=lambda each: each.authorize_time.ToNanoseconds())
+    gained = _gained(grant.account, grant.granted_scopes, grant.access_token_expire_time)
+    return _authorized(configuration, gained, configuration.health.warnings, style)
 
 
 def draw_given_up(revocation: api.GrantRevocation.ValueType, style: Style) -> list[str]:
@@ -92,6 +83,26 @@ def session_fact(session: api.ConsentSession) -> str:
     if session.state == api.CONSENT_STATE_PENDING:
         return f"{state} until {instant(session.expire_time)}, back to {plain(session.redirect_url)}"
     return f"{state}, started {instant(session.create_time)}"
+
+
+def _authorized(
+    configuration: api.Configuration, gained: list[str], warnings: Iterable[api.SettingsWarning], style: Style
+) -> list[str]:
+    name = configuration.configuration_id
+    lines = [f"{style.tick} {name} is authorized.", *gained, *draw_warnings(warnings, style)]
+    if configuration.HasField("draft"):
+        lines.append(f"  {style.arrow} mailport validate {name} proves the draft and puts it into use")
+    return lines
+
+
+def _gained(account: str, scopes: Iterable[str], access_token_expire_time: Timestamp) -> list[str]:
+    return labelled(
+        [
+            ("account", plain(account) or "not told by the provider"),
+            ("scopes", plain(" ".join(scopes))),
+            ("access token", _until(access_token_expire_time)),
+        ]
+    )
 
 
 def _until(time: Timestamp) -> str:

@@ -15,6 +15,7 @@ from domain.ports.storage import UnitOfWork
 from domain.ports.vault import Vault
 from domain.secret import Secret
 from service.usecases.lookup import configuration_of, no_configuration
+from service.usecases.prove import check_sendable
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Authorize:
         Starts a session for the draft, else for the active revision; sessions started before stay valid (F33).
 
         Raises NotFound, NotReady NOT_CONFIGURED when there are no settings that a person consents to, InputInvalid with
-        everything that is missing or wrong, SecretUnreadable when the client secret does not open.
+        everything that is missing or wrong, SecretUnreadable when the client secret does not open, Unimplemented for a
+        draft that this version could not send with and that *save* would put into use.
         """
         chances = self._chances()
         async with self._uow() as work:
@@ -68,6 +70,8 @@ class Authorize:
                 chances=chances,
                 now=self._clock.now(),
             )
+            if save:
+                check_sendable(start.revision.settings)
             try:
                 await work.consents.add(start.session)
             except ConcurrentChange as gone:

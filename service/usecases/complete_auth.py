@@ -20,9 +20,10 @@ from domain.grant import Grant, covers
 from domain.ports.environment import Clock
 from domain.ports.storage import Account, UnitOfWork
 from domain.ports.vault import Vault
+from domain.reasons import Reason
 from service.usecases.authorize import state_digest
 from service.usecases.events import Events
-from service.usecases.exchange_code import ExchangeCode
+from service.usecases.exchange_code import ExchangeCode, settings_changed
 from service.usecases.lookup import no_configuration
 from service.usecases.settle_grants import drop_unneeded_grants
 from service.usecases.views import ConfigurationView, view_configurations
@@ -72,10 +73,12 @@ class CompleteAuth:
         of these the former grant stays, and the state is used up but for an InputInvalid.
         """
         callback = read_callback(written)
-        session = await self._take(caller, callback.state, field="callback_url" if written.callback_url else "state")
-        task = asyncio.create_task(self._end(session, callback), name=f"consent for {session.configuration_id}")
+        field = "callback_url" if written.callback_url else "state"
+        session, configuration = await self._take(caller, callback.state, field=field)
+        ending = self._end(session, configuration, callback)
+        task = asyncio.create_task(ending, name=f"consent for {session.configuration_id}")
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
     async def drain(self, within: timedelta) -> None:
@@ -87,34 +90,45 @@ class CompleteAuth:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _take(self, caller: Caller | None, state: str, *, field: str) -> ConsentSession:
+    def _ended(self, task: asyncio.Task[Completed]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, since nobody may be there any more to hear of it; the record says it
+
+    async def _take(
+        self, caller: Caller | None, state: str, *, field: str
+    ) -> tuple[ConsentSession, Configuration | None]:
         digest = state_digest(self._vault, state)
         async with self._uow() as work:
             session = await work.consents.take(digest, tenant=caller.tenant if caller else None)
+            if session is None:
+                raise unknown_state(field)
+            configuration = await work.configurations.find(session.tenant, session.configuration_id)
             await work.commit()
-        if session is None:
-            raise unknown_state(field)
-        return session
+        return session, configuration
 
-    async def _end(self, session: ConsentSession, callback: CallbackCode | CallbackError) -> Completed:
+    async def _end(
+        self, session: ConsentSession, configuration: Configuration | None, callback: CallbackCode | CallbackError
+    ) -> Completed:
         account = Account(session.tenant, session.configuration_id)
         try:
-            completed = await self._complete(session, callback)
+            completed = await self._complete(session, configuration, callback)
         except MailportError as error:
             failure = as_failure(error)
-            await self._conclude(session, failure)
+            if error.reason is not Reason.STATE_EXPIRED:  # that shows by itself
+                await self._conclude(session, failure)
             self._events.consent_ended(account, failure)
             raise
         self._events.consent_ended(account, None)
         return completed
 
-    async def _complete(self, session: ConsentSession, callback: CallbackCode | CallbackError) -> Completed:
+    async def _complete(
+        self, session: ConsentSession, configuration: Configuration | None, callback: CallbackCode | CallbackError
+    ) -> Completed:
         session.check_alive(now=self._clock.now())
         check_issuer(callback.iss, authorization_endpoint=session.basis.authorization_endpoint)
         if isinstance(callback, CallbackError):
             raise callback_refused(callback)
-        async with self._uow() as work:
-            configuration = await work.configurations.find(session.tenant, session.configuration_id)
         if configuration is None:
             raise no_configuration(session.configuration_id)
         exchanged = await self._exchange(session, configuration, callback.code)
@@ -145,6 +159,8 @@ class CompleteAuth:
     async def _settle(
         self, work: UnitOfWork, session: ConsentSession, configuration: Configuration, grant: Grant
     ) -> Configuration:
+        if not any(covers(grant.basis, settings) for settings in configuration.in_use_or_to_be):
+            raise settings_changed(configuration.configuration_id)
         draft = configuration.draft
         if session.save and draft is not None and draft.number == session.revision:
             before = configuration

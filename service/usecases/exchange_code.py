@@ -108,11 +108,16 @@ def _revision_for(session: ConsentSession, configuration: Configuration) -> Revi
     for revision in (*same, *revisions):
         if covers(session.basis, revision.settings):
             return revision
-    raise NotReady(
+    raise settings_changed(configuration.configuration_id)
+
+
+def settings_changed(configuration_id: str) -> NotReady:
+    """Returns the error for a consent to settings that are others by now."""
+    return NotReady(
         "The settings were changed after Authorize, so that the consent is not for them.",
         reason=Reason.NOT_CONFIGURED,
         remedy="Call Authorize again, for the settings as they are now.",
-        metadata={"configuration_id": configuration.configuration_id},
+        metadata={"configuration_id": configuration_id},
     )
 
 

@@ -50,30 +50,36 @@ class KeepGrants:
         """
         Refreshes the grants that lie idle, then announces what will end, then forgets old consent sessions.
 
-        What goes wrong with one configuration does not keep the others waiting. Raises Unavailable when the store is
-        away.
+        An idle grant that no settings use any more is forgotten instead, as a former draft's. What goes wrong with one
+        configuration does not keep the others waiting. Raises Unavailable when the store is away.
         """
-        while await self._refresh_some():
-            pass
+        await self._refresh_idle()
         await self._announce_all()
         async with self._uow() as work:
             await work.consents.purge_expired(self._clock.now() - _OLD_SESSIONS)
             await work.commit()
 
-    async def _refresh_some(self) -> bool:
-        """Refreshes a batch side by side; False when there is nothing left that it could do something about."""
-        async with self._uow() as work:
-            due = await work.grants.due_for_keeping(self._clock.now(), _BATCH)
-        changed = await asyncio.gather(*(self._refresh(key) for key in due))
-        return any(changed)
+    async def _refresh_idle(self) -> None:
+        tried: set[GrantKey] = set()
+        while True:
+            async with self._uow() as work:
+                # Those that were tried in vain still come first, and must not keep the others waiting.
+                found = await work.grants.due_for_keeping(self._clock.now(), _BATCH + len(tried))
+            due = [key for key in found if key not in tried]
+            if not due:
+                return
+            await asyncio.gather(*(self._refresh(key) for key in due))
+            tried.update(due)
 
-    async def _refresh(self, key: GrantKey) -> bool:
+    async def _refresh(self, key: GrantKey) -> None:
         async with self._uow() as work:
             grant = await work.grants.find(key)
             configuration = await work.configurations.find(key.tenant, key.configuration_id)
-        settings = _settings_for(grant, configuration)
-        if grant is None or settings is None:
-            return False
+            settings = _settings_for(grant, configuration)
+            if grant is None or settings is None:
+                await work.grants.delete(key)
+                await work.commit()
+                return
         client = settings.authentication
         assert isinstance(client, OAuthAuthentication)
         resource = sending_resource(settings, issuer=issuer_of(client))
@@ -84,8 +90,6 @@ class KeepGrants:
         except MailportError as error:  # a secret that does not open, as a rule; GetConfiguration shows it
             fields = {TENANT: key.tenant, CONFIGURATION_ID: key.configuration_id, "reason": error.reason.value}
             _logger.warning(KEEPING_FAILED, extra=fields)
-            return False
-        return True
 
     async def _announce_all(self) -> None:
         last: Account | None = None

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from domain.address import EmailAddress
-from domain.errors import DeadlineTooShort, ProviderRefused, SecretUnreadable, Unavailable
+from domain.errors import DeadlineTooShort, ProviderRefused, SecretUnreadable, Unavailable, Unimplemented
 from domain.failures.failure import Stage
 from domain.failures.trace import Trace, TraceStep
 from domain.message import Envelope, OutgoingMessage
@@ -17,7 +17,7 @@ from domain.mime.compose import compose, make_message_id
 from domain.ports.environment import Clock, Entropy
 from domain.ports.transport import MailTransport, Patience
 from domain.reasons import Reason
-from domain.settings.model import MailSettings, unreadable_secrets
+from domain.settings.model import GraphTransport, MailSettings, unreadable_secrets
 from service.usecases.token_sources import ProvableTokens
 
 LEAST_TIME: Final = timedelta(milliseconds=100)
@@ -64,6 +64,8 @@ class Prove:
         is too little to try.
         """
         check_usable(settings)
+        if isinstance(settings.transport, GraphTransport):
+            check_sendable(settings)
         deadline = self._clock.monotonic() + time_left
         interactive_patience(time_left)
         if tokens is not None:
@@ -113,6 +115,20 @@ async def _in_time(step: Awaitable[None], time_left: timedelta) -> None:
             reason=Reason.AUTH_UNAVAILABLE,
             remedy="Try again with a deadline of 30 seconds or more.",
         ) from None
+
+
+def check_sendable(settings: MailSettings) -> None:
+    """Raises Unimplemented for settings that this version cannot put into use, whatever the server says."""
+    if isinstance(settings.transport, GraphTransport):
+        raise Unimplemented(
+            "This version cannot send through Microsoft Graph yet.",
+            remedy="Configure SMTP: smtp.office365.com, port 587, with the same OAuth client.",
+        )
+    if settings.mailbox is not None:
+        raise Unimplemented(
+            "This version cannot prove a mailbox yet, and nothing unproven is saved.",
+            remedy="Configure without the mailbox to use the sending part now.",
+        )
 
 
 def check_usable(settings: MailSettings) -> None:

@@ -22,6 +22,8 @@ from service.usecases.events import Events
 
 LEASE: Final = timedelta(seconds=60)
 """Longer than a request may take, and than a database is usually away after it."""
+_SHARE_FOR_ASKING: Final = 0.25
+"""Of the lease: what has to be left of it when the request goes out."""
 _STORE_AGAIN: Final = timedelta(milliseconds=250)
 _FORMER_HOLDER: Final = timedelta(seconds=1)
 """
@@ -80,10 +82,15 @@ class RefreshGrant:
         """
         if isinstance(grant.refresh_token, UnreadableSecret):
             raise _unreadable("the refresh token", "Call Authorize and let the owner of the account consent again")
+        begun = self._clock.monotonic()
         lease = await self._take(grant)
         if lease is None:
             return Refresh.NOT_OURS
         if lease.in_doubt and not await self._is_ours_after_waiting(grant):
+            return Refresh.NOT_OURS
+        if self._clock.monotonic() - begun > self._lease * (1 - _SHARE_FOR_ASKING):
+            # This process stood still, and somebody else may have the lease by now or soon: nothing was sent yet.
+            await self._while_away(lambda: self._give_back(grant.key, lease))
             return Refresh.NOT_OURS
         asked_time = self._clock.now()
         try:

@@ -35,7 +35,8 @@ class RevokeAuth:
         """
         Forgets all grants of the configuration, then revokes them; mail is accepted and held from now on.
 
-        Forgotten first, so that no token is used once the call is under way, whatever the provider does. Raises
+        Consent sessions that wait for their user end, too, so that no browser left open brings a grant back. Forgotten
+        first, so that no token is used once the call is under way, whatever the provider does. Raises
         NotFound.
         """
         async with self._uow() as work:
@@ -44,6 +45,7 @@ class RevokeAuth:
             grants = held.get(configuration_id, ())
             for grant in grants:
                 await work.grants.delete(grant.key)
+            await work.consents.abandon(caller.tenant, configuration_id)
             (view,) = await view_configurations(work, configuration, now=self._clock.now())
             await work.commit()
         return Revoked(view, await revoke_grants(self._server, configuration, grants))

@@ -15,7 +15,7 @@ from domain.configuration import (
     activated,
     awaiting_confirmation,
 )
-from domain.errors import ConcurrentChange, InputInvalid, NotReady, Unimplemented, Violation
+from domain.errors import ConcurrentChange, InputInvalid, NotReady, Violation
 from domain.failures.trace import Trace
 from domain.letters import validation_letter
 from domain.ports.environment import Clock, Entropy
@@ -23,7 +23,7 @@ from domain.ports.storage import UnitOfWork
 from domain.ports.vault import Vault
 from domain.reasons import Reason
 from service.usecases.lookup import configuration_of
-from service.usecases.prove import Prove
+from service.usecases.prove import Prove, check_sendable
 from service.usecases.settle_grants import drop_unneeded_grants
 from service.usecases.token_sources import TokenSources
 from service.usecases.views import ConfigurationView, view_configurations
@@ -83,11 +83,7 @@ class ValidateAndSave:
         current.check_etag(etag)
         draft = current.require_draft()
         recipient = _users_address(user_email, caller)
-        if draft.settings.mailbox is not None:
-            raise Unimplemented(
-                "This version cannot prove a mailbox yet, and nothing unproven is saved.",
-                remedy="Configure without the mailbox to use the sending part now.",
-            )
+        check_sendable(draft.settings)
         code = self._entropy.code(CONFIRMATION_DIGITS) if require_confirmation else ""
         proof = await self._prove(
             draft.settings,

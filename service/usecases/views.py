@@ -10,12 +10,21 @@ from domain.configuration import Configuration, Revision, RevisionState, revisio
 from domain.consent import ConsentRecord, standing
 from domain.delivery import Attempt, Delivery
 from domain.forecast import Forecast, forecasts, is_near
-from domain.grant import Grant, covers, grant_for, issuer_of
+from domain.grant import Grant, grant_for, issuer_of
 from domain.pause import Pause
 from domain.ports.storage import UnitOfWork
-from domain.resource import SINGLE, sending_resource
-from domain.settings.model import OAuthAuthentication, unreadable_secrets
+from domain.resource import sending_resource
+from domain.settings.model import MailSettings, OAuthAuthentication, unreadable_secrets
 from domain.token_life import Freshness, freshness
+
+
+@dataclass(frozen=True, slots=True)
+class GrantView:
+    """A grant, and how good the access token is that mail is sent with."""
+
+    grant: Grant
+    freshness: Freshness
+    access_token_expire_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +35,8 @@ class RevisionView:
     state: RevisionState
     unreadable: tuple[str, ...]
     """Field paths of stored secrets that do not open."""
-    grant: Grant | None = None
+    grant: GrantView | None = None
     """What it would sign in with, dead or alive; None without OAuth, or before anybody consented."""
-
-
-@dataclass(frozen=True, slots=True)
-class GrantView:
-    """A grant without a token."""
-
-    grant: Grant
-    freshness: Freshness
-    access_token_expire_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def view_configuration(
     Tells for both revisions what they wait for, and what will end sending.
 
     A *pause* of another revision than the active one is left out. Of *grants*, which come newest first, the one that
-    the active revision sends with is shown, else the draft's, else the newest.
+    the active revision sends with is shown, else the draft's.
     """
 
     def view(revision: Revision | None) -> RevisionView | None:
@@ -108,35 +108,30 @@ def view_configuration(
         grant = grant_for(revision.settings, grants)
         state = revision_state(configuration, revision, has_grant=grant is not None and not grant.is_dead)
         return RevisionView(
-            revision=revision, state=state, unreadable=unreadable_secrets(revision.settings), grant=grant
+            revision=revision,
+            state=state,
+            unreadable=unreadable_secrets(revision.settings),
+            grant=_view_grant(grant, revision.settings, now) if grant is not None else None,
         )
 
-    ends = _forecasts(view(configuration.active) or view(configuration.draft), now)
     active, draft = view(configuration.active), view(configuration.draft)
-    shown = next((each.grant for each in (active, draft) if each is not None and each.grant is not None), None)
+    ends = _forecasts(active or draft, now)
     return ConfigurationView(
         configuration=configuration,
         draft=draft,
         active=active,
         pause=pause if pause is not None and active is not None and pause.revision == active.revision.number else None,
-        grant=_view_grant(shown or next(iter(grants), None), configuration, now),
+        grant=next((each.grant for each in (active, draft) if each is not None and each.grant is not None), None),
         consent=standing(consent, now=now) if consent is not None else None,
         forecasts=ends,
         risks=tuple(each for each in ends if is_near(each, now=now)),
     )
 
 
-def _view_grant(grant: Grant | None, configuration: Configuration, now: datetime) -> GrantView | None:
-    if grant is None:
-        return None
-    resource = next(
-        (
-            sending_resource(settings, issuer=issuer_of(settings.authentication))
-            for settings in configuration.in_use_or_to_be
-            if isinstance(settings.authentication, OAuthAuthentication) and covers(grant.basis, settings)
-        ),
-        SINGLE,
-    )
+def _view_grant(grant: Grant, settings: MailSettings, now: datetime) -> GrantView:
+    client = settings.authentication
+    assert isinstance(client, OAuthAuthentication)
+    resource = sending_resource(settings, issuer=issuer_of(client))
     token = grant.access_token(resource)
     return GrantView(
         grant=grant,
@@ -149,4 +144,4 @@ def _forecasts(shown: RevisionView | None, now: datetime) -> tuple[Forecast, ...
     authentication = shown.revision.settings.authentication if shown is not None else None
     if shown is None or not isinstance(authentication, OAuthAuthentication):
         return ()
-    return forecasts(authentication, shown.grant, now=now)
+    return forecasts(authentication, shown.grant.grant if shown.grant is not None else None, now=now)

@@ -64,7 +64,6 @@ class Steps:
         if delivery.state != delivery_pb2.DELIVERY_STATE_SENT:
             self._screen.show(draw_delivery(delivery, self._screen.style))
             raise Astray("The message should be sent by now.")
-        self._screen.done(f"Sent: delivery {delivery.delivery_id}")
         return request, delivery
 
     async def _follow(self, delivery_id: str) -> None:

@@ -6,7 +6,7 @@ import shlex
 from typing import Final
 
 from mailport.v1 import configuration_pb2, mail_service_pb2
-from service.terminal.consents import draw_authorized
+from service.terminal.consents import draw_consented
 from service.terminal.failures import draw_failure
 from service.terminal.words import plain
 from service.walk.screen import Astray
@@ -77,12 +77,4 @@ class WithConsent(Steps):
             if session.HasField("failure"):
                 self._screen.show(draw_failure(session.failure, self._screen.style))
             raise Astray(f"The account should be authorized by now. {otherwise}")
-        grant = configuration.grant
-        lines = draw_authorized(
-            configuration,
-            self._screen.style,
-            account=grant.account,
-            granted_scopes=grant.granted_scopes,
-            access_token_expire_time=grant.access_token_expire_time,
-        )
-        self._screen.show(lines)
+        self._screen.show(draw_consented(configuration, self._screen.style))

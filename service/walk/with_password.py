@@ -70,6 +70,7 @@ class WithPassword(Steps):
             subject="Disk almost full",
             text="/var is at 95 %.",
         )
+        self._screen.done(f"Sent: delivery {first.delivery_id}")
         again = await self._stub.Send(request, timeout=TIMEOUT_SECONDS)
         if not again.replayed or again.delivery.delivery_id != first.delivery_id:
             raise Astray(f"Sent again with the same key, it became another delivery: {again.delivery.delivery_id}")

@@ -128,6 +128,37 @@ async def test_given_expired_sessions_when_purged_then_only_they_are_gone(storag
     assert await taken(storage, fresh) == fresh
 
 
+async def test_given_sessions_that_wait_when_abandoned_then_none_can_be_taken_and_none_is_pending(
+    storage: Storage,
+) -> None:
+    session = await begun(storage, a_consent_session())
+    other = await begun(storage, a_consent_session(configuration_id="other"))
+
+    async with storage.uow() as work:
+        abandoned = await work.consents.abandon(TENANT, CONFIGURATION_ID)
+        again = await work.consents.abandon(TENANT, CONFIGURATION_ID)
+        await work.commit()
+
+    assert (abandoned, again) == (1, 0)
+    assert await latest(storage) is None
+    assert await taken(storage, session) is None
+    assert await taken(storage, other) == other
+
+
+async def test_given_a_session_that_ended_when_abandoned_then_its_record_stays(storage: Storage) -> None:
+    session = await begun(storage, a_consent_session())
+    await taken(storage, session)
+    await concluded(storage, session, a_failure())
+    before = await latest(storage)
+
+    async with storage.uow() as work:
+        await work.consents.abandon(TENANT, CONFIGURATION_ID)
+        await work.commit()
+
+    assert before is not None
+    assert await latest(storage) == before
+
+
 async def test_given_no_configuration_when_a_session_is_added_then_concurrent_change(storage: Storage) -> None:
     async with storage.uow() as work:
         with pytest.raises(ConcurrentChange) as refused:

@@ -51,6 +51,20 @@ class FakeConsents:
         del self._unit.consent_rows[name]
         return replace(stored.session, verifier=self._opened(stored))
 
+    async def abandon(self, tenant: str, configuration_id: str) -> int:
+        await self._unit.begin("consents.abandon")
+        waiting = [
+            name
+            for name, stored in self._unit.consent_rows.items()
+            if name[0] == tenant and stored.session.configuration_id == configuration_id
+        ]
+        for name in waiting:
+            del self._unit.consent_rows[name]
+        latest = self._unit.consent_record_rows.get((tenant, configuration_id))
+        if latest is not None and latest.record.state is ConsentState.PENDING:
+            del self._unit.consent_record_rows[tenant, configuration_id]
+        return len(waiting)
+
     async def conclude(self, session: ConsentSession, failure: Failure | None) -> None:
         await self._unit.begin("consents.conclude")
         name = session.tenant, session.configuration_id

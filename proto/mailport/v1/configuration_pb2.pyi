@@ -420,7 +420,7 @@ class Configuration(_message.Message):
 
     @_builtins.property
     def grant(self) -> Global___Grant:
-        """The consent it holds. Unset without one."""
+        """The consent it sends with: the active revision's, else the draft's. Unset without one."""
 
     @_builtins.property
     def consent(self) -> Global___ConsentSession:
@@ -467,6 +467,7 @@ class Revision(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     VALIDATE_TIME_FIELD_NUMBER: _builtins.int
+    GRANT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts up from 1 within the configuration; never reused."""
     state: Global___RevisionState.ValueType
@@ -485,7 +486,13 @@ class Revision(_message.Message):
 
     @_builtins.property
     def validate_time(self) -> _timestamp_pb2.Timestamp:
-        """When ValidateAndSave proved it. Unset until then."""
+        """When ValidateAndSave proved it. Unset until then, and for one that Authorize's `save` brought into use."""
+
+    @_builtins.property
+    def grant(self) -> Global___Grant:
+        """The consent that it signs in with. Unset without one. A draft that goes to another account has one of its own,
+        and the active revision keeps the former until the draft becomes active.
+        """
 
     def __init__(
         self,
@@ -496,10 +503,11 @@ class Revision(_message.Message):
         warnings: _abc.Iterable[Global___SettingsWarning] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         validate_time: _timestamp_pb2.Timestamp | None = ...,
+        grant: Global___Grant | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "settings", b"settings", "validate_time", b"validate_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "grant", b"grant", "settings", b"settings", "validate_time", b"validate_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "number", b"number", "settings", b"settings", "state", b"state", "validate_time", b"validate_time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "grant", b"grant", "number", b"number", "settings", b"settings", "state", b"state", "validate_time", b"validate_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -62,4 +62,5 @@ def _revision(view: RevisionView) -> pb.Revision:
         warnings=render_revision_warnings(view),
         create_time=timestamp(revision.create_time),
         validate_time=timestamp(revision.validate_time),
+        grant=_grant(view.grant) if view.grant is not None else None,
     )

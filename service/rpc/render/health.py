@@ -51,11 +51,14 @@ def _judge(view: ConfigurationView) -> tuple[pb.HealthState.ValueType, Failure |
     if active.unreadable:
         return pb.HEALTH_STATE_MISCONFIGURED, _unreadable(active.unreadable)
     if active.state is RevisionState.NEEDS_AUTHORIZATION:
-        why = active.grant.failure if active.grant is not None else None
+        why = active.grant.grant.failure if active.grant is not None else None
         return pb.HEALTH_STATE_REAUTHORIZATION_REQUIRED, why or _NO_CONSENT
+    troubled = active.grant.grant.failure if active.grant is not None else None
+    if troubled is not None and troubled.kind is FailureKind.MISCONFIGURED:
+        return pb.HEALTH_STATE_MISCONFIGURED, troubled
     if pause is not None:
         return pb.HEALTH_STATE_MISCONFIGURED, pause.failure
-    if view.risks or (active.grant is not None and active.grant.failing_since is not None):
+    if view.risks or troubled is not None:
         return pb.HEALTH_STATE_AT_RISK, None
     return pb.HEALTH_STATE_HEALTHY, None
 

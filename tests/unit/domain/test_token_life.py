@@ -228,6 +228,33 @@ def test_given_invalid_grant_that_heals_by_waiting_when_repeated_then_believed_a
     assert late.is_dead
 
 
+def test_given_a_token_that_microsoft_may_take_back_when_refused_then_tried_for_half_an_hour_without_a_person() -> None:
+    """AADSTS70000 has passed on a later try; meanwhile mail waits as for a server that is away."""
+    refusal = a_token_refusal(failure=a_token_failure(provider_code="400 invalid_grant AADSTS70000"))
+
+    early = failed(a_grant(), refusal)
+    late = failed(early, refusal, at=NOW + 30 * MINUTE)
+
+    assert early.state is GrantState.AUTHORIZED
+    assert early.failure is not None
+    assert early.failure.kind is FailureKind.TRANSIENT
+    assert late.is_dead
+    assert late.failure is not None
+    assert late.failure.kind is FailureKind.REAUTHORIZE
+
+
+def test_given_a_policy_that_blocks_the_account_when_refused_for_a_month_then_the_grant_waits_for_its_end() -> None:
+    """AADSTS53003, 50053, 50057: the refresh token is as good as before once the policy or the account is put right."""
+    grant = a_grant()
+    blocked = a_token_refusal(failure=a_token_failure(kind=FailureKind.MISCONFIGURED))
+
+    for day in range(30):
+        grant = failed(grant, blocked, at=NOW + timedelta(days=day))
+
+    assert not grant.is_dead
+    assert after(grant).failure is None
+
+
 def test_given_p12_a_lost_answer_when_refused_then_in_doubt_until_a_definite_one() -> None:
     doubtful = failed(a_grant(), no_answer())
     after_a_server_error = failed(doubtful, a_token_refusal("server_error"))

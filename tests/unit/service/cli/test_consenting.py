@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from mailport.v1 import configuration_pb2
 from mailport.v1 import mail_service_pb2 as api
 from service.cli import consenting
 from tests.unit.service.cli.conftest import Run
-from tests.unit.service.cli.samples import a_configuration, a_denial, a_grant, a_session, a_warning, at
+from tests.unit.service.cli.samples import (
+    NOON,
+    a_configuration,
+    a_denial,
+    a_grant,
+    a_revision,
+    a_session,
+    a_warning,
+    at,
+)
 from tests.unit.service.cli.servicer import FakeMailport, a_status
 
 ADDRESS = "https://accounts.example.com/authorize?client_id=x&state=in-the-address"
@@ -94,6 +104,28 @@ def test_given_saved_by_the_consent_alone_when_authorized_then_nothing_remains_t
 
     assert "  ! settings.smtp.minimum_tls_version: TLS 1.0 is deprecated." in result.output
     assert "mailport validate" not in result.output
+
+
+def test_given_an_older_grant_in_use_when_authorized_then_it_is_not_taken_for_what_the_consent_gave(
+    run: Run, mailport: FakeMailport, browser: Browser
+) -> None:
+    older = a_grant()
+    older.account = "former@example.com"
+    older.authorize_time.CopyFrom(at(NOON - timedelta(days=30)))
+    active, draft = a_revision(), a_revision()
+    active.grant.CopyFrom(older)
+    draft.grant.CopyFrom(a_grant())
+    ends(mailport, configuration_pb2.CONSENT_STATE_AUTHORIZED, grant=older, active=active, draft=draft)
+
+    result = run("authorize", "alerts")
+
+    lines = result.output.splitlines()
+    assert lines[lines.index("✓ alerts is authorized.") + 1 :] == [
+        "  account       robot@example.com",
+        "  scopes        openid https://mail.example.com/",
+        "  access token  until 2026-03-01 13:00:00Z, then refreshed",
+        "  → mailport validate alerts proves the draft and puts it into use",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +20,9 @@ from tests.end_to_end.consents import authorize, complete, configure, returned
 from tests.integration.oauth.token_endpoint import TokenEndpoint, answer
 from tests.peers.ca import TestCA
 from tests.peers.faulty_smtp import FaultySmtp
+
+if TYPE_CHECKING:
+    from mailport.v1.mail_service_pb2_grpc import MailServiceAsyncStub
 
 ROBOT = "robot@example.com"
 CUSTOM = configuration_pb2.OAUTH_PROVIDER_CUSTOM
@@ -60,10 +64,12 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
 class Scripted:
     """Mailport and its peers, and words for what most tests do first."""
 
-    mailport: Mailport
+    stub: MailServiceAsyncStub
     endpoint: TokenEndpoint
     server: FaultySmtp
     ca: TestCA
+    mailport: Mailport | None = None
+    """Unless it is a process of its own."""
     provider: configuration_pb2.OauthProvider.ValueType = CUSTOM
     scopes: list[str] = field(default_factory=list)
 
@@ -90,15 +96,15 @@ class Scripted:
         """
         self.endpoint.answers[:] = answers
         self.server.tokens.setdefault(account, "AT1")
-        await configure(self.mailport.stub, self.settings(account), name)
-        session = await authorize(self.mailport.stub, name, save=True)
-        return await complete(self.mailport.stub, returned(session, code="C0DE"))
+        await configure(self.stub, self.settings(account), name)
+        session = await authorize(self.stub, name, save=True)
+        return await complete(self.stub, returned(session, code="C0DE"))
 
     async def consent_again(self, *answers: bytes, name: str = "alerts") -> api.CompleteAuthResponse:
         """Renews the consent of the active revision."""
         self.endpoint.answers[:] = answers
-        session = await authorize(self.mailport.stub, name)
-        return await complete(self.mailport.stub, returned(session, code="C0DE-2"))
+        session = await authorize(self.stub, name)
+        return await complete(self.stub, returned(session, code="C0DE-2"))
 
     @property
     def refreshed_with(self) -> Sequence[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 import grpc
@@ -27,11 +29,15 @@ from tests.end_to_end.consents import (
     sent,
     validate,
 )
+from tests.end_to_end.process import a_process
 from tests.end_to_end.scripted import MICROSOFT, ROBOT, Scripted, later, tokens
 from tests.end_to_end.test_journey import details, reason
 from tests.integration.oauth.token_endpoint import TokenEndpoint, answer
 from tests.peers.ca import TestCA, server_context
 from tests.peers.fixtures import StartFaultySmtp
+
+if TYPE_CHECKING:
+    from mailport.v1.mail_service_pb2_grpc import MailServiceAsyncStub
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
@@ -46,7 +52,7 @@ async def endpoint() -> AsyncIterator[TokenEndpoint]:
 @pytest.fixture
 async def field(mailport: Mailport, endpoint: TokenEndpoint, faulty_smtp: StartFaultySmtp, ca: TestCA) -> Scripted:
     server = await faulty_smtp(context=server_context(ca.issue("field")), tokens={ROBOT: "AT1"})
-    return Scripted(mailport, endpoint, server, ca)
+    return Scripted(mailport.stub, endpoint, server, ca, mailport)
 
 
 async def browse(url: str) -> httpx2.Response:
@@ -54,9 +60,11 @@ async def browse(url: str) -> httpx2.Response:
         return await browser.get(url)
 
 
-async def refusal_of(mailport: Mailport, callback_url: str) -> tuple[grpc.StatusCode, str, grpc.aio.AioRpcError]:
+async def refusal_of(
+    stub: MailServiceAsyncStub, callback_url: str
+) -> tuple[grpc.StatusCode, str, grpc.aio.AioRpcError]:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await complete(mailport.stub, callback_url)
+        await complete(stub, callback_url)
     return refused.value.code(), reason(refused.value), refused.value
 
 
@@ -85,8 +93,8 @@ async def test_given_f30_scopes_that_look_different_when_completed_then_authoriz
     field.provider = MICROSOFT
 
     completed = await field.consent(tokens(1, scope=GOOD_SCOPES[form]))
-    await sent(field.mailport.stub, "one")
-    await sent(field.mailport.stub, "two")
+    await sent(field.stub, "one")
+    await sent(field.stub, "two")
 
     assert completed.authorized
     assert SEND.lower() in {scope.lower() for scope in completed.granted_scopes}
@@ -96,12 +104,12 @@ async def test_given_f30_scopes_that_look_different_when_completed_then_authoriz
 async def test_given_f30_no_scope_to_send_with_when_completed_then_it_is_named_and_nothing_is_stored(
     field: Scripted,
 ) -> None:
-    field.provider, stub = MICROSOFT, field.mailport.stub
+    field.provider, stub = MICROSOFT, field.stub
     await configure(stub, field.settings())
     session = await authorize(stub)
     field.endpoint.answers[:] = [tokens(1, scope=IMAP)]
 
-    code, why, error = await refusal_of(field.mailport, returned(session, code="C0DE"))
+    code, why, error = await refusal_of(stub, returned(session, code="C0DE"))
 
     found = await read(stub)
     assert (code, why) == (PRECONDITION, "MISSING_SCOPE")
@@ -114,13 +122,13 @@ async def test_given_f30_no_scope_to_send_with_when_completed_then_it_is_named_a
 async def test_given_f30_a_former_consent_when_a_new_one_lacks_the_scope_then_mail_goes_on_with_the_former(
     field: Scripted,
 ) -> None:
-    field.provider, stub = MICROSOFT, field.mailport.stub
+    field.provider, stub = MICROSOFT, field.stub
     await field.consent(tokens(1))
     before = (await read(stub)).grant
     session = await authorize(stub)
     field.endpoint.answers[:] = [tokens(2, scope=IMAP)]
 
-    code, why, _ = await refusal_of(field.mailport, returned(session, code="C0DE"))
+    code, why, _ = await refusal_of(stub, returned(session, code="C0DE"))
 
     assert (code, why) == (PRECONDITION, "MISSING_SCOPE")
     assert (await read(stub)).grant == before
@@ -149,14 +157,14 @@ FOREIGN = {
 async def test_given_f31_an_error_in_the_callback_when_it_comes_then_the_flow_is_closed_and_old_tokens_stay(
     field: Scripted, form: str, by: str
 ) -> None:
-    mailport, stub = field.mailport, field.mailport.stub
+    stub = field.stub
     await field.consent(tokens(1))
     before, asked = (await read(stub)).grant, len(field.endpoint.asked)
     session = await authorize(stub)
     url = f"{session.redirect_url}?{ENDING[form].format(state=session.state)}"
 
     if by == "rpc":
-        code, why, error = await refusal_of(mailport, url)
+        code, why, error = await refusal_of(stub, url)
         assert (code, why) == (PRECONDITION, "AUTHORIZATION_DENIED")
         failure = failure_in(error)
         assert "access_denied" in failure.provider_code
@@ -172,7 +180,7 @@ async def test_given_f31_an_error_in_the_callback_when_it_comes_then_the_flow_is
     assert found.consent.state == configuration_pb2.CONSENT_STATE_REFUSED
     assert found.consent.failure.reason == "AUTHORIZATION_DENIED"
     assert found.grant == before
-    assert (await refusal_of(mailport, returned(session, code="C0DE")))[:2] == (INVALID, "STATE_INVALID")
+    assert (await refusal_of(stub, returned(session, code="C0DE")))[:2] == (INVALID, "STATE_INVALID")
     assert len(field.endpoint.asked) == asked
     await sent(stub, "with AT1")
 
@@ -181,12 +189,12 @@ async def test_given_f31_an_error_in_the_callback_when_it_comes_then_the_flow_is
 async def test_given_f31_a_callback_that_is_none_when_it_comes_then_it_is_refused_and_the_right_one_still_counts(
     field: Scripted, form: str
 ) -> None:
-    mailport, stub = field.mailport, field.mailport.stub
+    stub = field.stub
     await configure(stub, field.settings())
     session = await authorize(stub)
     url = f"{session.redirect_url}?{MALFORMED[form].format(state=session.state)}"
 
-    code, _, error = await refusal_of(mailport, url)
+    code, _, error = await refusal_of(stub, url)
     page = await browse(url)
 
     assert code is INVALID
@@ -201,12 +209,12 @@ async def test_given_f31_a_callback_that_is_none_when_it_comes_then_it_is_refuse
 async def test_given_f31_a_state_that_nobody_gave_out_when_it_comes_then_nothing_happens(
     field: Scripted, form: str
 ) -> None:
-    mailport, stub = field.mailport, field.mailport.stub
+    stub = field.stub
     await configure(stub, field.settings())
     session = await authorize(stub)
     before = await read(stub)
 
-    code, why, _ = await refusal_of(mailport, f"{session.redirect_url}?{FOREIGN[form]}")
+    code, why, _ = await refusal_of(stub, f"{session.redirect_url}?{FOREIGN[form]}")
     page = await browse(f"{session.redirect_url}?{FOREIGN[form]}")
 
     assert (code, why) == (INVALID, "STATE_INVALID")
@@ -227,12 +235,12 @@ async def test_given_f31_a_state_that_nobody_gave_out_when_it_comes_then_nothing
 async def test_given_f31_the_same_as_fields_when_handed_over_then_the_same_is_said(
     field: Scripted, fields: dict[str, str], expected: tuple[grpc.StatusCode, str]
 ) -> None:
-    stub = field.mailport.stub
+    stub = field.stub
     await configure(stub, field.settings())
     session = await authorize(stub)
 
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await stub.CompleteAuth(api.CompleteAuthRequest(**{"state": session.state, **fields}))  # type: ignore[arg-type]
+        await stub.CompleteAuth(api.CompleteAuthRequest(**{"state": session.state, **fields}))
 
     info = reason(refused.value)
     violations = str(details(refused.value).get("BadRequest", ""))
@@ -256,10 +264,9 @@ def logged(records: Iterable[logging.LogRecord]) -> str:
 @pytest.mark.parametrize("by", ["callback_url", "code", "page"])
 @pytest.mark.parametrize(("code", "encoded"), [(CODE, ENCODED), (LONG, quote(LONG, safe=""))], ids=["short", "2500"])
 async def test_given_f32_a_code_with_characters_of_its_own_when_handed_over_then_the_endpoint_sees_it_byte_for_byte(
-    field: Scripted, code: str, encoded: str, by: str, caplog: pytest.LogCaptureFixture
+    field: Scripted, code: str, encoded: str, by: str
 ) -> None:
-    caplog.set_level(logging.DEBUG)
-    stub = field.mailport.stub
+    stub = field.stub
     await configure(stub, field.settings())
     session = await authorize(stub)
     field.endpoint.answers[:] = [tokens(1)]
@@ -277,24 +284,54 @@ async def test_given_f32_a_code_with_characters_of_its_own_when_handed_over_then
     assert urlencode({"code": code}).encode() in asked.body
     assert asked.form["redirect_uri"] == session.redirect_url
     assert (await read(stub)).grant.state == configuration_pb2.GRANT_STATE_FRESH
-    # The browser of this test logs what it asks for; that is not mailport.
-    text = logged(record for record in caplog.records if not record.name.startswith(("httpx", "httpcore")))
-    assert "grpc" in text or "service" in text
-    for secret in (code, encoded, quote(code), session.state, asked.form["code_verifier"], "AT1", "RT1", "CS-SECRET"):
-        assert secret not in text
+
+
+async def test_given_f32_a_process_that_logs_all_it_can_when_codes_come_every_way_then_its_log_holds_nothing_secret(
+    options: Options, endpoint: TokenEndpoint, faulty_smtp: StartFaultySmtp, ca: TestCA, tmp_path: Path
+) -> None:
+    server = await faulty_smtp(context=server_context(ca.issue("field")), tokens={ROBOT: "AT-SECRET"})
+    good = tokens(1, access_token="AT-SECRET", refresh_token="RT-SECRET")
+    endpoint.answers[:] = [good, good, answer({"error": "invalid_grant"}, status=400), good]
+    secrets = {CODE, ENCODED, quote(CODE), LONG, quote(LONG, safe=""), "AT-SECRET", "RT-SECRET", "CS-SECRET"}
+
+    assert options.database_url is not None
+    shared = {"MAILPORT_DATABASE_URL": options.database_url.reveal(), "MAILPORT_KEYS_FILE": str(options.keys_file)}
+
+    async with a_process(
+        tmp_path / "data", MAILPORT_LOG_LEVEL="debug", MAILPORT_LOG_FORMAT="json", **shared
+    ) as process:
+        stub = process.stub
+        await configure(stub, Scripted(process.stub, endpoint, server, ca).settings())
+        sessions = [await authorize(stub) for _ in range(4)]
+        first, second, third, fourth = sessions
+        await stub.CompleteAuth(api.CompleteAuthRequest(state=first.state, code=CODE))
+        await complete(stub, returned(second, code=LONG))
+        statuses = [
+            (await browse(f"{third.redirect_url}?code={ENCODED}&state={third.state}")).status_code,
+            (await browse(f"{fourth.redirect_url}?code={ENCODED}&state={fourth.state}")).status_code,
+            (await browse(f"{fourth.redirect_url}?code={ENCODED}&state={fourth.state}")).status_code,
+        ]
+        assert await process.stop() == 0
+    text = (tmp_path / "data.log").read_text()
+
+    assert statuses == [400, 200, 400]
+    assert text.count('"consent_ended"') == 4
+    assert len(endpoint.asked) == 4
+    secrets |= {session.state for session in sessions} | {asked.form["code_verifier"] for asked in endpoint.asked}
+    assert [secret for secret in secrets if secret in text] == []
 
 
 async def test_given_f32_a_code_that_the_endpoint_refuses_when_handed_over_then_it_is_told_nowhere(
     field: Scripted, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    stub = field.mailport.stub
+    stub = field.stub
     await configure(stub, field.settings())
     session = await authorize(stub)
     described = {"error": "invalid_grant", "error_description": f"Malformed auth code {CODE}"}
     field.endpoint.answers[:] = [answer(described, status=400)]
 
-    code, _, error = await refusal_of(field.mailport, returned(session, code=CODE))
+    code, _, error = await refusal_of(stub, returned(session, code=CODE))
 
     found = await read(stub)
     assert code is PRECONDITION
@@ -309,7 +346,7 @@ async def test_given_f32_a_code_that_the_endpoint_refuses_when_handed_over_then_
 async def test_given_f33_three_flows_for_two_accounts_when_completed_crosswise_then_each_is_its_own_and_good_once(
     field: Scripted,
 ) -> None:
-    mailport, stub = field.mailport, field.mailport.stub
+    stub = field.stub
     other = "other@example.com"
     field.server.tokens[other] = "AT1"
     await configure(stub, field.settings(), "a")
@@ -328,7 +365,7 @@ async def test_given_f33_three_flows_for_two_accounts_when_completed_crosswise_t
         returned(of_b, code="B"),
         returned(first, code="x").replace("state=", "state=x"),
     ):
-        assert (await refusal_of(mailport, url))[:2] == (INVALID, "STATE_INVALID")
+        assert (await refusal_of(stub, url))[:2] == (INVALID, "STATE_INVALID")
     assert [form["code"] for form in asked] == ["B", "A2"]
     assert asked[0]["code_verifier"] != asked[1]["code_verifier"]
     assert len(field.endpoint.asked) == 2
@@ -340,12 +377,12 @@ async def test_given_f33_three_flows_for_two_accounts_when_completed_crosswise_t
 async def test_given_f33_a_state_past_its_lifetime_when_it_comes_then_expired_and_the_endpoint_is_not_asked(
     field: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mailport, stub = field.mailport, field.mailport.stub
+    stub = field.stub
     await configure(stub, field.settings())
     session = await authorize(stub)
     later(monkeypatch, timedelta(minutes=11))
 
-    answered = (await refusal_of(mailport, returned(session, code="C0DE")))[:2]
+    answered = (await refusal_of(stub, returned(session, code="C0DE")))[:2]
 
     assert answered == (PRECONDITION, "STATE_EXPIRED")
     assert field.endpoint.asked == []
@@ -357,7 +394,7 @@ async def test_given_f33_a_restart_between_start_and_end_when_it_comes_back_then
 ) -> None:
     server = await faulty_smtp(context=server_context(ca.issue("field")), tokens={ROBOT: "AT1"})
     async with started(options) as before:
-        await configure(before.stub, Scripted(before, endpoint, server, ca).settings())
+        await configure(before.stub, Scripted(before.stub, endpoint, server, ca).settings())
         session = await authorize(before.stub)
     endpoint.answers[:] = [tokens(1)]
 
@@ -412,13 +449,13 @@ async def test_given_f34_no_id_token_when_the_mail_server_does_not_let_the_user_
     field: Scripted,
 ) -> None:
     """A provider without OpenID: a real sign-in tells."""
-    mailport, stub = field.mailport, field.mailport.stub
+    stub = field.stub
     field.server.tokens = {ROBOT: "AT1", "boss@example.com": "AT2"}
     await configure(stub, field.settings())
     session = await authorize(stub)
     field.endpoint.answers[:] = [tokens(2)]
 
-    code, why, error = await refusal_of(mailport, returned(session, code="C0DE"))
+    code, why, error = await refusal_of(stub, returned(session, code="C0DE"))
 
     assert (code, why) == (PRECONDITION, "ACCOUNT_MISMATCH")
     assert ROBOT in failure_in(error).cause

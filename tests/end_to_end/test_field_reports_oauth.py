@@ -57,7 +57,7 @@ class Slow(TokenEndpoint):
 async def peers(mailport: Mailport, faulty_smtp: StartFaultySmtp, ca: TestCA) -> AsyncIterator[Scripted]:
     server = await faulty_smtp(context=server_context(ca.issue("field")), tokens={ROBOT: "AT1"})
     async with Slow() as endpoint:
-        yield Scripted(mailport, endpoint, server, ca)
+        yield Scripted(mailport.stub, endpoint, server, ca, mailport)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def field(mailport: Mailport, faulty_smtp: StartFaultySmtp, ca: TestCA) ->
 
 async def send_test(field: Scripted) -> api.SendTestResponse:
     request = api.SendTestRequest(configuration_id="alerts", to="admin@example.com")
-    return await field.mailport.stub.SendTest(request, timeout=30)
+    return await field.stub.SendTest(request, timeout=30)
 
 
 async def refused_test(field: Scripted) -> grpc.aio.AioRpcError:
@@ -89,7 +89,7 @@ async def test_given_f23_a_good_token_that_the_server_refuses_when_sent_then_one
     before = len(field.server.commands)
     field.server.tokens[ROBOT] = long
 
-    delivery = await sent(field.mailport.stub, "after all")
+    delivery = await sent(field.stub, "after all")
 
     assert delivery.attempt_count == 1
     assert field.refreshed_with == ["RT1"]
@@ -97,7 +97,7 @@ async def test_given_f23_a_good_token_that_the_server_refuses_when_sent_then_one
     assert len(signing_in) == 2
     assert (signing_in[1] == "AUTH XOAUTH2") == (length > 335)  # 512 octets with CRLF, else on a line of its own
     assert field.shown_tokens[1] == "AT1"
-    assert (await read(field.mailport.stub)).health.state == configuration_pb2.HEALTH_STATE_HEALTHY
+    assert (await read(field.stub)).health.state == configuration_pb2.HEALTH_STATE_HEALTHY
 
 
 async def test_given_f23_a_server_that_refuses_every_token_when_sent_then_no_loop_and_the_challenge_is_told(
@@ -107,7 +107,7 @@ async def test_given_f23_a_server_that_refuses_every_token_when_sent_then_no_loo
     before = len(field.server.commands)
     field.server.tokens[ROBOT] = "nobody's"
 
-    delivery = await reaches(field.mailport.stub, await send(field.mailport.stub, "refused"), HELD, RETRYING)
+    delivery = await reaches(field.stub, await send(field.stub, "refused"), HELD, RETRYING)
 
     assert delivery.failure.reason == "AUTH_REJECTED"
     assert delivery.failure.stage == failure_pb2.FAILURE_STAGE_AUTH
@@ -140,7 +140,7 @@ async def test_given_f26_twenty_mails_over_two_processes_when_the_token_has_ende
     }
 
     async with a_process(tmp_path / "other", **shared) as other:
-        both = (field.mailport.stub, other.stub)
+        both = (field.stub, other.stub)
         ids = await asyncio.gather(*(send(both[number % 2], f"mail-{number}") for number in range(20)))
         deliveries = [await reaches(other.stub, delivery_id, SENT, HELD, RETRYING) for delivery_id in ids]
 
@@ -154,7 +154,7 @@ async def test_given_f26_twenty_mails_over_two_processes_when_the_token_has_ende
     # What is stored is RT2: the next refresh posts it.
     endpoint.answers[:] = [tokens(3)]
     field.server.tokens[ROBOT] = "AT3"
-    await sent(field.mailport.stub, "the next refresh")
+    await sent(field.stub, "the next refresh")
     assert field.refreshed_with == ["RT1", "RT2"]
 
 
@@ -162,7 +162,7 @@ async def test_given_f26_invalid_grant_for_a_token_that_is_no_longer_stored_when
     field: Scripted,
 ) -> None:
     await field.consent(tokens(1, expires_in=ENDED))
-    endpoint, stub = field.endpoint, field.mailport.stub
+    endpoint, stub = field.endpoint, field.stub
     assert isinstance(endpoint, Slow)
     endpoint.go_on.clear()
     delivery_id = await send(stub, "meanwhile")
@@ -189,7 +189,7 @@ async def test_given_f26_invalid_grant_for_a_token_that_is_no_longer_stored_when
 async def test_given_f27_a_refresh_answer_without_a_refresh_token_when_refreshed_again_then_the_old_one_is_posted(
     field: Scripted, written: object
 ) -> None:
-    stub = field.mailport.stub
+    stub = field.stub
     consented = await field.consent(
         tokens(1, expires_in=ENDED, scope="https://mail.sandbox.example/"),
         tokens(2, refresh_token=written, expires_in=ENDED),
@@ -225,7 +225,7 @@ LIFETIMES: dict[str, tuple[dict[str, object], timedelta]] = {
 async def test_given_f28_a_lifetime_however_it_is_written_when_exchanged_and_refreshed_then_it_ends_when_it_should(
     field: Scripted, form: str
 ) -> None:
-    stub = field.mailport.stub
+    stub = field.stub
     changes, lifetime = LIFETIMES[form]
 
     await field.consent(tokens(1, **changes), tokens(2, **changes), tokens(3, **changes))
@@ -257,7 +257,7 @@ DEAD = refusal(
 async def test_given_f29_a_dead_grant_when_mail_is_sent_then_it_is_held_nobody_is_asked_again_and_consent_releases_it(
     field: Scripted,
 ) -> None:
-    field.provider, stub = MICROSOFT, field.mailport.stub
+    field.provider, stub = MICROSOFT, field.stub
     await field.consent(tokens(1, expires_in=ENDED), DEAD)
 
     first = await reaches(stub, await send(stub, "held 0"), HELD)
@@ -301,7 +301,8 @@ AWAY = {
 async def test_given_f29_a_token_endpoint_that_is_away_when_mail_is_sent_then_it_is_tried_later_and_no_consent_is_asked(
     field: Scripted, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stub, parts = field.mailport.stub, field.mailport.service.parts
+    assert field.mailport is not None
+    stub, parts = field.stub, field.mailport.service.parts
     assert parts is not None
     monkeypatch.setattr(parts.authorization_server(), "_total", timedelta(seconds=1))  # nobody waits for the real 15
     await field.consent(tokens(1, expires_in=ENDED), AWAY[form])
@@ -331,7 +332,7 @@ async def test_given_f29_a_token_endpoint_that_is_away_when_mail_is_sent_then_it
 async def test_given_f29_invalid_client_when_mail_is_sent_then_the_client_is_to_blame_and_not_the_consent(
     field: Scripted,
 ) -> None:
-    stub = field.mailport.stub
+    stub = field.stub
     await field.consent(tokens(1, expires_in=ENDED), refusal("invalid_client", status=401))
 
     delivery = await reaches(stub, await send(stub, "misconfigured"), HELD, RETRYING)
@@ -345,7 +346,7 @@ async def test_given_f29_invalid_client_when_mail_is_sent_then_the_client_is_to_
 
 
 async def test_given_f29_a_dead_grant_when_sent_with_a_key_twice_then_the_held_mail_is_one(field: Scripted) -> None:
-    stub = field.mailport.stub
+    stub = field.stub
     await field.consent(tokens(1, expires_in=ENDED), refusal("invalid_grant"))
     request = api.SendRequest(configuration_id="alerts", message=a_message(), idempotency_key="k1")
 

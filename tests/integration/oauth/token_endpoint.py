@@ -86,6 +86,9 @@ class TokenEndpoint:
         await asyncio.gather(*self._talks, return_exceptions=True)
         await self._server.wait_closed()
 
+    async def before_answer(self) -> None:
+        """What happens between request and answer; nothing, unless a test's own endpoint takes its time."""
+
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -104,6 +107,7 @@ class TokenEndpoint:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.asked.append(Asked(head[0], headers, body))
+        await self.before_answer()
         planned = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         reply = planned(self.asked[-1]) if callable(planned) else planned
         if reply == HANG:

@@ -127,7 +127,7 @@ def test_given_a_living_grant_beside_a_dead_one_when_viewed_then_the_living_one_
 
     assert view.active is not None
     assert view.active.grant is not None
-    assert (view.active.state, view.active.grant.grant_id) == (RevisionState.ACTIVE, "grant-1")
+    assert (view.active.state, view.active.grant.grant.grant_id) == (RevisionState.ACTIVE, "grant-1")
 
 
 @pytest.mark.parametrize(("revision", "is_shown"), [(1, True), (2, False)])

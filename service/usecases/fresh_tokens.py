@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from zlib import crc32
@@ -82,7 +83,7 @@ class FreshTokens:
     def check_may_ask(self, grant: Grant) -> None:
         """Raises ProviderRefused with what the token endpoint last said, while it is not to be asked again."""
         if grant.failure is not None and not may_ask(grant, now=self._clock.now()):
-            raise ProviderRefused(grant.failure)
+            raise ProviderRefused(replace(grant.failure, retry_time=grant.retry_time))
 
     def begin(
         self, grant: Grant, client: OAuthAuthentication, resource: Resource, *, is_trial: bool = False

@@ -383,4 +383,4 @@ class TestFreshness:
         world.clock.advance(LONG)
         world.fresh_tokens.check_may_ask(grant)
 
-        assert raised.value.failure == failure
+        assert raised.value.failure == replace(failure, retry_time=NOW + LONG)

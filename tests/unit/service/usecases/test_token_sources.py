@@ -301,7 +301,9 @@ async def test_given_a_failure_that_heals_when_asked_in_the_pause_then_refused_a
     for process in (world, world, Process(world)):
         with pytest.raises(ProviderRefused) as raised:
             await revealed(source(process))
-        assert raised.value.failure == refusal.failure
+        until = (await world.grant()).retry_time
+        assert until is not None
+        assert raised.value.failure == replace(refusal.failure, retry_time=until)
     in_the_pause = len(world.server.asked)
     world.clock.advance(timedelta(seconds=3))
 

@@ -77,6 +77,8 @@ class CuttableDatabase:
         with suppress(OSError):
             while chunk := await reader.read(_CHUNK):
                 await self._flows.wait()
+                if self._way is Way.CUT:
+                    return
                 is_last = looks_for_commit and self._way is Way.CUT_AFTER_COMMIT and b"COMMIT" in chunk
                 if is_last:
                     self._flows.clear()  # the answer stays here

@@ -82,7 +82,7 @@ async def source(parts: Container, configuration_id: str) -> ProvableTokens:
     assert configuration.active is not None
     found = parts.token_sources().stored(TENANT, configuration_id, configuration.active.settings)
     assert found is not None
-    return cast(ProvableTokens, found)
+    return found
 
 
 async def ask(parts: Container, configuration_id: str) -> str:

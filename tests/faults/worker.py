@@ -130,7 +130,7 @@ def _child(order: dict[str, Any]) -> None:
         asyncio.run(_work(order))
         code = 0
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)
 

@@ -18,7 +18,7 @@ test: setup ## Run the whole suite; ARGS="tests/unit -k retry" for a part of it
 	@$(BIN)/pytest $(ARGS)
 
 # The suite runs the same tests in their quick form.
-faults: setup ## Refresh tokens under kills, outages and races in the full form, about ten minutes; ARGS as for test
+faults: setup ## Refresh tokens under kills, outages and races in the full form, up to 20 minutes; ARGS as for test
 	@MAILPORT_TESTS_FAULTS=full $(BIN)/pytest tests/faults $(ARGS)
 
 setup: ## Make .venv from requirements.lock; the other targets do it themselves

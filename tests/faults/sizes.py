@@ -39,7 +39,7 @@ _FULL: Final = Sizes(
     kills=300,
     outage=timedelta(seconds=30),
     drain_outage=timedelta(seconds=5),
-    fault_rounds=20,
+    fault_rounds=5,
 )
 
 SIZES: Final = _FULL if os.environ.get(VARIABLE) == "full" else _QUICK

@@ -58,18 +58,20 @@ def begin_consent(
     public_redirect_url: str,
     login_hint: str,
     save: bool,
+    for_active: bool = False,
     chances: ConsentChances,
     now: datetime,
 ) -> ConsentStart:
     """
-    Starts a consent for the draft, else for the active revision.
+    Starts a consent for the draft if a person consents to its settings, else, or with *for_active*, for the active
+    revision.
 
     The browser comes back to *redirect_url* (as the caller wrote it), else to the settings', else to
     *public_redirect_url*. *login_hint*: the account to preselect, else the user name.
     Raises NotReady NOT_CONFIGURED when there are no settings with OAuth, InputInvalid with everything that is missing
     or wrong at once, SecretUnreadable when the client secret does not open.
     """
-    revision, authentication = _asked_for(configuration)
+    revision, authentication = _asked_for(configuration, for_active=for_active)
     landing = _landing(authentication, redirect_url, public_redirect_url)
     hint = (
         parse_line(login_hint, field="login_hint", what="The login hint", maximum=_LONGEST_HINT) if login_hint else ""
@@ -102,23 +104,41 @@ def code_challenge(verifier: Secret) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
-def _asked_for(configuration: Configuration) -> tuple[Revision, OAuthAuthentication]:
-    revision = configuration.newest
-    if revision is not None and isinstance(revision.settings.authentication, OAuthAuthentication):
-        if not revision.settings.authentication.grant_type.needs_person:
-            raise NotReady(
-                f"Configuration {configuration.configuration_id} takes nobody's consent: its client asks for tokens by "
-                "itself.",
-                reason=Reason.NOT_CONFIGURED,
-                remedy="Call ValidateAndSave, or configure the grant type AUTHORIZATION_CODE to let a user consent.",
-                metadata={"configuration_id": configuration.configuration_id},
-            )
-        return revision, revision.settings.authentication
-    raise NotReady(
-        f"Configuration {configuration.configuration_id} has no settings with OAuth, so there is nothing to authorize.",
+def _asked_for(configuration: Configuration, *, for_active: bool) -> tuple[Revision, OAuthAuthentication]:
+    revisions = (configuration.active,) if for_active else (configuration.draft, configuration.active)
+    with_oauth = False
+    for revision in revisions:
+        if revision is None or not isinstance(revision.settings.authentication, OAuthAuthentication):
+            continue
+        with_oauth = True
+        if revision.settings.authentication.grant_type.needs_person:
+            return revision, revision.settings.authentication
+    if with_oauth:
+        raise _nothing_to_ask(
+            configuration,
+            "takes nobody's consent: its client asks for tokens by itself.",
+            "Call ValidateAndSave, or configure the grant type AUTHORIZATION_CODE to let a user consent.",
+        )
+    if for_active:
+        raise _nothing_to_ask(
+            configuration,
+            "has no active settings with OAuth, so there is nothing to authorize.",
+            "Call Authorize without for_active to let a user consent to the draft.",
+        )
+    raise _nothing_to_ask(
+        configuration,
+        "has no settings with OAuth, so there is nothing to authorize.",
+        "Call Configure with an OAuth authentication first; settings with a password need no Authorize.",
+    )
+
+
+def _nothing_to_ask(configuration: Configuration, why: str, remedy: str) -> NotReady:
+    name = configuration.configuration_id
+    return NotReady(
+        f"Configuration {name} {why}",
         reason=Reason.NOT_CONFIGURED,
-        remedy="Call Configure with an OAuth authentication first; settings with a password need no Authorize.",
-        metadata={"configuration_id": configuration.configuration_id},
+        remedy=remedy,
+        metadata={"configuration_id": name},
     )
 
 

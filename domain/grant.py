@@ -40,6 +40,8 @@ class GrantRevocation(StrEnum):
     """The provider ended it (RFC 7009)."""
     NOT_SUPPORTED = "NOT_SUPPORTED"
     """The provider has no endpoint for it."""
+    SHARED = "SHARED"
+    """Not revoked: the provider would end other configurations' consents of the same account and client with it."""
     FAILED = "FAILED"
     """The provider could not be asked, or refused; the grant may live on there."""
 

@@ -47,6 +47,7 @@ _UPDATE: Final = sql.SQL(
         failure = %(failure)s, failing_since = %(failing_since)s, failure_count = %(failure_count)s,
         retry_time = %(retry_time)s, keep_time = %(keep_time)s, lease_token = null, lease_until = null
     where tenant = %(tenant)s and configuration_id = %(id)s and grant_id = %(grant_id)s and generation = %(expected)s
+        and (%(lease)s::text is null or lease_token = %(lease)s)
     """
 )
 _FIND: Final = sql.SQL(
@@ -97,9 +98,13 @@ class PostgresGrants:
         found = await self._read(key.tenant, [key.configuration_id], key.grant_id)
         return found[0] if found else None
 
-    async def save(self, grant: Grant, *, expected_generation: int) -> None:
+    async def save(self, grant: Grant, *, expected_generation: int, lease: RefreshLease | None = None) -> None:
         """See the port."""
-        parameters = {**self._columns(grant), "expected": expected_generation}
+        parameters = {
+            **self._columns(grant),
+            "expected": expected_generation,
+            "lease": lease.token if lease is not None else None,
+        }
         try:
             done = await self._session.execute(_UPDATE if expected_generation else _INSERT, parameters)
         except ForeignKeyViolation as gone:
@@ -124,6 +129,38 @@ class PostgresGrants:
         token = secrets.token_urlsafe(16)
         row = await self._session.row(_LEASE, {**_named(key), "generation": generation, "token": token, "lease": lease})
         return RefreshLease(token, in_doubt=row["state"] == GrantState.REFRESH_IN_DOUBT) if row else None
+
+    async def holds(self, key: GrantKey, lease: RefreshLease) -> bool:
+        """See the port."""
+        row = await self._session.row(
+            """
+            select from oauth_grant
+            where tenant = %(tenant)s and configuration_id = %(id)s and grant_id = %(grant_id)s
+                and lease_token = %(token)s
+            """,
+            {**_named(key), "token": lease.token},
+        )
+        return row is not None
+
+    async def is_shared(self, grant: Grant) -> bool:
+        """See the port."""
+        row = await self._session.row(
+            """
+            select from oauth_grant
+            where state <> 'REAUTHORIZATION_REQUIRED' and basis ->> 'client_id' = %(client_id)s
+                and basis ->> 'token_endpoint' = %(token_endpoint)s
+                and lower(basis ->> 'username') = lower(%(username)s)
+                and (tenant, configuration_id, grant_id) <> (%(tenant)s, %(id)s, %(grant_id)s)
+            limit 1
+            """,
+            {
+                **_named(grant.key),
+                "client_id": grant.basis.client_id,
+                "token_endpoint": grant.basis.token_endpoint,
+                "username": grant.basis.username,
+            },
+        )
+        return row is not None
 
     async def end_lease(self, key: GrantKey, lease: RefreshLease) -> None:
         """See the port."""

@@ -350,12 +350,13 @@ class Grants(Protocol):
         """Returns the grant, as `of` does, or None."""
         ...
 
-    async def save(self, grant: Grant, *, expected_generation: int) -> None:
+    async def save(self, grant: Grant, *, expected_generation: int, lease: RefreshLease | None = None) -> None:
         """
         Stores the grant in place of its *expected_generation* (0: it is new), and ends any lease on it.
 
         Generation alone decides, not the lease: whoever holds a newer pair may store it however late, as long as nobody
         has stored one before (P11). A `grant.generation` equal to the expected one changes its state only.
+        *lease*: stored only as long as nobody else has taken the lease since, for what is no newer pair.
         Raises ConcurrentChange when another generation, or no grant, is stored, or the configuration is gone;
         SecretUnreadable when the grant's refresh token is an UnreadableSecret, so that none is overwritten.
         """
@@ -372,6 +373,18 @@ class Grants(Protocol):
         Returns None when somebody else has it, the stored generation is another, or the grant is gone or dead. When a
         former holder let its lease lapse, it may have posted the refresh token and never stored the answer: the grant
         is REFRESH_IN_DOUBT from now on (P12). Time is the store's own.
+        """
+        ...
+
+    async def holds(self, key: GrantKey, lease: RefreshLease) -> bool:
+        """Tells whether *lease* is the last one that was given for the grant, and not ended."""
+        ...
+
+    async def is_shared(self, grant: Grant) -> bool:
+        """
+        Tells whether another living grant, of any configuration, rests on the same client, endpoint and user name.
+
+        A provider such as Google ends all of them together.
         """
         ...
 

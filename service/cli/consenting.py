@@ -42,6 +42,7 @@ def authorize(
     login_hint: Annotated[
         str, typer.Option(metavar="ACCOUNT", help="Account to preselect. Default: the configured one.")
     ] = "",
+    active: Annotated[bool, typer.Option("--active", help="For what is in use, although there is a draft.")] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, open no browser.")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the person to consent.")] = False,
 ) -> None:
@@ -52,7 +53,11 @@ def authorize(
     goes to standard error while it waits.
     """
     request = mail_service_pb2.AuthorizeRequest(
-        configuration_id=configuration_id, redirect_url=redirect_url, save=save, login_hint=login_hint
+        configuration_id=configuration_id,
+        redirect_url=redirect_url,
+        save=save,
+        login_hint=login_hint,
+        for_active=active,
     )
     started = session.call(session.mail.Authorize, request)
     # Whoever holds the state can end the session; the address has to carry it, and nothing else repeats it.

@@ -128,6 +128,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
             redirect_url=request.redirect_url,
             save=request.save,
             login_hint=request.login_hint,
+            for_active=request.for_active,
         )
         return render_authorization(authorization)
 

@@ -53,6 +53,11 @@ def draw_given_up(revocation: api.GrantRevocation.ValueType, style: Style) -> li
             return [f"{style.tick} The provider has revoked the consent."]
         case api.GRANT_REVOCATION_NOT_SUPPORTED:
             said = "The consent is forgotten here; the provider offers no way to revoke it from here."
+        case api.GRANT_REVOCATION_SHARED:
+            said = (
+                "The consent is forgotten here and not revoked: other configurations hold one of the same account and "
+                "client, which the provider would end too."
+            )
         case api.GRANT_REVOCATION_FAILED:
             said = "The consent is forgotten here, but the provider could not be reached or refused to revoke it."
         case _:

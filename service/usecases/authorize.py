@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from domain.caller import Caller
 from domain.consent import STATE_PURPOSE
 from domain.consent_request import ConsentChances, begin_consent
-from domain.errors import ConcurrentChange, Warning
+from domain.errors import ConcurrentChange, InputInvalid, Violation, Warning
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import UnitOfWork
 from domain.ports.vault import Vault
+from domain.reasons import Reason
 from domain.secret import Secret
 from service.usecases.lookup import configuration_of, no_configuration
 from service.usecases.prove import check_sendable
+
+_SAVES_NOTHING: Final = Violation(
+    field="for_active",
+    reason=Reason.FIELD_CONFLICT,
+    message="The active revision is in use already, so that there is nothing to save.",
+    remedy="Leave save out, or leave for_active out to authorize the draft.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +58,26 @@ class Authorize:
         self._public_redirect_url = public_redirect_url
 
     async def __call__(
-        self, caller: Caller, configuration_id: str, *, redirect_url: str, save: bool, login_hint: str
+        self,
+        caller: Caller,
+        configuration_id: str,
+        *,
+        redirect_url: str,
+        save: bool,
+        login_hint: str,
+        for_active: bool = False,
     ) -> Authorization:
         """
-        Starts a session for the draft, else for the active revision; sessions started before stay valid (F33).
+        Starts a session for the draft, else, or with *for_active*, for the active revision.
+
+        Sessions started before stay valid (F33).
 
         Raises NotFound, NotReady NOT_CONFIGURED when there are no settings that a person consents to, InputInvalid with
         everything that is missing or wrong, SecretUnreadable when the client secret does not open, Unimplemented for a
         draft that this version could not send with and that *save* would put into use.
         """
+        if save and for_active:
+            raise InputInvalid([_SAVES_NOTHING])
         chances = self._chances()
         async with self._uow() as work:
             configuration = await configuration_of(work, caller.tenant, configuration_id)
@@ -67,6 +87,7 @@ class Authorize:
                 public_redirect_url=self._public_redirect_url,
                 login_hint=login_hint,
                 save=save,
+                for_active=for_active,
                 chances=chances,
                 now=self._clock.now(),
             )

@@ -14,7 +14,7 @@ from domain.consent import ConsentSession, unknown_state
 from domain.consent_callback import CallbackCode, CallbackError, WrittenCallback, read_callback
 from domain.consent_issuer import check_issuer
 from domain.consent_refusal import as_failure, callback_refused
-from domain.errors import MailportError, Unavailable, Warning
+from domain.errors import MailportError, NotReady, Unavailable, Warning
 from domain.failures.failure import Failure
 from domain.grant import Grant, covers
 from domain.ports.environment import Clock
@@ -151,6 +151,9 @@ class CompleteAuth:
             if configuration is None:
                 raise no_configuration(session.configuration_id)
             if await work.grants.find(grant.key) is None:  # else only the answer to a former commit was lost
+                latest = await work.consents.latest(session.tenant, [session.configuration_id])
+                if not latest:  # each session leaves its record, which RevokeAuth alone takes away
+                    raise _given_up(session.configuration_id)
                 if not any(covers(grant.basis, settings) for settings in configuration.in_use_or_to_be):
                     raise settings_changed(configuration)
                 await work.grants.save(grant, expected_generation=0)
@@ -180,3 +183,12 @@ class CompleteAuth:
                 await work.commit()
         except Unavailable:
             pass  # the caller hears of it; the record says EXPIRED in time
+
+
+def _given_up(configuration_id: str) -> NotReady:
+    return NotReady(
+        "The consent was given up with RevokeAuth while it was being completed; nothing was stored.",
+        reason=Reason.NOT_CONFIGURED,
+        remedy="Call Authorize again if the account is to be used after all.",
+        metadata={"configuration_id": configuration_id},
+    )

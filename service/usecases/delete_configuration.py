@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from domain.caller import Caller
 from domain.configuration import Configuration
-from domain.grant import Grant, GrantRevocation
+from domain.grant import GrantRevocation
 from domain.ports.authorization import AuthorizationServer
 from domain.ports.storage import UnitOfWork
-from service.usecases.give_up_grants import revoke_grants
+from service.usecases.give_up_grants import GivenUp, forget_grants, revoke_grants
 from service.usecases.last_writer import last_writer_wins
 from service.usecases.lookup import configuration_of
 
@@ -29,19 +29,19 @@ class DeleteConfiguration:
         whatever came between. Raises NotFound, ConcurrentChange when *etag* is stale.
         """
         if etag:
-            configuration, grants = await self._delete(caller, configuration_id, etag)
+            configuration, given_up = await self._delete(caller, configuration_id, etag)
         else:
-            configuration, grants = await last_writer_wins(lambda: self._delete(caller, configuration_id, etag))
-        return await revoke_grants(self._server, configuration, grants)
+            configuration, given_up = await last_writer_wins(lambda: self._delete(caller, configuration_id, etag))
+        return await revoke_grants(self._server, configuration, given_up)
 
     async def _delete(
         self, caller: Caller, configuration_id: str, etag: str
-    ) -> tuple[Configuration, tuple[Grant, ...]]:
+    ) -> tuple[Configuration, tuple[GivenUp, ...]]:
         async with self._uow() as work:
             current = await configuration_of(work, caller.tenant, configuration_id)
             current.check_etag(etag)
-            held = await work.grants.of(caller.tenant, [configuration_id])
+            given_up = await forget_grants(work, current)
             await work.configurations.delete(caller.tenant, configuration_id, expected_version=current.version)
             await work.deliveries.release(caller.tenant, configuration_id)
             await work.commit()
-        return current, held.get(configuration_id, ())
+        return current, given_up

@@ -86,7 +86,7 @@ class RefreshGrant:
         lease = await self._take(grant)
         if lease is None:
             return Refresh.NOT_OURS
-        if lease.in_doubt and not await self._is_ours_after_waiting(grant):
+        if lease.in_doubt and not await self._is_ours_after_waiting(grant, lease):
             return Refresh.NOT_OURS
         if self._clock.monotonic() - begun > self._lease * (1 - _SHARE_FOR_ASKING):
             # This process stood still, and somebody else may have the lease by now or soon: nothing was sent yet.
@@ -114,10 +114,16 @@ class RefreshGrant:
             await work.commit()
         return lease
 
-    async def _is_ours_after_waiting(self, grant: Grant) -> bool:
+    async def _is_ours_after_waiting(self, grant: Grant, lease: RefreshLease) -> bool:
+        """Waits for a former holder; False when that one has stored tokens, or somebody has the lease by now."""
         await asyncio.sleep(self._former_holder.total_seconds())
-        stored = await self._while_away(lambda: self._find(grant.key))
-        return stored is not None and stored.generation == grant.generation and not stored.is_dead
+        return await self._while_away(lambda: self._is_ours(grant, lease))
+
+    async def _is_ours(self, grant: Grant, lease: RefreshLease) -> bool:
+        async with self._uow() as work:
+            stored = await work.grants.find(grant.key)
+            is_ours = await work.grants.holds(grant.key, lease)
+        return is_ours and stored is not None and stored.generation == grant.generation and not stored.is_dead
 
     async def _ask(self, grant: Grant, client: OAuthAuthentication, resource: Resource) -> TokenAnswer | TokenRefusal:
         issuer = issuer_of(client)
@@ -166,9 +172,11 @@ class RefreshGrant:
                     # Unless the commit went through before, and only its answer was lost: nobody else tells of it.
                     return stored if stored.is_dead and uncertain is not None and uncertain.is_dead else None
                 try:
-                    await self._save(after, stored.generation)
+                    await self._save(after, stored.generation, lease)
                 except ConcurrentChange:
-                    continue
+                    if await self._is_ours(grant, lease):
+                        continue
+                    return None  # who has the lease by now will hear for itself
                 except Unavailable:
                     uncertain = after
                     raise
@@ -182,9 +190,9 @@ class RefreshGrant:
         async with self._uow() as work:
             return await work.grants.find(key)
 
-    async def _save(self, grant: Grant, expected_generation: int) -> None:
+    async def _save(self, grant: Grant, expected_generation: int, lease: RefreshLease | None = None) -> None:
         async with self._uow() as work:
-            await work.grants.save(grant, expected_generation=expected_generation)
+            await work.grants.save(grant, expected_generation=expected_generation, lease=lease)
             await work.commit()
 
     async def _give_back(self, key: GrantKey, lease: RefreshLease) -> None:

@@ -353,6 +353,65 @@ async def test_given_a_lease_when_the_next_generation_is_saved_then_that_one_can
     assert not given.in_doubt
 
 
+async def test_given_p10_a_lapsed_lease_that_another_took_when_its_holder_tells_of_a_refusal_then_the_other_holds(
+    storage: Storage,
+) -> None:
+    grant = await kept(storage, a_grant())
+    former = await leased(storage, lease=_LAPSED)
+    assert former is not None
+    present = await leased(storage)
+    assert present is not None
+
+    async with storage.uow() as work:
+        with pytest.raises(ConcurrentChange):
+            await work.grants.save(
+                replace(grant, failure=a_token_failure(), failure_count=1), expected_generation=1, lease=former
+            )
+    async with storage.uow() as work:
+        assert await work.grants.holds(KEY, present)
+        assert not await work.grants.holds(KEY, former)
+    assert await leased(storage) is None
+
+
+async def test_given_a_lapsed_lease_that_nobody_took_when_its_holder_tells_of_a_refusal_then_it_is_stored(
+    storage: Storage,
+) -> None:
+    grant = await kept(storage, a_grant())
+    lease = await leased(storage, lease=_LAPSED)
+    assert lease is not None
+    troubled = replace(grant, failure=a_token_failure(), failure_count=1)
+
+    async with storage.uow() as work:
+        await work.grants.save(troubled, expected_generation=1, lease=lease)
+        await work.commit()
+
+    assert await found(storage) == troubled
+    async with storage.uow() as work:
+        assert not await work.grants.holds(KEY, lease)
+
+
+@pytest.mark.parametrize(
+    ("other", "is_shared"),
+    [
+        (a_grant(configuration_id="other"), True),
+        (a_grant(tenant=OTHER_TENANT), True),
+        (a_grant(configuration_id="other", basis=a_basis(username="ROBOT@example.com")), True),
+        (a_grant(configuration_id="other", basis=a_basis(username="eve@example.com")), False),
+        (a_grant(configuration_id="other", basis=a_basis(client_id="client-2")), False),
+        (a_grant(configuration_id="other", basis=a_basis(token_endpoint="https://id2.example.com/token")), False),
+        (replace(GRANTS["dead"], configuration_id="other"), False),
+    ],
+)
+async def test_given_another_grant_when_asked_whether_it_is_shared_then_client_endpoint_and_user_count(
+    storage: Storage, other: Grant, is_shared: bool
+) -> None:
+    grant = await kept(storage, a_grant())
+    await kept(storage, other)
+
+    async with storage.uow() as work:
+        assert await work.grants.is_shared(grant) is is_shared
+
+
 async def test_given_p11_a_lapsed_lease_when_its_holder_stores_late_then_the_new_pair_is_kept(
     storage: Storage,
 ) -> None:

@@ -61,6 +61,8 @@ CALLS: Final[dict[str, Call]] = {
     "grants.delete": lambda work, _: work.grants.delete(a_grant().key),
     "grants.lease_refresh": lambda work, _: work.grants.lease_refresh(a_grant().key, generation=1, lease=_MINUTE),
     "grants.end_lease": lambda work, _: work.grants.end_lease(a_grant().key, A_LEASE),
+    "grants.holds": lambda work, _: work.grants.holds(a_grant().key, A_LEASE),
+    "grants.is_shared": lambda work, _: work.grants.is_shared(a_grant()),
     "grants.end_leases": lambda work, _: work.grants.end_leases(),
     "grants.due_for_keeping": lambda work, _: work.grants.due_for_keeping(NOW, 1),
     "grants.page": lambda work, _: work.grants.page(after=None, limit=1),

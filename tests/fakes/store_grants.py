@@ -42,7 +42,7 @@ class FakeGrants:
         stored = self._unit.grant_rows.get(key)
         return self._opened(stored) if stored else None
 
-    async def save(self, grant: Grant, *, expected_generation: int) -> None:
+    async def save(self, grant: Grant, *, expected_generation: int, lease: RefreshLease | None = None) -> None:
         await self._unit.begin("grants.save")
         key, name = grant.key, (grant.tenant, grant.configuration_id)
         sealed = self._sealed(grant)
@@ -52,6 +52,8 @@ class FakeGrants:
             stored.grant.generation if stored else 0
         ):
             raise ConcurrentChange("The grant was changed.", metadata={"configuration_id": name[1]})
+        if lease is not None and not self._is_held(stored, lease):
+            raise ConcurrentChange("Somebody else has the lease.", metadata={"configuration_id": name[1]})
         nothing = Secret("")
         tokens = tuple(
             replace(token, token=nothing) for token in sorted(grant.access_tokens, key=lambda token: token.resource)
@@ -79,6 +81,17 @@ class FakeGrants:
             lease=StoredRefreshLease(token, self._unit.store.clock.now() + lease),
         )
         return RefreshLease(token, in_doubt=state is GrantState.REFRESH_IN_DOUBT)
+
+    async def holds(self, key: GrantKey, lease: RefreshLease) -> bool:
+        await self._unit.begin("grants.holds")
+        return self._is_held(self._unit.grant_rows.get(key), lease)
+
+    async def is_shared(self, grant: Grant) -> bool:
+        await self._unit.begin("grants.is_shared")
+        return any(
+            stored.grant.key != grant.key and not stored.grant.is_dead and _rests_on_the_same(stored.grant, grant)
+            for stored in self._unit.grant_rows.values()
+        )
 
     async def end_lease(self, key: GrantKey, lease: RefreshLease) -> None:
         await self._unit.begin("grants.end_lease")
@@ -116,6 +129,10 @@ class FakeGrants:
             if (key.tenant, key.configuration_id) == (tenant, configuration_id):
                 del self._unit.grant_rows[key]
 
+    @staticmethod
+    def _is_held(stored: StoredGrant | None, lease: RefreshLease) -> bool:
+        return stored is not None and stored.lease is not None and stored.lease.token == lease.token
+
     def _is_leased(self, stored: StoredGrant) -> bool:
         return stored.lease is not None and stored.lease.until > self._unit.store.clock.now()
 
@@ -144,6 +161,15 @@ class FakeGrants:
 
 def _place(grant: Grant, field: str) -> Place:
     return Place(tenant=grant.tenant, record=f"grant/{grant.configuration_id}/{grant.grant_id}", field=field)
+
+
+def _rests_on_the_same(one: Grant, other: Grant) -> bool:
+    first, second = one.basis, other.basis
+    return (first.client_id, first.token_endpoint, first.username.lower()) == (
+        second.client_id,
+        second.token_endpoint,
+        second.username.lower(),
+    )
 
 
 def _order(key: GrantKey) -> tuple[str, str, str]:

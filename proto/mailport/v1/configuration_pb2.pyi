@@ -371,6 +371,10 @@ class _GrantRevocationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Grant
     """The provider has no revocation endpoint, e.g. Microsoft: the user removes the application in the account's pages."""
     GRANT_REVOCATION_FAILED: _GrantRevocation.ValueType  # 4
     """The provider could not be reached or refused; the grant may live on there until the user removes it."""
+    GRANT_REVOCATION_SHARED: _GrantRevocation.ValueType  # 5
+    """Not revoked: at Google, revoking ends all consents that the account gave to the client, and another configuration
+    holds one. The last of them that is given up is revoked.
+    """
 
 class GrantRevocation(_GrantRevocation, metaclass=_GrantRevocationEnumTypeWrapper):
     """What became of a grant that was given up. It is forgotten by mailport in every case."""
@@ -385,6 +389,10 @@ GRANT_REVOCATION_NOT_SUPPORTED: GrantRevocation.ValueType  # 3
 """The provider has no revocation endpoint, e.g. Microsoft: the user removes the application in the account's pages."""
 GRANT_REVOCATION_FAILED: GrantRevocation.ValueType  # 4
 """The provider could not be reached or refused; the grant may live on there until the user removes it."""
+GRANT_REVOCATION_SHARED: GrantRevocation.ValueType  # 5
+"""Not revoked: at Google, revoking ends all consents that the account gave to the client, and another configuration
+holds one. The last of them that is given up is revoked.
+"""
 Global___GrantRevocation: _TypeAlias = GrantRevocation  # noqa: Y015
 
 @_typing.final

@@ -391,6 +391,7 @@ class AuthorizeRequest(_message.Message):
     REDIRECT_URL_FIELD_NUMBER: _builtins.int
     SAVE_FIELD_NUMBER: _builtins.int
     LOGIN_HINT_FIELD_NUMBER: _builtins.int
+    FOR_ACTIVE_FIELD_NUMBER: _builtins.int
     configuration_id: _builtins.str
     """Required. The configuration to authorize."""
     redirect_url: _builtins.str
@@ -401,6 +402,10 @@ class AuthorizeRequest(_message.Message):
     """Whether consent alone makes the draft active ("Save & Authorize"), without ValidateAndSave. Default: false."""
     login_hint: _builtins.str
     """The account to preselect in the provider's page. Default: the settings' `username`."""
+    for_active: _builtins.bool
+    """Whether the consent is for the active revision although there is a draft, e.g. when the active one's has died and
+    the draft goes to another account. Refused beside `save`. Default: false, for the draft if it signs in by consent.
+    """
     def __init__(
         self,
         *,
@@ -408,10 +413,11 @@ class AuthorizeRequest(_message.Message):
         redirect_url: _builtins.str = ...,
         save: _builtins.bool = ...,
         login_hint: _builtins.str = ...,
+        for_active: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration_id", b"configuration_id", "login_hint", b"login_hint", "redirect_url", b"redirect_url", "save", b"save"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration_id", b"configuration_id", "for_active", b"for_active", "login_hint", b"login_hint", "redirect_url", b"redirect_url", "save", b"save"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -124,7 +124,11 @@ async def test_given_a_consent_when_started_ended_and_given_up_then_use_cases_ge
 
     callback = WrittenCallback(state="S", code=Secret("C"), iss="I")
     assert edge.use_cases.asked == [
-        ("authorize", (DEFAULT_CALLER, "alerts"), {"redirect_url": "https://r", "save": True, "login_hint": "h"}),
+        (
+            "authorize",
+            (DEFAULT_CALLER, "alerts"),
+            {"redirect_url": "https://r", "save": True, "login_hint": "h", "for_active": False},
+        ),
         ("complete_auth", (DEFAULT_CALLER, callback), {}),
         ("revoke_auth", (DEFAULT_CALLER, "alerts"), {}),
     ]

@@ -15,7 +15,9 @@ from domain.secret import Secret
 from domain.token import TokenAnswer
 
 LONGEST_LIFETIME: Final = timedelta(days=365)
-"""Longer ones are cut: a token that is good "for ever" would never be refreshed."""
+"""Of an access token; longer ones are cut: one that is good "for ever" would never be refreshed."""
+LONGEST_REFRESH_LIFETIME: Final = timedelta(days=3650)
+"""Of a refresh token, whose end is only foreseen and announced; the bound keeps sums of dates within the calendar."""
 _MOST_FIELDS: Final = 64
 _TOKEN: Final = re.compile(r"[\x20-\x7e]+")
 _NUMBER: Final = re.compile(r"[+-]?\d{1,18}(\.\d*)?")
@@ -49,7 +51,7 @@ def read_tokens(fields: Mapping[str, object], *, client_id: str) -> TokenAnswer:
     Returns what was granted.
 
     A missing, null or empty ``refresh_token`` or ``scope`` is None (F27, F30). Raises NotAnAnswer when there is no
-    access token, or one of a type other than Bearer.
+    access token, or one of a type other than Bearer, and for a refresh token that cannot be sent.
     """
     access_token = fields.get("access_token")
     if not isinstance(access_token, str) or not _TOKEN.fullmatch(access_token):
@@ -57,23 +59,22 @@ def read_tokens(fields: Mapping[str, object], *, client_id: str) -> TokenAnswer:
     token_type = fields.get("token_type") or "Bearer"
     if not isinstance(token_type, str) or token_type.strip().lower() != "bearer":
         raise NotAnAnswer("the access token is not of the type Bearer")
-    refresh_token = fields.get("refresh_token")
     identity = read_id_token(fields.get("id_token"), client_id=client_id)
     return TokenAnswer(
         access_token=Secret(access_token),
         expires_in=_lifetime(fields),
-        refresh_token=Secret(refresh_token) if isinstance(refresh_token, str) and refresh_token else None,
+        refresh_token=_refresh_token(fields.get("refresh_token")),
         scopes=_scopes(fields.get("scope")),
         account=identity.account,
         other_names=identity.other_names,
         nonce=identity.nonce,
-        refresh_token_expires_in=read_seconds(fields.get("refresh_token_expires_in")),
+        refresh_token_expires_in=_refresh_lifetime(fields),
     )
 
 
-def read_seconds(value: object) -> timedelta | None:
+def read_seconds(value: object, *, longest: timedelta = LONGEST_LIFETIME) -> timedelta | None:
     """
-    Returns a span written as a number of seconds or as a text of one, at most a year (F28).
+    Returns a span written as a number of seconds or as a text of one, at most *longest* (F28).
 
     None for what is no number; zero and less come back as they are, since they mean "expired".
     """
@@ -84,8 +85,28 @@ def read_seconds(value: object) -> timedelta | None:
         number = _as_float(value)
     else:
         return None
-    longest = LONGEST_LIFETIME.total_seconds()
-    return None if math.isnan(number) else timedelta(seconds=max(-longest, min(number, longest)))
+    most = longest.total_seconds()
+    return None if math.isnan(number) else timedelta(seconds=max(-most, min(number, most)))
+
+
+def _refresh_token(value: object) -> Secret | None:
+    if not isinstance(value, str) or not value:
+        return None
+    if not _TOKEN.fullmatch(value):
+        # Counted as absent it would mean "keep the old one", which a provider that rotates has just used up; the
+        # answer as a whole is in doubt instead, and the old one is tried once more before anybody has to consent.
+        raise NotAnAnswer("the refresh token is not one that could be sent")
+    return Secret(value)
+
+
+def _refresh_lifetime(fields: Mapping[str, object]) -> timedelta | None:
+    told = read_seconds(fields.get("refresh_token_expires_in"), longest=LONGEST_REFRESH_LIFETIME)
+    if told is not None:
+        return told
+    # Keycloak's name for it, where 0 is a token without an end, as offline tokens are (its AccessTokenResponse, and
+    # "Offline access" in its Server Administration Guide).
+    keycloak = read_seconds(fields.get("refresh_expires_in"), longest=LONGEST_REFRESH_LIFETIME)
+    return keycloak or None
 
 
 def _lifetime(fields: Mapping[str, object]) -> timedelta | None:

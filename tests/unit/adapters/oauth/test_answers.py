@@ -102,6 +102,10 @@ def test_given_a_token_type_when_read_then_case_does_not_matter(written: object)
         {"access_token": "tokén"},
         {"access_token": "AT", "token_type": "mac"},
         {"access_token": "AT", "token_type": 7},
+        {"access_token": "AT", "refresh_token": "\ud800x"},
+        {"access_token": "AT", "refresh_token": "RT\r\n"},
+        {"access_token": "AT", "refresh_token": "R\x00T"},
+        {"access_token": "AT", "refresh_token": "tokén"},
     ],
 )
 def test_given_no_token_that_could_be_sent_when_read_then_it_is_no_answer(fields: dict[str, object]) -> None:
@@ -109,8 +113,35 @@ def test_given_no_token_that_could_be_sent_when_read_then_it_is_no_answer(fields
         read_tokens(fields, client_id="mailport")
 
 
-def test_given_a_limited_refresh_token_when_read_then_its_end_is_told() -> None:
-    assert tokens(refresh_token_expires_in="604799").refresh_token_expires_in == timedelta(seconds=604799)
+@pytest.mark.parametrize(
+    ("fields", "lifetime"),
+    [
+        ({"refresh_token_expires_in": "604799"}, timedelta(seconds=604799)),
+        ({"refresh_token_expires_in": 0, "refresh_expires_in": 1800}, timedelta(0)),
+        ({"refresh_token_expires_in": 60, "refresh_expires_in": 1800}, timedelta(minutes=1)),
+        ({"refresh_expires_in": 1800}, timedelta(minutes=30)),
+        ({"refresh_token_expires_in": None, "refresh_expires_in": "1800"}, timedelta(minutes=30)),
+        ({"refresh_expires_in": 0}, None),
+        ({"refresh_expires_in": "0"}, None),
+        ({"refresh_expires_in": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_given_a_limited_refresh_token_when_read_then_its_end_is_told_under_either_name(
+    fields: dict[str, object], lifetime: timedelta | None
+) -> None:
+    """Keycloak says refresh_expires_in, and 0 for a token without an end."""
+    assert tokens(**fields).refresh_token_expires_in == lifetime
+
+
+@pytest.mark.parametrize("name", ["refresh_token_expires_in", "refresh_expires_in"])
+def test_given_a_refresh_token_of_years_when_read_then_it_is_cut_at_ten_and_an_access_token_at_one(name: str) -> None:
+    two_years = timedelta(days=730)
+
+    told = tokens(expires_in=two_years.total_seconds(), **{name: two_years.total_seconds()})
+
+    assert (told.expires_in, told.refresh_token_expires_in) == (LONGEST_LIFETIME, two_years)
+    assert tokens(**{name: 10**400}).refresh_token_expires_in == timedelta(days=3650)
 
 
 def test_given_a_form_when_read_then_it_is_as_good_as_json() -> None:

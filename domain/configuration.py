@@ -93,10 +93,20 @@ class Configuration:
             raise NotReady(
                 f"Configuration {self.configuration_id} has no active settings yet.",
                 reason=Reason.NOT_CONFIGURED,
-                remedy="Call Configure, then ValidateAndSave, before sending.",
+                remedy=self._way_to_active(),
                 metadata={"configuration_id": self.configuration_id},
             )
         return self.active
+
+    def _way_to_active(self) -> str:
+        if self.draft is None:
+            return "Call Configure, then ValidateAndSave, before sending."
+        if self.draft.confirmation is not None:
+            return "Call ConfirmValidation with the code that was mailed, or ValidateAndSave for a new one."
+        if needs_consent(self.draft.settings):
+            # Whether the draft has its consent already is not known here; ValidateAndSave says so.
+            return "Call Authorize, let the owner of the account consent, then ValidateAndSave."
+        return "Call ValidateAndSave."
 
     def require_draft(self) -> Revision:
         """Returns the draft. Raises NotReady NO_DRAFT when there is none."""

@@ -79,16 +79,6 @@ def is_near(forecast: Forecast, *, now: datetime) -> bool:
     return counts and threshold(forecast.expected_time, now=now) is not None
 
 
-def crossed(expected_time: datetime, *, since: datetime, now: datetime) -> timedelta | None:
-    """
-    Returns the threshold reached after *since* and not later than *now*, the nearest one to the end; None for none.
-
-    A keeper that comes at intervals, or comes back after an outage, says each thing once.
-    """
-    reached = threshold(expected_time, now=now)
-    return reached if reached != threshold(expected_time, now=since) else None
-
-
 def ended_like_test_mode(grant: Grant, *, issuer: OAuthProvider, now: datetime) -> bool:
     """Tells whether a grant that Google has just ended lived for the seven days that test mode allows, give or take."""
     age = now - grant.authorize_time

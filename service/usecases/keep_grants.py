@@ -69,7 +69,10 @@ class KeepGrants:
             if not due:
                 return
             steps = (_apart(Account(key.tenant, key.configuration_id), self._refresh(key)) for key in due)
-            await asyncio.gather(*steps)
+            # Nobody would hear of those that still run if the first one that fails ended the round.
+            ended = await asyncio.gather(*steps, return_exceptions=True)
+            if failed := next((each for each in ended if each is not None), None):
+                raise failed
             tried.update(due)
 
     async def _refresh(self, key: GrantKey) -> None:

@@ -105,6 +105,34 @@ def test_given_nothing_active_when_sending_or_proving_then_says_what_to_do() -> 
     assert proving.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("draft", "remedy"),
+    [
+        (None, "Call Configure, then ValidateAndSave, before sending."),
+        (settings(), "Call ValidateAndSave."),
+        (settings(oauth=True), "Call Authorize, let the owner of the account consent, then ValidateAndSave."),
+    ],
+)
+def test_given_a_draft_alone_when_sending_then_the_remedy_is_the_step_that_it_waits_for(
+    draft: MailSettings | None, remedy: str
+) -> None:
+    configuration = new_configuration("default", "alerts", at=NOW)
+    if draft is not None:
+        configuration = with_draft(configuration, draft, (), at=NOW)
+
+    with pytest.raises(NotReady) as refused:
+        configuration.require_active()
+
+    assert refused.value.remedy == remedy
+
+
+def test_given_a_draft_whose_code_was_mailed_when_sending_then_the_remedy_is_to_confirm() -> None:
+    with pytest.raises(NotReady) as refused:
+        awaiting_confirmation(drafted(), b"digest", at=NOW).require_active()
+
+    assert "ConfirmValidation" in refused.value.remedy
+
+
 def test_given_a_new_draft_when_a_confirmation_was_pending_then_it_lapses() -> None:
     waiting = awaiting_confirmation(drafted(), b"digest", at=NOW)
 

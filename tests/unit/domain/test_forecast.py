@@ -6,10 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from domain.forecast import THRESHOLDS, Forecast, ForecastKind, crossed, forecasts, threshold
+from domain.forecast import Forecast, ForecastKind, forecasts, threshold
 from domain.grant import Grant, GrantState
 from domain.providers.preset import OAuthProvider
 from domain.reasons import Reason
@@ -118,24 +116,6 @@ def test_given_an_end_when_it_comes_nearer_then_thirty_fourteen_seven_and_one_da
     remaining: timedelta, expected: timedelta | None
 ) -> None:
     assert threshold(NOW + remaining, now=NOW) == expected
-
-
-@given(steps=st.lists(st.integers(1, 20 * 24), min_size=1, max_size=60), start=st.integers(31, 60))
-def test_given_a_keeper_that_comes_at_any_intervals_when_an_end_nears_then_each_warning_is_given_once_at_most(
-    steps: list[int], start: int
-) -> None:
-    end = NOW + start * DAY
-    said, since = [], NOW
-
-    for hours in steps:
-        now = since + timedelta(hours=hours)
-        reached = crossed(end, since=since, now=now)
-        said += [reached] if reached is not None else []
-        since = now
-
-    assert said == sorted(set(said), reverse=True)
-    assert set(said) <= set(THRESHOLDS)
-    assert not said or said[-1] == threshold(end, now=since)
 
 
 def test_given_a_forecast_when_printed_then_it_says_what_to_do() -> None:

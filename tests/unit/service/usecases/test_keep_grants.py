@@ -382,3 +382,21 @@ async def test_given_a_configuration_that_is_deleted_when_kept_then_nothing_is_l
 
     assert world.server.asked == []
     assert dict(world.store.grants) == {}
+
+
+async def test_given_a_store_that_goes_away_under_one_grant_when_kept_then_the_round_waits_for_the_others() -> None:
+    world = World()
+    keys = [await idle(world, name) for name in ("a", "b")]
+    world.clock.advance(8 * DAY)
+    gate = Gate(world.server)
+    world.store.fail_next("grants.find")
+
+    keeping = asyncio.create_task(world.keep_grants())
+    await gate.reached()
+    ended_early, _ = await asyncio.wait([keeping], timeout=0.05)
+    gate.open()
+
+    with pytest.raises(Unavailable):
+        await keeping
+    assert ended_early == set()
+    assert sorted([(await found(world, key)).generation for key in keys]) == [1, 2]

@@ -10,6 +10,7 @@ from domain.configuration import Configuration, Revision
 from domain.consent import ConsentSession
 from domain.consent_answer import judge_answer
 from domain.errors import NotReady, ProviderRefused, Warning
+from domain.failures.catalogue.wording import CONSENT_STAYS, CONSENT_STAYS_LONGER, WAIT, WAIT_LONGER
 from domain.failures.failure import Failure, FailureKind, Stage
 from domain.grant import Grant, covers, issuer_of
 from domain.ports.authorization import AuthorizationServer
@@ -26,6 +27,20 @@ _SIGN_IN: Final = timedelta(seconds=10)
 _SAYS_NOTHING: Final = frozenset({FailureKind.TRANSIENT, FailureKind.THROTTLED})
 """A server that lets nobody in just now does not tell whose account it is."""
 _AGAIN: Final = "Then call Authorize again: each consent is good for one exchange."
+_ENTER_CLIENT: Final = f"Enter the client's current ID and secret with Configure. {_AGAIN}"
+_REFUSED_CODE: Final = (
+    "Call Authorize again and let the account's owner consent once more: each code is good for one exchange, and for "
+    "some minutes only."
+)
+_ENDURING: Final = ("consent stays valid", "nobody needs to consent again")
+"""What remedies say of a consent that has become a grant."""
+_PAUSES: Final = (
+    (CONSENT_STAYS_LONGER, "Wait for a while."),
+    (CONSENT_STAYS, "Wait for some minutes."),
+    (WAIT_LONGER, "Wait for a while."),
+    (WAIT, "Wait for some minutes."),
+)
+"""The first ones hold the last ones, and so go before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +139,21 @@ def settings_changed(configuration: Configuration) -> NotReady:
 
 
 def _used_up(failure: Failure) -> Failure:
-    """Returns *failure* with what it means here: the code is spent, so that waiting alone does not help."""
-    if "Authorize" in failure.remedy:
-        return failure
-    return replace(failure, remedy=f"{failure.remedy} {_AGAIN}".lstrip(), retry_time=None)
+    """
+    Returns *failure* with what helps here: the code is spent, so that waiting alone does not.
+
+    The catalogue's remedies have refreshes in mind, where the consent stays and mail is held or queued meanwhile.
+    """
+    remedy = failure.remedy
+    if failure.reason is Reason.CLIENT_CONFIG and any(words in remedy for words in _ENDURING):
+        remedy = _ENTER_CLIENT
+    elif failure.reason is Reason.REAUTH_REQUIRED and "held mail" in remedy:
+        remedy = _REFUSED_CODE
+    for said, here in _PAUSES:
+        remedy = remedy.replace(said, here)
+    if "Authorize" not in remedy:
+        remedy = f"{remedy} {_AGAIN}".lstrip()
+    return replace(failure, remedy=remedy, retry_time=None)
 
 
 def _another_account(failure: Failure, grant: Grant) -> Failure:

@@ -110,7 +110,7 @@ _CLIENT: Final = (
     ),
     _client(
         "7000222",
-        "The client secret has expired; the consent is still good.",
+        "The client secret has expired.",
         "Create a new client secret and save it here; nobody needs to consent again.",
     ),
     _client(

@@ -6,6 +6,8 @@ import pytest
 
 from domain.consent import ConsentState
 from domain.errors import ProviderRefused, SecretUnreadable
+from domain.failures.evidence import Evidence, Surface
+from domain.failures.explain import explain
 from domain.failures.failure import Failure, FailureKind, Stage
 from domain.reasons import Reason
 from domain.resource import OUTLOOK
@@ -23,6 +25,7 @@ from tests.builders import (
 )
 from tests.consent_builders import a_token_answer
 from tests.fakes.authorization import Question, a_refusal, a_silence
+from tests.fakes.environment import START
 from tests.fakes.transport import Answer
 from tests.fakes.vault import FakeVault
 from tests.unit.service.consenting import begun, came_back, consented, oauth_settings, record_of
@@ -99,6 +102,83 @@ async def test_given_an_exchange_that_is_not_enough_when_completed_then_all_is_a
     assert [failure for _, failure in world.events.consented] == [refused.value.failure]
     assert (await world.attempted()).state.value == "SENT"
     assert world.transport.signed_in_with == ["AT1"]
+
+
+ENTER_CLIENT = (
+    "Enter the client's current ID and secret with Configure. Then call Authorize again: each consent is good for one "
+    "exchange."
+)
+
+
+def microsofts_refusal(error: str, number: int) -> TokenRefusal:
+    evidence = Evidence(
+        surface=Surface.OAUTH_TOKEN, stage=Stage.TOKEN, code=400, error=error, subcode=f"AADSTS{number}", met_time=START
+    )
+    return TokenRefusal(failure=explain(evidence), error=error)
+
+
+async def remedy_of(told: TokenRefusal) -> str:
+    """Returns what helps when the exchange ends with *told*."""
+    world = World()
+    await world.given(a_draft(settings=oauth_settings()))
+    world.server.answers.append(told)
+    with pytest.raises(ProviderRefused) as refused:
+        await consented(world)
+    assert refused.value.failure.retry_time is None
+    return refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        a_refusal("invalid_client", status=401),
+        microsofts_refusal("invalid_client", 7000215),
+        microsofts_refusal("invalid_client", 7000222),
+    ],
+    ids=["RFC 6749", "the secret's ID", "an expired secret"],
+)
+async def test_given_a_client_that_is_refused_when_exchanged_then_the_remedy_is_the_client_and_another_consent(
+    told: TokenRefusal,
+) -> None:
+    assert await remedy_of(told) == ENTER_CLIENT
+
+
+async def test_given_a_client_without_the_right_grants_when_exchanged_then_its_own_remedy_stays() -> None:
+    remedy = await remedy_of(a_refusal("unauthorized_client"))
+
+    assert remedy.startswith("Register the client at the provider")
+    assert remedy.endswith("Then call Authorize again: each consent is good for one exchange.")
+
+
+async def test_given_a_code_that_is_not_accepted_when_exchanged_then_nothing_is_said_of_mail() -> None:
+    remedy = await remedy_of(a_refusal("invalid_grant"))
+
+    assert remedy.startswith("Call Authorize again and let the account's owner consent once more")
+    assert "mail" not in remedy
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        a_silence(),
+        a_silence(was_sent=False),
+        a_refusal("", status=503),
+        a_refusal("", status=429),
+        a_refusal("temporarily_unavailable"),
+        microsofts_refusal("invalid_grant", 70000),
+        microsofts_refusal("invalid_grant", 50196),
+    ],
+    ids=["silence", "unreachable", "server error", "throttled", "out of order", "perhaps passing", "Microsoft's loop"],
+)
+async def test_given_a_passing_fault_when_exchanged_then_nothing_is_said_of_mail_or_of_a_consent_that_stays(
+    told: TokenRefusal,
+) -> None:
+    remedy = await remedy_of(told)
+
+    assert remedy.startswith("Wait for ")
+    assert "call Authorize" in remedy
+    assert "message" not in remedy
+    assert "not affected" not in remedy
 
 
 async def test_given_too_little_scope_when_refused_then_the_missing_ones_are_named() -> None:

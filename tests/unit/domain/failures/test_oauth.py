@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.failures.catalogue.oauth import OAUTH
+from domain.failures.catalogue.without_person import KEY_UNUSABLE
 from domain.failures.evidence import Evidence, Surface, Symptom
 from domain.failures.explain import explain
 from domain.failures.failure import Failure, FailureKind, Stage
@@ -163,7 +164,7 @@ def test_given_anything_when_explained_then_an_oauth_entry_does_it_and_nothing_i
 
     failure = explain(met)
 
-    assert next(entry for entry in OAUTH if entry.fits(met)).reason is failure.reason
+    assert next(entry for entry in (KEY_UNUSABLE, *OAUTH) if entry.fits(met)).reason is failure.reason
     assert failure.kind not in (FailureKind.PERMANENT, FailureKind.IN_DOUBT)
     assert "SMTP" not in failure.remedy or "SMTP.Send" in failure.remedy
 

@@ -1,4 +1,4 @@
-"""The port's implementation: one request, read to its end, and what it means."""
+"""The port's implementation: a request, read to its end, and what it means."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import httpx2
 
 from adapters.oauth.assertion import KeyUnusable, read_key, sign_assertion
 from adapters.oauth.failures import symptom_of
+from adapters.oauth.proofs import ClientProofs, is_client_refused, is_client_taken, is_second_refusal
 from adapters.oauth.reading import Heard, NoAnswer, Reading, error_in, key_refusal
 from adapters.oauth.requests import (
     FormRequest,
@@ -46,6 +47,8 @@ class OAuthClient:
     """
     `domain.ports.authorization.AuthorizationServer` over HTTPS, a connection for each request.
 
+    A client that is neither Google's nor Microsoft's and refused as such is tried once more with HTTP Basic.
+
     Reads no proxies, .netrc or certificates from the environment, keeps no cookies, follows no redirect. Raises
     SecretUnreadable for a client secret that does not open, and nothing else but CancelledError: a request that was
     under way then may have been carried out.
@@ -54,11 +57,12 @@ class OAuthClient:
     def __init__(
         self, *, resolver: Resolver, clock: Clock, ca_file: Path | None = None, total: timedelta = TOTAL
     ) -> None:
-        """Trusts the authorities in *ca_file* (PEM), or the system's; a request takes *total* at most."""
+        """Trusts the authorities in *ca_file* (PEM), or the system's; a call takes *total* at most."""
         self._resolver = resolver
         self._clock = clock
         self._ca_file = ca_file
         self._total = total
+        self._proofs = ClientProofs(clock=clock)
         self._context: tuple[timedelta, ssl.SSLContext] | None = None
 
     async def exchange(
@@ -92,7 +96,7 @@ class OAuthClient:
         if not client.revocation_endpoint:
             return Revocation.NOT_SUPPORTED
         try:
-            heard = await self._send(revoke_request(client, token=token))
+            heard = await self._ask(revoke_request(client, token=token))
         except NoAnswer:
             return Revocation.FAILED
         error = error_in(heard.body)
@@ -105,21 +109,42 @@ class OAuthClient:
     ) -> TokenAnswer | TokenRefusal:
         reading = Reading(request, met_time=self._clock.now(), without_person=without_person)
         try:
-            heard = await self._send(request)
+            heard = await self._ask(request)
         except NoAnswer as silence:
             return reading.silence(silence)
         return reading.answer(heard, client_id=client.client_id)
 
-    async def _send(self, request: FormRequest) -> Heard:
-        """Sends *request* once; raises NoAnswer."""
+    async def _ask(self, request: FormRequest) -> Heard:
+        """
+        Returns the answer that counts; raises NoAnswer.
+
+        A second request, with the client's other proof, follows a refusal of the client alone: that has used up
+        neither code nor token, so that nothing is repeated.
+        """
+        deadline = asyncio.get_running_loop().time() + self._total.total_seconds()
+        way, *others = self._proofs.ways(request)
+        first = await self._send(way, deadline=deadline)
+        if not others or not is_client_refused(first):
+            return first
+        second = await self._send(others[0], deadline=deadline)
+        if is_second_refusal(second):
+            self._proofs.refused_both(request)
+            return first
+        if is_client_taken(second):
+            self._proofs.took(request, others[0])
+        return second
+
+    async def _send(self, request: FormRequest, *, deadline: float) -> Heard:
+        """Sends *request* once and waits until *deadline*, a time of the event loop; raises NoAnswer."""
+        headers = {**_HEADERS, **({"Authorization": request.authorization} if request.authorization else {})}
         inner = httpx2.AsyncHTTPTransport(verify=await self._tls(), trust_env=False, retries=0)
         transport = JudgedTransport(resolver=self._resolver, inner=inner)
         try:
             async with (
-                asyncio.timeout(self._total.total_seconds()),
+                asyncio.timeout_at(deadline),
                 httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False) as http,
             ):
-                response = await http.post(request.endpoint, content=request.body, headers=_HEADERS)
+                response = await http.post(request.endpoint, content=request.body, headers=headers)
         except (ResolutionFailed, AnswerTooLarge, AnswerEncoded, httpx2.HTTPError, OSError) as error:
             symptom, detail = symptom_of(error, was_sent=transport.was_sent)
             raise NoAnswer(symptom, detail, was_sent=transport.was_sent) from error

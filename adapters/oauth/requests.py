@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote_plus
 
 from authlib.oauth2.auth import ClientAuth  # type: ignore[import-untyped]
 from authlib.oauth2.rfc6749.parameters import prepare_token_request  # type: ignore[import-untyped]
 from authlib.oauth2.rfc7009 import prepare_revoke_token_request  # type: ignore[import-untyped]
 
+from domain.grant import issuer_of
 from domain.host import Host
 from domain.providers import oauth_provider_of
 from domain.providers.preset import OAuthProvider
@@ -18,7 +21,7 @@ from domain.settings.model import OAuthAuthentication
 from domain.settings.urls import Url, parse_url
 
 _IN_THE_BODY: Final = "client_secret_post"
-"""How the client proves itself (RFC 6749 section 2.3.1): what Google and Microsoft document for all clients."""
+"""How the client proves itself first (RFC 6749 section 2.3.1): what Google and Microsoft document for all clients."""
 
 _JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -31,6 +34,10 @@ class FormRequest:
     body: bytes
     secrets: tuple[str, ...]
     """What an answer must not repeat."""
+    authorization: str = ""
+    """The header of that name; empty: none is sent."""
+    in_header: FormRequest | None = None
+    """The same with the client proven by HTTP Basic; None where no server would want it."""
 
 
 def exchange_request(
@@ -90,11 +97,20 @@ def _scope(scopes: tuple[str, ...]) -> dict[str, str]:
     return {"scope": " ".join(scopes)} if scopes else {}
 
 
-def _form(client: OAuthAuthentication, endpoint: str, body: str, *secrets: Secret) -> FormRequest:
+def _form(client: OAuthAuthentication, endpoint: str, body: str, *tokens: Secret) -> FormRequest:
     secret = client.client_secret.reveal()
     sign: Any = ClientAuth(client.client_id, secret, _IN_THE_BODY)
     _, _, signed = sign.prepare("POST", endpoint, {}, body)
-    return FormRequest(endpoint, _encoded(signed), (secret, *(one.reveal() for one in secrets)))
+    secrets = (secret, *(one.reveal() for one in tokens))
+    if not secret or issuer_of(client) is not OAuthProvider.CUSTOM:
+        return FormRequest(endpoint, _encoded(signed), secrets)
+    # Servers must take Basic and may take the body (RFC 6749 section 2.3.1). authlib does not encode the two as forms
+    # before it joins them, as that section has it, so that an ID with a colon would be cut there.
+    encoded = quote_plus(secret)
+    credentials = b64encode(f"{quote_plus(client.client_id)}:{encoded}".encode()).decode()
+    secrets = (*secrets, encoded, credentials)
+    in_header = FormRequest(endpoint, _encoded(body), secrets, authorization=f"Basic {credentials}")
+    return FormRequest(endpoint, _encoded(signed), secrets, in_header=in_header)
 
 
 def _lines_of(pem: str) -> list[str]:

@@ -24,6 +24,9 @@ class AuthorizationServer(Protocol):
     """
     One request a call: never repeated once it was sent, at most 15 seconds, answers of 256 KiB at most, no redirects.
 
+    Only a client that was refused as such (``invalid_client``), which uses nothing up, may be tried within the same 15
+    seconds with its other proof (RFC 6749 section 2.3.1).
+
     Secrets go only to the endpoints of *client*. What a server says is a result, never an exception.
     """
 

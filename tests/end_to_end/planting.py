@@ -97,7 +97,14 @@ class Planted:
         self._learn(asked)
         values = [value for name, value in asked.form.items() if name in _ASKED]
         basic = base64.b64encode(f"mailport:{asked.form.get('client_secret', '')}".encode()).decode()
-        return [asked.body.decode(), basic, *(each for value in values for each in disguises(value))]
+        proof = asked.headers.get("authorization", "")
+        return [
+            asked.body.decode(),
+            basic,
+            proof,
+            proof.removeprefix("Basic "),
+            *(each for value in values for each in disguises(value)),
+        ]
 
     def service_account(self) -> str:
         """Returns a service account's key as Google gives it."""

@@ -10,6 +10,7 @@ from datetime import UTC
 from typing import Any
 
 import httpx2
+import pytest
 from playwright.async_api import Page
 
 from mailport.v1 import configuration_pb2, delivery_pb2
@@ -83,16 +84,21 @@ async def send_to(mailport: Mailport, dovecot: Dovecot, recipient: str) -> None:
     assert sent.delivery.message_id.encode() in mail
 
 
+@pytest.mark.parametrize("client_proof", ["client_secret_basic", "client_secret_post"])
 async def test_given_real_peers_when_consented_proven_refreshed_and_revoked_then_mail_arrives_until_it_must_not(
     mailport: Mailport,
     browser_page: Page,
     oidc_provider: StartOidcProvider,
     dovecot_with_tokens: StartDovecot,
     ca: TestCA,
+    client_proof: str,
 ) -> None:
+    """Settings do not say how the client proves itself, and the provider takes one way alone."""
     stub = mailport.stub
     callback_url = (await stub.GetOptions(api.GetOptionsRequest())).callback_url
-    provider = oidc_provider(redirect_uris=[callback_url], access_token_seconds=TOKEN_SECONDS)
+    provider = oidc_provider(
+        redirect_uris=[callback_url], access_token_seconds=TOKEN_SECONDS, client_proof=client_proof
+    )
     dovecot = dovecot_with_tokens(provider)
     await configure(stub, settings(provider, dovecot, ca))
 

@@ -30,10 +30,19 @@ class OidcProvider:
     """
     A running provider that knows the client `CLIENT_ID` and takes codes to *redirect_uris*.
 
-    Access tokens live for *access_token_seconds*. Its log goes to *folder*.
+    Access tokens live for *access_token_seconds*. The client has to prove itself by *client_proof*, a word of OpenID
+    Connect Core section 9; ``client_secret_basic`` is what the provider takes where nobody says. Its log goes to
+    *folder*.
     """
 
-    def __init__(self, *, folder: Path, redirect_uris: Sequence[str], access_token_seconds: int = 60) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        redirect_uris: Sequence[str],
+        access_token_seconds: int = 60,
+        client_proof: str = "client_secret_post",
+    ) -> None:
         self.port = free_port()
         self._folder = folder
         self._environment = {
@@ -41,6 +50,7 @@ class OidcProvider:
             "PORT": str(self.port),
             "REDIRECT_URIS": " ".join(redirect_uris),
             "ACCESS_TTL": str(access_token_seconds),
+            "CLIENT_PROOF": client_proof,
             "NODE_NO_WARNINGS": "1",
         }
         self._process: subprocess.Popen[bytes] | None = None

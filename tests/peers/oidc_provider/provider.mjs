@@ -1,6 +1,7 @@
 // A real OpenID provider for tests: any name and password log in, and the name becomes `sub` and `email`.
 // PKCE is required, refresh tokens rotate, and a used one revokes its family.
-// Environment: PORT; REDIRECT_URIS, space-separated; ACCESS_TTL, the seconds an access token lives.
+// Environment: PORT; REDIRECT_URIS, space-separated; ACCESS_TTL, the seconds an access token lives; CLIENT_PROOF, the
+// one way in which mailport may authenticate.
 import http from 'node:http';
 import { Provider } from 'oidc-provider';
 
@@ -16,6 +17,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       redirect_uris: process.env.REDIRECT_URIS.split(' '),
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
+      token_endpoint_auth_method: process.env.CLIENT_PROOF,
     }),
     client('dovecot', 'dovecot-secret'),
   ],

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import replace
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 import pytest
 from hypothesis import given
@@ -90,3 +91,38 @@ def test_given_google_when_revoked_then_the_token_goes_alone() -> None:
 def test_given_a_request_when_printed_then_it_holds_no_secret() -> None:
     """F41."""
     assert "SECRET" not in repr(exchange())
+
+
+@given(
+    st.text(min_size=1, max_size=60).filter(lambda text: text.isprintable()),
+    st.text(min_size=1, max_size=60).filter(lambda text: text.isprintable()),
+)
+def test_given_any_id_and_secret_when_proven_by_header_then_each_is_a_form_before_the_two_are_joined(
+    client_id: str, secret: str
+) -> None:
+    """RFC 6749 section 2.3.1; the form then holds neither."""
+    request = exchange(replace(CUSTOM, client_id=client_id, client_secret=Secret(secret))).in_header
+
+    assert request is not None
+    scheme, _, credentials = request.authorization.partition(" ")
+    told = b64decode(credentials).decode("ascii").split(":")
+    assert (scheme, [unquote_plus(part) for part in told]) == ("Basic", [client_id, secret])
+    assert not {"client_id", "client_secret"} & form(request).keys()
+    assert {secret, credentials} <= set(request.secrets)
+
+
+def test_given_a_custom_server_when_asked_then_the_body_goes_first_and_the_rest_is_the_same() -> None:
+    for request in (exchange(), refresh_request(CUSTOM, refresh_token=Secret("RT"), scopes=())):
+        assert request.in_header is not None
+        assert request.authorization == ""
+        proof = {"client_id": "mailport", "client_secret": CLIENT_SECRET}
+        assert form(request) == {**form(request.in_header), **proof}
+        assert request.endpoint == request.in_header.endpoint
+    assert revoke_request(CUSTOM, token=Secret("RT1")).in_header is not None
+
+
+@pytest.mark.parametrize("client", [MICROSOFT, HIDDEN_MICROSOFT, GOOGLE, replace(CUSTOM, client_secret=Secret(""))])
+def test_given_a_server_that_wants_the_body_or_no_secret_when_asked_then_there_is_no_other_way(
+    client: OAuthAuthentication,
+) -> None:
+    assert exchange(client).in_header is None

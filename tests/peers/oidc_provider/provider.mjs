@@ -43,4 +43,13 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   }),
 });
 
+// oidc-provider takes a secret in the header and in the body alike, whatever the client is registered for; others do not.
+provider.use(async (ctx, next) => {
+  const wanted = process.env.CLIENT_PROOF === 'client_secret_basic';
+  const given = ctx.headers.authorization !== undefined;
+  if (!['/token', '/token/revocation'].includes(ctx.path) || given === wanted) return next();
+  ctx.status = 401;
+  ctx.body = { error: 'invalid_client', error_description: 'client authentication failed' };
+});
+
 http.createServer(provider.callback()).listen(port, '127.0.0.1', () => console.log('listening'));

@@ -126,16 +126,18 @@ class PostgresConsents:
             """,
             {"tenant": tenant, "ids": ids},
         )
-        return {
-            row["configuration_id"]: ConsentRecord(
-                state=ConsentState(row["state"]),
-                create_time=row["create_time"],
-                expire_time=row["expire_time"],
-                redirect_url=row["redirect_url"],
-                failure=failure_from(row["failure"]),
-            )
-            for row in rows
-        }
+        return {row["configuration_id"]: _record(row) for row in rows}
+
+    async def ended(self, state_digest: bytes) -> ConsentRecord | None:
+        """See the port."""
+        row = await self._session.row(
+            """
+            select state, create_time, expire_time, redirect_url, failure from consent_record
+            where state_digest = %(digest)s and state <> 'PENDING'
+            """,
+            {"digest": state_digest},
+        )
+        return _record(row) if row else None
 
     async def purge_expired(self, before: datetime) -> int:
         """See the port."""
@@ -164,6 +166,16 @@ class PostgresConsents:
             return Secret(self._vault.open(sealed, place=place).decode())
         except SecretUnreadable:
             return UnreadableSecret()
+
+
+def _record(row: DictRow) -> ConsentRecord:
+    return ConsentRecord(
+        state=ConsentState(row["state"]),
+        create_time=row["create_time"],
+        expire_time=row["expire_time"],
+        redirect_url=row["redirect_url"],
+        failure=failure_from(row["failure"]),
+    )
 
 
 def _place(tenant: str, state_digest: bytes) -> Place:

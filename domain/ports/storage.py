@@ -321,6 +321,14 @@ class Consents(Protocol):
         """
         ...
 
+    async def ended(self, state_digest: bytes) -> ConsentRecord | None:
+        """
+        Returns how the session of that state ended, of any tenant: for the browser, whose credential the state is.
+
+        None when there is none such, when it has not ended, or when it is not its configuration's latest any more.
+        """
+        ...
+
     async def purge_expired(self, before: datetime) -> int:
         """Removes the sessions that expired before *before*; returns their number."""
         ...

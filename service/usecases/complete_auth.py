@@ -10,7 +10,7 @@ from typing import Final
 
 from domain.caller import Caller
 from domain.configuration import Configuration, activated
-from domain.consent import ConsentSession, unknown_state
+from domain.consent import ConsentRecord, ConsentSession, unknown_state
 from domain.consent_callback import CallbackCode, CallbackError, WrittenCallback, read_callback
 from domain.consent_issuer import check_issuer
 from domain.consent_refusal import as_failure, callback_refused
@@ -21,6 +21,7 @@ from domain.ports.environment import Clock
 from domain.ports.storage import Account, UnitOfWork
 from domain.ports.vault import Vault
 from domain.reasons import Reason
+from domain.secret import Secret
 from service.usecases.authorize import state_digest
 from service.usecases.events import Events
 from service.usecases.exchange_code import ExchangeCode, settings_changed
@@ -81,6 +82,18 @@ class CompleteAuth:
         self._running.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
+
+    async def former(self, callback_url: Secret) -> ConsentRecord | None:
+        """
+        Returns how the session that a browser comes back to once more has ended; uses nothing up, asks nobody.
+
+        None when that is not known: the state was never issued, its session has not ended, or a later one has been
+        started for the same configuration. Raises InputInvalid for what is no callback, Unavailable.
+        """
+        callback = read_callback(WrittenCallback(callback_url=callback_url))
+        digest = state_digest(self._vault, callback.state)
+        async with self._uow() as work:
+            return await work.consents.ended(digest)
 
     async def drain(self, within: timedelta) -> None:
         """Waits for the sessions that are being ended; cancels what is not done *within*."""

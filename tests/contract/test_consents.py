@@ -41,6 +41,11 @@ async def latest(storage: Storage) -> ConsentRecord | None:
         return (await work.consents.latest(TENANT, [CONFIGURATION_ID])).get(CONFIGURATION_ID)
 
 
+async def ended(storage: Storage, digest: bytes) -> ConsentRecord | None:
+    async with storage.uow() as work:
+        return await work.consents.ended(digest)
+
+
 async def concluded(storage: Storage, session: ConsentSession, failure: Failure | None) -> None:
     async with storage.uow() as work:
         await work.consents.conclude(session, failure)
@@ -230,3 +235,35 @@ async def test_given_a_later_session_when_an_earlier_one_ends_then_the_record_st
 async def test_given_no_session_ever_when_looked_at_then_none(storage: Storage, configuration_id: str) -> None:
     async with storage.uow() as work:
         assert await work.consents.latest(TENANT, [configuration_id]) == {}
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_given_a_session_that_ended_when_asked_for_by_its_state_then_its_outcome_comes(
+    storage: Storage, is_refused: bool
+) -> None:
+    session = await begun(storage, a_consent_session(tenant=OTHER_TENANT))
+    other = await begun(storage, a_consent_session())
+    pending = await ended(storage, session.state_digest)
+    await taken(storage, session, tenant=None)
+    under_way = await ended(storage, session.state_digest)
+
+    await concluded(storage, session, a_failure() if is_refused else None)
+
+    record = await ended(storage, session.state_digest)
+    assert (pending, under_way) == (None, None)
+    assert record is not None
+    assert record.state is (ConsentState.REFUSED if is_refused else ConsentState.AUTHORIZED)
+    assert record.failure == (a_failure() if is_refused else None)
+    assert (record.expire_time, record.redirect_url) == (session.expire_time, session.redirect_url)
+    assert await ended(storage, other.state_digest) is None
+    assert await ended(storage, b"\x00" * 32) is None
+
+
+async def test_given_a_later_session_when_an_ended_one_is_asked_for_then_it_is_not_known_any_more(
+    storage: Storage,
+) -> None:
+    earlier = await begun(storage, a_consent_session())
+    await concluded(storage, earlier, None)
+    await begun(storage, a_consent_session())
+
+    assert await ended(storage, earlier.state_digest) is None

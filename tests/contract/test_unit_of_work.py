@@ -50,6 +50,7 @@ CALLS: Final[dict[str, Call]] = {
     "consents.add": lambda work, _: work.consents.add(a_consent_session()),
     "consents.take": lambda work, _: work.consents.take(b"digest", tenant=None),
     "consents.abandon": lambda work, _: work.consents.abandon(TENANT, CONFIGURATION_ID),
+    "consents.ended": lambda work, _: work.consents.ended(b"\x01" * 32),
     "consents.conclude": lambda work, _: work.consents.conclude(a_consent_session(), None),
     "consents.latest": lambda work, _: work.consents.latest(TENANT, [CONFIGURATION_ID]),
     "consents.purge_expired": lambda work, _: work.consents.purge_expired(NOW),

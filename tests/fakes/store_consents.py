@@ -80,6 +80,12 @@ class FakeConsents:
         rows = self._unit.consent_record_rows
         return {name: rows[tenant, name].record for name in configuration_ids if (tenant, name) in rows}
 
+    async def ended(self, state_digest: bytes) -> ConsentRecord | None:
+        await self._unit.begin("consents.ended")
+        found = (each.record for each in self._unit.consent_record_rows.values() if each.state_digest == state_digest)
+        record = next(found, None)
+        return record if record is not None and record.state is not ConsentState.PENDING else None
+
     async def purge_expired(self, before: datetime) -> int:
         await self._unit.begin("consents.purge_expired")
         expired = [name for name, each in self._unit.consent_rows.items() if each.session.expire_time < before]

@@ -45,7 +45,7 @@ async def test_given_a_consent_to_a_draft_when_shown_then_the_page_says_who_cons
 
 
 @pytest.mark.parametrize("save", [True, False])
-async def test_given_a_consent_that_leaves_nothing_to_do_when_shown_then_the_window_may_be_closed(save: bool) -> None:
+async def test_given_a_consent_that_leaves_nothing_to_do_when_shown_then_it_asks_for_nothing_more(save: bool) -> None:
     world = World()
     settings = oauth_settings()
     await world.given(a_draft(settings=settings) if save else a_configuration(settings=settings))
@@ -53,7 +53,7 @@ async def test_given_a_consent_that_leaves_nothing_to_do_when_shown_then_the_win
     outcome = await landed(world, callback_url(await begun(world, save=save)))
 
     assert (outcome.ok, outcome.remedy) == (True, "")
-    assert outcome.message[-1] == "You can close this window."
+    assert outcome.message == ("robot@example.com consented for the configuration alerts.",)
 
 
 async def test_given_an_account_that_could_not_be_proven_when_shown_then_the_page_warns_and_says_what_to_do() -> None:
@@ -67,7 +67,7 @@ async def test_given_an_account_that_could_not_be_proven_when_shown_then_the_pag
     assert outcome.title == AUTHORIZED
     assert outcome.message[0] == "The consent is stored for the configuration alerts."
     assert "does not tell who consented" in outcome.message[1]
-    assert "ValidateAndSave" in outcome.remedy
+    assert "Validate and save the settings" in outcome.remedy
 
 
 async def test_given_a_user_who_cancelled_when_shown_then_the_page_says_so_without_the_state() -> None:
@@ -114,7 +114,7 @@ async def test_given_a_provider_that_refuses_the_code_when_shown_then_the_page_h
     outcome = await landed(world, callback_url(await begun(world)))
 
     assert outcome.message == (told.failure.cause,)
-    assert outcome.remedy.startswith("Enter the client's current ID and secret with Configure. Then call Authorize")
+    assert outcome.remedy.startswith("Enter the client's current ID and secret in the settings. Then start")
 
 
 async def test_given_a_store_that_is_away_when_shown_then_reloading_the_page_completes_the_consent() -> None:
@@ -127,7 +127,7 @@ async def test_given_a_store_that_is_away_when_shown_then_reloading_the_page_com
     reloaded = await landed(world, url)
 
     assert (away.ok, away.title) == (False, NOT_AUTHORIZED)
-    assert "Reload this page" in away.remedy
+    assert "reload this page" in away.remedy
     assert reloaded.ok
     assert len(world.server.questions(Question.EXCHANGE)) == 1
 
@@ -138,5 +138,67 @@ async def test_given_a_consent_that_is_complete_when_the_page_is_reloaded_then_n
 
     first, again = await landed(world, url), await landed(world, url)
 
-    assert (first.ok, again.ok) == (True, False)
+    assert (first.ok, again.ok, again.title) == (True, True, AUTHORIZED)
+    assert "used already" in again.message[0]
     assert len(world.server.questions(Question.EXCHANGE)) == 1
+
+
+async def test_given_a_consent_that_was_refused_when_the_page_is_reloaded_then_it_says_the_same_again() -> None:
+    world = await a_world()
+    world.server.gives_refresh_token = False
+    url = callback_url(await begun(world))
+
+    first, again = await landed(world, url), await landed(world, url)
+
+    assert not first.ok
+    assert again == first
+    assert len(world.server.questions(Question.EXCHANGE)) == 1
+
+
+async def test_given_an_earlier_consent_when_its_page_is_reloaded_after_a_later_began_then_nothing_is_known() -> None:
+    world = await a_world()
+    url = callback_url(await begun(world))
+    await landed(world, url)
+    await begun(world)
+
+    again = await landed(world, url)
+
+    assert (again.ok, again.title) == (False, NOT_AUTHORIZED)
+    assert "used already" in again.message[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("", ""),
+        ("code=C", ""),
+        ("state=nobody&code=C", ""),
+        ("error=access_denied", "access_denied"),
+        ("error=access_denied&state=nobody", "access_denied"),
+        ("error=%3Cscript%3E&state=nobody", ""),
+        ("error=" + "x" * 100, ""),
+        ("state=a&state=b&code=C", ""),
+    ],
+)
+async def test_given_no_usable_callback_when_shown_then_a_person_hears_what_to_do(query: str, said: str) -> None:
+    world = await a_world()
+
+    outcome = await landed(world, Secret(f"{CALLBACK}?{query}"))
+
+    assert (outcome.ok, outcome.title) == (False, NOT_AUTHORIZED)
+    assert outcome.remedy == "Go back to the settings and start the authorization again."
+    assert ("The provider says" in words(outcome)) is bool(said)
+    assert said in words(outcome)
+    assert "script" not in words(outcome)
+
+
+@pytest.mark.parametrize("account", ["", "boss@example.com"])
+async def test_given_any_refusal_when_shown_then_no_word_of_the_api_is_in_it(account: str) -> None:
+    world = await a_world()
+    world.server.account = account or "robot@example.com"
+    world.server.gives_refresh_token = bool(account)
+
+    outcome = await landed(world, callback_url(await begun(world)))
+
+    assert not outcome.ok
+    assert not any(word in words(outcome) for word in ("Authorize ", "Configure", "ValidateAndSave"))

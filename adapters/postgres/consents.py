@@ -91,7 +91,7 @@ class PostgresConsents:
         await self._session.execute(
             """
             delete from consent_record
-            where tenant = %(tenant)s and configuration_id = %(id)s and state = 'PENDING'
+            where tenant = %(tenant)s and configuration_id = %(id)s and state in ('PENDING', 'AUTHORIZED')
             """,
             names,
         )

@@ -305,7 +305,7 @@ class Consents(Protocol):
         """
         Removes the configuration's sessions that wait for their user; returns their number.
 
-        A latest one that was PENDING is forgotten; one that came to its end stays recorded.
+        A latest one that was PENDING or AUTHORIZED is forgotten, as nothing comes of it any more; a REFUSED one stays.
         """
         ...
 

@@ -150,7 +150,22 @@ async def test_given_sessions_that_wait_when_abandoned_then_none_can_be_taken_an
     assert await taken(storage, other) == other
 
 
-async def test_given_a_session_that_ended_when_abandoned_then_its_record_stays(storage: Storage) -> None:
+async def test_given_a_session_that_brought_a_grant_when_abandoned_then_nobody_hears_of_it_any_more(
+    storage: Storage,
+) -> None:
+    session = await begun(storage, a_consent_session())
+    await taken(storage, session)
+    await concluded(storage, session, None)
+
+    async with storage.uow() as work:
+        await work.consents.abandon(TENANT, CONFIGURATION_ID)
+        await work.commit()
+
+    assert await latest(storage) is None
+    assert await ended(storage, session.state_digest) is None
+
+
+async def test_given_a_session_that_was_refused_when_abandoned_then_its_record_stays(storage: Storage) -> None:
     session = await begun(storage, a_consent_session())
     await taken(storage, session)
     await concluded(storage, session, a_failure())

@@ -61,7 +61,7 @@ class FakeConsents:
         for name in waiting:
             del self._unit.consent_rows[name]
         latest = self._unit.consent_record_rows.get((tenant, configuration_id))
-        if latest is not None and latest.record.state is ConsentState.PENDING:
+        if latest is not None and latest.record.state in (ConsentState.PENDING, ConsentState.AUTHORIZED):
             del self._unit.consent_record_rows[tenant, configuration_id]
         return len(waiting)
 

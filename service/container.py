@@ -56,6 +56,7 @@ from service.rpc.tls import TlsFilesInvalid, server_credentials
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import AttemptDelivery
 from service.usecases.authorize import Authorize
+from service.usecases.cancel_delivery import CancelDelivery
 from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
@@ -71,6 +72,7 @@ from service.usecases.list_deliveries import ListDeliveries
 from service.usecases.prove import Prove
 from service.usecases.reap import Reap
 from service.usecases.refresh_grant import RefreshGrant
+from service.usecases.retry_delivery import RetryDelivery
 from service.usecases.revoke_auth import RevokeAuth
 from service.usecases.send import Send
 from service.usecases.send_test import SendTest
@@ -239,6 +241,8 @@ class Container(containers.DeclarativeContainer):
     send = providers.Singleton(Send, uow=uow.provider, clock=clock, entropy=entropy, vault=vault, signals=signals)
     get_delivery = providers.Singleton(GetDelivery, uow=uow.provider)
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
+    cancel_delivery = providers.Singleton(CancelDelivery, uow=uow.provider, clock=clock, events=events)
+    retry_delivery = providers.Singleton(RetryDelivery, uow=uow.provider, clock=clock)
 
     identity = providers.Singleton(caller_identity, options, clock)
     interceptor = providers.Singleton(
@@ -264,6 +268,8 @@ class Container(containers.DeclarativeContainer):
         send=send,
         get_delivery=get_delivery,
         list_deliveries=list_deliveries,
+        cancel_delivery=cancel_delivery,
+        retry_delivery=retry_delivery,
     )
     grpc_server = providers.Singleton(
         GrpcServer,

@@ -192,6 +192,14 @@ class Deliveries(Protocol):
         """
         ...
 
+    async def has_content(self, delivery: Delivery) -> bool:
+        """Tells whether the message is still stored; it stays so until the unit of work ends."""
+        ...
+
+    async def keep_key(self, delivery: Delivery, until: datetime) -> None:
+        """Keeps the live idempotency key that stands for the delivery, if there is one, until *until* at least."""
+        ...
+
     async def claim(
         self,
         *,

@@ -17,6 +17,7 @@ from service.rpc.parse import (
     keep_id,
     parse_callback,
     parse_delivery_filter,
+    parse_expire_after,
     parse_id,
     parse_message,
     parse_optional_id,
@@ -36,6 +37,7 @@ from service.rpc.render import (
     render_validated,
 )
 from service.usecases.authorize import Authorize
+from service.usecases.cancel_delivery import CancelDelivery
 from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
@@ -45,6 +47,7 @@ from service.usecases.get_delivery import GetDelivery
 from service.usecases.get_options import GetOptions
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
+from service.usecases.retry_delivery import RetryDelivery
 from service.usecases.revoke_auth import RevokeAuth
 from service.usecases.send import Send
 from service.usecases.send_test import SendTest
@@ -73,6 +76,8 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         send: Send,
         get_delivery: GetDelivery,
         list_deliveries: ListDeliveries,
+        cancel_delivery: CancelDelivery,
+        retry_delivery: RetryDelivery,
     ) -> None:
         self._configure = configure
         self._get_configuration = get_configuration
@@ -88,6 +93,8 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         self._send = send
         self._get_delivery = get_delivery
         self._list_deliveries = list_deliveries
+        self._cancel_delivery = cancel_delivery
+        self._retry_delivery = retry_delivery
 
     async def Configure(self, request: pb.ConfigureRequest, context: Context) -> pb.ConfigureResponse:
         written, found = parse_settings(request.settings)
@@ -207,10 +214,16 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         return render_deliveries_page(page, where)
 
     async def CancelDelivery(self, request: pb.CancelDeliveryRequest, context: Context) -> pb.CancelDeliveryResponse:
-        raise not_yet("CancelDelivery")
+        delivery_id = parse_id(request.delivery_id, field="delivery_id")
+        view = await self._cancel_delivery(current_call().caller, delivery_id)
+        return pb.CancelDeliveryResponse(delivery=render_delivery(view))
 
     async def RetryDelivery(self, request: pb.RetryDeliveryRequest, context: Context) -> pb.RetryDeliveryResponse:
-        raise not_yet("RetryDelivery")
+        found: list[Violation] = []
+        delivery_id = keep_id(parse_id, request.delivery_id, field="delivery_id", found=found)
+        expire_after = parse_expire_after(request, found=found)
+        view = await self._retry_delivery(current_call().caller, delivery_id, expire_after=expire_after, found=found)
+        return pb.RetryDeliveryResponse(delivery=render_delivery(view))
 
     def WatchDeliveries(
         self, request: pb.WatchDeliveriesRequest, context: Context

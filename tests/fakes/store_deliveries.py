@@ -89,6 +89,18 @@ class FakeDeliveries:
             raise NotFound("The message's content is no longer stored.", metadata={"delivery_id": delivery.delivery_id})
         return self._unit.store.vault.open(stored.content, place=content_place(delivery))
 
+    async def has_content(self, delivery: Delivery) -> bool:
+        await self._unit.begin("deliveries.has_content")
+        stored = self._unit.delivery_rows.get(_name(delivery))
+        return stored is not None and stored.content is not None
+
+    async def keep_key(self, delivery: Delivery, until: datetime) -> None:
+        await self._unit.begin("deliveries.keep_key")
+        for name, stored in list(self._unit.key_rows.items()):
+            is_its = (name[0], stored.delivery_id) == _name(delivery)
+            if is_its and self._now < stored.record.expire_time < until:
+                self._unit.key_rows[name] = replace(stored, record=replace(stored.record, expire_time=until))
+
     async def claim(
         self,
         *,

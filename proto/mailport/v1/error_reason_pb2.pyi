@@ -240,7 +240,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_DELIVERY_FINAL: _ErrorReason.ValueType  # 212
     """The delivery has ended; nothing more can be done with it. Remedy: send the message anew if it must go out.
-    Sample: cancelling a SENT delivery.
+    Sample: retrying a SENT delivery, cancelling one that FAILED.
     """
     ERROR_REASON_DELIVERY_UNDER_WAY: _ErrorReason.ValueType  # 213
     """A copy may be on its way just now, or was taken already. Remedy: wait for the attempt's end, then look at the
@@ -707,7 +707,7 @@ Configure; tell the operator. Sample: a row under a retired key.
 """
 ERROR_REASON_DELIVERY_FINAL: ErrorReason.ValueType  # 212
 """The delivery has ended; nothing more can be done with it. Remedy: send the message anew if it must go out.
-Sample: cancelling a SENT delivery.
+Sample: retrying a SENT delivery, cancelling one that FAILED.
 """
 ERROR_REASON_DELIVERY_UNDER_WAY: ErrorReason.ValueType  # 213
 """A copy may be on its way just now, or was taken already. Remedy: wait for the attempt's end, then look at the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,7 +14,7 @@ from domain.ports.storage import DeliveryFilter
 from domain.reasons import Reason
 from mailport.v1 import delivery_pb2, mail_service_pb2
 from service.rpc.parse.ids import parse_optional_id
-from service.rpc.parse.values import choice, instant
+from service.rpc.parse.values import choice, instant, span
 
 _MOST_STATES: Final = 100
 
@@ -35,6 +35,17 @@ def parse_delivery_filter(request: mail_service_pb2.ListDeliveriesRequest) -> De
         created_from=created_from,
         created_before=created_before,
     )
+
+
+def parse_expire_after(request: mail_service_pb2.RetryDeliveryRequest, *, found: list[Violation]) -> timedelta | None:
+    """Returns how long to try, None where *request* does not say; what is no duration goes to *found*."""
+    if not request.HasField("expire_after"):
+        return None
+    life = span(request.expire_after, field="expire_after")
+    if isinstance(life, Violation):
+        found.append(life)
+        return None
+    return life
 
 
 def _states(numbers: Sequence[int], violations: list[Violation]) -> frozenset[DeliveryState]:

@@ -48,8 +48,6 @@ NOT_YET: list[tuple[str, str, type[Message]]] = [
     ("mail", "Authorize", pb.AuthorizeRequest),
     ("mail", "CompleteAuth", pb.CompleteAuthRequest),
     ("mail", "RevokeAuth", pb.RevokeAuthRequest),
-    ("mail", "CancelDelivery", pb.CancelDeliveryRequest),
-    ("mail", "RetryDelivery", pb.RetryDeliveryRequest),
     ("mail", "Explain", pb.ExplainRequest),
     ("mailbox", "ListFolders", mailbox_service_pb2.ListFoldersRequest),
     ("mailbox", "ListMessages", mailbox_service_pb2.ListMessagesRequest),

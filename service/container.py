@@ -50,6 +50,7 @@ from service.rpc.identity.none import NoIdentity
 from service.rpc.interceptors import EdgeInterceptor
 from service.rpc.load import MOST_CALLS, LoadBound
 from service.rpc.mailbox_servicer import MailboxServicer
+from service.rpc.send_stream import SendStream
 from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
 from service.rpc.tls import TlsFilesInvalid, server_credentials
@@ -78,6 +79,7 @@ from service.usecases.send import Send
 from service.usecases.send_test import SendTest
 from service.usecases.token_sources import TokenSources
 from service.usecases.validate_and_save import ValidateAndSave
+from service.usecases.watch_deliveries import WatchDeliveries
 from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
@@ -243,6 +245,7 @@ class Container(containers.DeclarativeContainer):
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
     cancel_delivery = providers.Singleton(CancelDelivery, uow=uow.provider, clock=clock, events=events)
     retry_delivery = providers.Singleton(RetryDelivery, uow=uow.provider, clock=clock)
+    watch_deliveries = providers.Singleton(WatchDeliveries, uow=uow.provider, clock=clock, signals=signals)
 
     identity = providers.Singleton(caller_identity, options, clock)
     interceptor = providers.Singleton(
@@ -270,6 +273,8 @@ class Container(containers.DeclarativeContainer):
         list_deliveries=list_deliveries,
         cancel_delivery=cancel_delivery,
         retry_delivery=retry_delivery,
+        watch_deliveries=watch_deliveries,
+        send_stream=providers.Singleton(SendStream, send=send, entropy=entropy),
     )
     grpc_server = providers.Singleton(
         GrpcServer,

@@ -16,6 +16,7 @@ from domain.failures.failure import Failure
 from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
+from domain.ports.changes import Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +456,9 @@ class UnitOfWork(Protocol):
 
     @property
     def deliveries(self) -> Deliveries: ...
+
+    @property
+    def changes(self) -> Changes: ...
 
     async def commit(self) -> None:
         """Makes everything durable, then lets the signals out."""

@@ -310,6 +310,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A fault in mailport. Remedy: give the incident id in the message to the operator. Sample: `internal error
     0190f3c2…`.
     """
+    ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 406
+    """The process that answers a stream is being stopped. Remedy: call again, behind the last answer. Sample: a watch
+    while mailport is updated.
+    """
     ERROR_REASON_DNS_NAME_UNKNOWN: _ErrorReason.ValueType  # 500
     """A peer said no: finding and reaching it.
 
@@ -776,6 +780,10 @@ being restarted.
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 405
 """A fault in mailport. Remedy: give the incident id in the message to the operator. Sample: `internal error
 0190f3c2…`.
+"""
+ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 406
+"""The process that answers a stream is being stopped. Remedy: call again, behind the last answer. Sample: a watch
+while mailport is updated.
 """
 ERROR_REASON_DNS_NAME_UNKNOWN: ErrorReason.ValueType  # 500
 """A peer said no: finding and reaching it.

@@ -37,6 +37,7 @@ from service.usecases.send import Send, Sent
 from service.usecases.send_test import SendTest
 from service.usecases.token_sources import TokenSources
 from service.usecases.validate_and_save import ValidateAndSave, Validated
+from service.usecases.watch_deliveries import WatchDeliveries
 from tests.builders import CONFIGURATION_ID, CONTENT, a_caller, a_configuration, a_delivery, a_message
 from tests.consent_builders import a_grant
 from tests.fakes.authorization import FakeAuthorizationServer
@@ -132,6 +133,9 @@ class World:
         self.list_deliveries = ListDeliveries(uow=self.uow)
         self.cancel_delivery = CancelDelivery(uow=self.uow, clock=self.clock, events=self.events)
         self.retry_delivery = RetryDelivery(uow=self.uow, clock=self.clock)
+        self.watch_deliveries = WatchDeliveries(
+            uow=self.uow, clock=self.clock, signals=self.signals, breath=timedelta(0)
+        )
         self.reap = Reap(uow=self.uow, clock=self.clock, entropy=self.entropy, events=self.events)
         self.attempt = self.an_attempt_step()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from math import inf
 from typing import Final
@@ -118,7 +118,18 @@ class Timer:
         self.leaves_time = False
         now = asyncio.get_running_loop().time()
         self._overall_end = inf if patience.overall is None else now + patience.overall.total_seconds()
-        self._end = min(now + patience.until_content.total_seconds(), self._overall_end)
+        self._end = 0.0
+        self.start()
+
+    def start(self) -> None:
+        """Begins the time up to the content again; the time for all together goes on."""
+        until_content = self.patience.until_content.total_seconds()
+        self._end = min(asyncio.get_running_loop().time() + until_content, self._overall_end)
+
+    @property
+    def overall_end(self) -> float | None:
+        """When the time for all together is over, by the loop's clock; None: it has no end."""
+        return None if self._overall_end == inf else self._overall_end
 
     @property
     def seconds_left(self) -> float:
@@ -134,11 +145,9 @@ class Timer:
         """Returns what a step from the content on may take: *span*, and never more than is left overall."""
         return min(span.total_seconds(), max(0.0, self._overall_end - asyncio.get_running_loop().time()))
 
-    @asynccontextmanager
-    async def limit(self, span: timedelta | None = None) -> AsyncIterator[None]:
+    def limit(self, span: timedelta | None = None) -> asyncio.Timeout:
         """Raises TimeoutError when what is within takes longer than `seconds`."""
-        async with asyncio.timeout(self.seconds(span)):
-            yield
+        return asyncio.timeout(self.seconds(span))
 
 
 class Dialogue:
@@ -151,8 +160,15 @@ class Dialogue:
 
     async def ask(self, stage: Stage, *words: bytes) -> Reply:
         """Sends a command and returns its reply, whatever it says; raises Stopped when there is none in time."""
-        async with self.minding(stage), self.timer.limit():
-            return await self.wire.ask(*words)
+        with self.minding(stage):
+            async with self.timer.limit():
+                return await self.wire.ask(*words)
+
+    async def answer(self, stage: Stage, span: timedelta | None = None) -> Reply:
+        """Returns the next reply to what was said before, within *span*; raises Stopped when there is none in time."""
+        with self.minding(stage):
+            async with self.timer.limit(span):
+                return await self.wire.listen()
 
     async def must(self, stage: Stage, *words: bytes, detail: str = "") -> Reply:
         """Sends a command that has to be answered with a 2yz; raises Stopped with the reply otherwise."""
@@ -161,8 +177,8 @@ class Dialogue:
             raise Stopped(self.witness.answered(stage, reply, detail=detail))
         return reply
 
-    @asynccontextmanager
-    async def minding(self, stage: Stage) -> AsyncIterator[None]:
+    @contextmanager
+    def minding(self, stage: Stage) -> Iterator[None]:
         """Turns a lost connection, silence and unreadable replies within into Stopped."""
         try:
             yield

@@ -47,7 +47,7 @@ class Attempt:
 
     `wire` is the connection in use, or the last one, None before there is any; whoever runs the attempt ends it, or
     keeps `connection`, which is there when another message may follow on it. `may_say_goodbye` tells whether a QUIT may
-    be sent.
+    be sent. `smtp` are the settings that it goes by.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Attempt:
         self.wire: Wire | None = None
         self.connection: Connection | None = None
         self.may_say_goodbye = False
-        self._smtp = smtp
+        self.smtp = smtp
         self._authentication = authentication
         self._tokens = tokens
         self._resolver = resolver
@@ -255,17 +255,17 @@ class Attempt:
     async def _informed(self, stopped: Stopped, peer: PeerAddress) -> Stopped:
         """Returns *stopped*; where the lowest TLS version was not met, with whether a lower one that is safe would."""
         evidence = stopped.evidence
-        if evidence.symptom is not Symptom.TLS_VERSION or self._smtp.minimum_tls_version is not TlsVersion.TLS_1_3:
+        if evidence.symptom is not Symptom.TLS_VERSION or self.smtp.minimum_tls_version is not TlsVersion.TLS_1_3:
             return stopped
         if not await self._prober.speaks_tls_1_2(peer):
             return stopped
         return Stopped(replace(evidence, symptom=Symptom.TLS_1_2_AT_MOST))
 
     async def _context(self) -> ssl.SSLContext | None:
-        if self._smtp.security is ConnectionSecurity.NONE:
+        if self.smtp.security is ConnectionSecurity.NONE:
             return None
         try:
-            return await self._contexts.get(self._smtp.minimum_tls_version, self._smtp.ca_certificates)
+            return await self._contexts.get(self.smtp.minimum_tls_version, self.smtp.ca_certificates)
         except (ssl.SSLError, ValueError) as error:
             with self._trace.step(Stage.TLS):
                 detail = "ca_certificates holds no certificate that can be read"
@@ -275,7 +275,7 @@ class Attempt:
         with self._trace.step(Stage.DNS) as step:
             try:
                 async with self._timer.limit(min(_LOOKUP, self._timer.patience.each_reply)):
-                    addresses = await self._resolver.resolve(self._smtp.host.name, self._smtp.port)
+                    addresses = await self._resolver.resolve(self.smtp.host.name, self.smtp.port)
             except NameUnknown as unknown:
                 raise Stopped(self._witness.saw(Stage.DNS, Symptom.NAME_UNKNOWN, unknown.detail)) from unknown
             except NameUnavailable as away:
@@ -312,18 +312,18 @@ class Attempt:
         loop = asyncio.get_running_loop()
         self.wire = wire = Wire(loop)
         dialogue = Dialogue(wire=wire, witness=self._witness, timer=self._timer)
-        if self._smtp.security is not ConnectionSecurity.IMPLICIT_TLS or context is None:
+        if self.smtp.security is not ConnectionSecurity.IMPLICIT_TLS or context is None:
             await loop.create_connection(lambda: wire, sock=dialled.socket)
         else:
             with self._trace.step(Stage.TLS) as step:
-                name, seconds = self._smtp.host.name, self._timer.seconds()
+                name, seconds = self.smtp.host.name, self._timer.seconds()
                 with dialogue.minding(Stage.TLS):
                     async with self._timer.limit():
                         handshake = wrap(wire, dialled, context, server_name=name, seconds=seconds)
                         await shaking_hands(dialogue, handshake, from_first_byte=True)
                 step.detail = "implicit TLS"
                 step.tls = describe(wire.tls) if wire.tls else None
-        return Session(dialogue=dialogue, trace=self._trace, smtp=self._smtp, host_name=self._host_name)
+        return Session(dialogue=dialogue, trace=self._trace, smtp=self.smtp, host_name=self._host_name)
 
 
 def _last_words(failure: Failure) -> str:

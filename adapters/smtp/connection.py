@@ -35,8 +35,8 @@ class Connection:
     """What it was signed in with; empty where nobody had to."""
     begin_time: float = field(default_factory=_now)
     """By the loop's clock."""
-    generation: int = 0
-    """Of the lane's settings; see `Pool.forget`."""
+    generation: int | None = None
+    """Of the lane when its turn began; see `Pool.forget`. None: not kept yet."""
     messages: int = 0
     """How many were begun on it."""
     refusals: int = 0

@@ -43,7 +43,7 @@ class Mark:
 
     def begin(self) -> None:
         """Begins to make it, unless that was done before."""
-        self._begun()
+        self._task = self._begun()
 
     async def passed(self) -> None:
         """Returns when it is made; raises what *before_content* raises."""

@@ -93,7 +93,7 @@ class Pool:
         return None
 
     def keep(self, lane: Lane, connection: Connection) -> bool:
-        """Keeps *connection* for the next message of *lane*; False when it is of no more use, and the caller ends it."""
+        """Keeps *connection* for the next message of *lane*; False when it is of no more use, and still to be ended."""
         if (
             self._is_closed
             or connection.generation != lane.generation

@@ -85,16 +85,20 @@ class Wire(SMTPProtocol):
         Raises SMTPServerDisconnected when the connection ends first, UnreadableReply for what is none. Cancelling loses
         nothing of what arrived.
         """
-        if (parting := self._parting) is not None:
-            self._parting = None
-            return parting
-        while (reply := self._reader.take()) is None:
+        while (reply := self.heard()) is None:
             if self._has_ended:
                 raise SMTPServerDisconnected("the connection was closed")
             self._news.clear()
             self._resume_reading()
             await self._news.wait()
         return reply
+
+    def heard(self) -> Reply | None:
+        """Returns the next reply if it has arrived as a whole, else None; raises UnreadableReply."""
+        if (parting := self._parting) is not None:
+            self._parting = None
+            return parting
+        return self._reader.take()
 
     async def read_response(self, timeout: float | None = None) -> SMTPResponse:  # noqa: ASYNC109 - the library's signature
         async with asyncio.timeout(timeout):

@@ -307,11 +307,11 @@ async def test_given_a_definite_refusal_when_the_mark_was_made_meanwhile_then_th
 async def test_given_a_refusal_when_the_mark_is_still_being_made_then_the_report_waits_for_its_end(
     sender: Sender, line_server: StartLineServer
 ) -> None:
-    server = await line_server([*GREETING, *a_group(), send("550 no", "503 no", "503 no"), farewell()])
+    refused = asyncio.Event()
+    server = await line_server([*GREETING, *a_group(), send("550 no", "503 no", "503 no"), signal(refused), farewell()])
 
     async def refuse_late() -> None:
-        while len(server.heard()) == 0 or not server.conversations[0].said[-1].data.startswith(b"550"):
-            await asyncio.sleep(0)
+        await refused.wait()
         raise NoRecord
 
     with pytest.raises(NoRecord):

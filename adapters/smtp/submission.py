@@ -75,7 +75,7 @@ class Submission:
         try:
             await self._converse()
         except Stopped as stopped:
-            self._connection.refusals += 1
+            self._connection.refusals += self.has_spoken
             if self._due and stopped.is_answer:
                 await self._hear_out()
             raise

@@ -1,7 +1,7 @@
 """
 What a kept connection and commands in groups are worth: the SMTP transport alone against a sink on this machine.
 
-``python -m tests.bench.bench_smtp_lanes [--mails 2000] [--runs 5] [--profile]`` prints, for plain SMTP and for STARTTLS
+``python -m tests.bench.bench_smtp_lanes [--mails 2000] [--runs 5] [--only TEXT] [--profile]`` prints, for plain SMTP and for STARTTLS
 with XOAUTH2, the median of the runs and their spread. The sink is a process of its own; ten messages are on their way
 at a time.
 """
@@ -182,18 +182,19 @@ def profile(case: Case, ca: TestCA, *, mails: int) -> None:
 
 
 def main() -> None:
-    """Runs all cases, or profiles the last plain one."""
+    """Runs all cases, or profiles one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mails", type=int, default=2000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--only", default="", help="cases whose name holds this")
+    parser.add_argument("--profile", action="store_true", help="of the first such case")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         ca = TestCA(Path(folder))
         if options.profile:
-            profile(CASES[3], ca, mails=options.mails)
+            profile(next(case for case in CASES if options.only in case.name), ca, mails=options.mails)
             return
-        for case in CASES:
+        for case in (case for case in CASES if options.only in case.name):
             run(case, ca, mails=options.mails, runs=options.runs)
 
 

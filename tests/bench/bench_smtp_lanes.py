@@ -1,9 +1,9 @@
 """
 What a kept connection and commands in groups are worth: the SMTP transport alone against a sink on this machine.
 
-``python -m tests.bench.bench_smtp_lanes [--mails 2000] [--runs 5] [--only TEXT] [--profile]`` prints, for plain SMTP and for STARTTLS
-with XOAUTH2, the median of the runs and their spread. The sink is a process of its own; ten messages are on their way
-at a time.
+``python -m tests.bench.bench_smtp_lanes [--mails 2000] [--runs 5] [--only TEXT] [--profile]`` prints, for plain SMTP
+and for STARTTLS with XOAUTH2, the median of the runs and their spread. The sink is a process of its own; ten messages
+are on their way at a time.
 """
 
 from __future__ import annotations

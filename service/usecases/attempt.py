@@ -41,6 +41,8 @@ class _Course:
     revision: int | None = None
     """The active revision that it was made with; None while it is not known."""
     is_past_no_return: bool = False
+    lane: str = ""
+    """Whose connection it may share: the configuration's, as long as the consents behind it are the same."""
 
 
 class _ChangesOfPause(NamedTuple):
@@ -119,6 +121,7 @@ class AttemptDelivery:
                 before_content=before_content,
                 patience=Patience(),
                 tokens=self._sources.stored(claim.delivery.tenant, claim.delivery.configuration_id, settings),
+                lane=course.lane,
             )
         except Unavailable:
             return NotTried(unmarked(), self._entropy.fraction()), None
@@ -138,7 +141,11 @@ class AttemptDelivery:
             if configuration is not None and configuration.active is not None:
                 course.revision = configuration.active.number
             held = await work.grants.of(delivery.tenant, [delivery.configuration_id])
-            settings = usable_settings(configuration, held.get(delivery.configuration_id, ()))
+            grants = held.get(delivery.configuration_id, ())
+            course.lane = "\0".join(
+                (delivery.tenant, delivery.configuration_id, *sorted(each.grant_id for each in grants))
+            )
+            settings = usable_settings(configuration, grants)
             if isinstance(settings, Failure):
                 return settings
             try:

@@ -121,6 +121,7 @@ class AttemptDelivery:
                 before_content=before_content,
                 patience=Patience(),
                 tokens=self._sources.stored(claim.delivery.tenant, claim.delivery.configuration_id, settings),
+                lane=_lane(claim, course),
             )
         except Unavailable:
             return NotTried(unmarked(), self._entropy.fraction()), None
@@ -276,6 +277,12 @@ class AttemptDelivery:
             if lost and work_task.uncancel() == 0:
                 raise LeaseLost from None
             raise
+
+
+def _lane(claim: Claim, course: _Course) -> str:
+    """Names what a connection may be kept for: one account, with the settings and the consent that it has now."""
+    grant = course.grant.grant_id if course.grant is not None else ""
+    return "\0".join([claim.delivery.tenant, claim.delivery.configuration_id, str(course.revision), grant])
 
 
 def _is_overtaken(course: _Course, configuration: Configuration | None, grants: Sequence[Grant]) -> bool:

@@ -27,8 +27,10 @@ from tests.builders import (
     some_settings,
     some_written_settings,
 )
+from tests.consent_builders import a_grant
 from tests.fakes.transport import Answer
 from tests.fakes.vault import FakeVault
+from tests.unit.service.processes import oauth_settings
 from tests.unit.service.world import CALLER, World
 
 
@@ -71,6 +73,26 @@ async def test_given_an_attempt_when_content_is_about_to_leave_then_that_is_comm
     await world.attempted()
 
     assert marked == [False, True]
+
+
+async def test_given_one_configuration_when_attempted_then_its_mails_share_a_lane_until_the_consent_is_another() -> (
+    None
+):
+    """A session outlives its token, so that it must not outlive the consent that it was opened with."""
+    world = World()
+    await world.given(a_configuration(settings=oauth_settings()))
+    await world.given_grant()
+    for key in ("k1", "k2"):
+        await world.accepted(a_delivery(delivery_id=key))
+        await world.attempted()
+    await world.given_grant(a_grant(grant_id="newer", authorize_time=NOW + timedelta(minutes=1)))
+    await world.accepted(a_delivery(delivery_id="k3"))
+    await world.attempted()
+
+    first, second, third = (mail.lane for mail in world.transport.accepted)
+    assert first == second
+    assert CONFIGURATION_ID in first
+    assert third not in {first, ""}
 
 
 async def test_given_some_refused_when_attempted_again_then_only_the_open_one_is_offered() -> None:

@@ -37,6 +37,7 @@ from adapters.system.vault import AesGcmVault
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
 from domain.settings.parse import SettingsRules
+from service.commit_together import CommitTogether
 from service.events import LoggedEvents
 from service.keeper import Keeper
 from service.metrics import Metrics
@@ -236,7 +237,10 @@ class Container(containers.DeclarativeContainer):
     send_test = providers.Singleton(
         SendTest, uow=uow.provider, prove=prove, sources=token_sources, clock=clock, rules=rules
     )
-    send = providers.Singleton(Send, uow=uow.provider, clock=clock, entropy=entropy, vault=vault, signals=signals)
+    commit = providers.Singleton(CommitTogether, uow=uow.provider)
+    send = providers.Singleton(
+        Send, uow=uow.provider, commit=commit, clock=clock, entropy=entropy, vault=vault, signals=signals
+    )
     get_delivery = providers.Singleton(GetDelivery, uow=uow.provider)
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
 
@@ -275,7 +279,13 @@ class Container(containers.DeclarativeContainer):
     )
 
     attempt = providers.Singleton(
-        AttemptDelivery, uow=uow.provider, transport=transport, sources=token_sources, clock=clock, entropy=entropy
+        AttemptDelivery,
+        uow=uow.provider,
+        commit=commit,
+        transport=transport,
+        sources=token_sources,
+        clock=clock,
+        entropy=entropy,
     )
     reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
     announce_ends = providers.Singleton(AnnounceEnds, uow=uow.provider, clock=clock, events=events)

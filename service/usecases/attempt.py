@@ -20,6 +20,7 @@ from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import Claim, UnitOfWork
 from domain.ports.transport import MailTransport, Patience, Report
 from domain.settings.model import MailSettings
+from service.commit_together import CommitTogether
 from service.logs import DELIVERY_ID, RENEWAL_FAILED
 from service.usecases.obstacles import broken, gone, unmarked, unreadable_content, usable_settings
 from service.usecases.token_sources import TokenSources
@@ -57,6 +58,7 @@ class AttemptDelivery:
         self,
         *,
         uow: Callable[[], UnitOfWork],
+        commit: CommitTogether,
         transport: MailTransport,
         sources: TokenSources,
         clock: Clock,
@@ -66,6 +68,7 @@ class AttemptDelivery:
         last_moment: timedelta = _LAST_MOMENT,
     ) -> None:
         self._uow = uow
+        self._commit = commit
         self._transport = transport
         self._sources = sources
         self._clock = clock
@@ -149,9 +152,7 @@ class AttemptDelivery:
                 return gone("The message's content is no longer stored.")
 
     async def _pass_no_return(self, claim: Claim) -> None:
-        async with self._uow() as work:
-            await work.deliveries.pass_no_return(claim)
-            await work.commit()
+        await self._commit(lambda work: work.deliveries.pass_no_return(claim))
 
     def _unforeseen(self, course: _Course) -> NotTried | LeaseExpired:
         if course.is_past_no_return:
@@ -203,9 +204,11 @@ class AttemptDelivery:
         pause, usable_revision = changes or _ChangesOfPause()
         while True:
             try:
-                async with self._uow() as work:
-                    await work.deliveries.record(claim, after, attempt, pause=pause, usable_revision=usable_revision)
-                    await work.commit()
+                await self._commit(
+                    lambda work: work.deliveries.record(
+                        claim, after, attempt, pause=pause, usable_revision=usable_revision
+                    )
+                )
                 return
             except Unavailable:
                 await asyncio.sleep(self._store_again.total_seconds())

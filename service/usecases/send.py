@@ -20,6 +20,7 @@ from domain.ports.environment import Clock, Entropy
 from domain.ports.signals import Signals
 from domain.ports.storage import Accepted, IdempotencyRecord, UnitOfWork
 from domain.ports.vault import Vault
+from service.commit_together import CommitTogether
 from service.usecases.lookup import configuration_of, delivery_of
 from service.usecases.views import DeliveryView
 
@@ -44,9 +45,17 @@ class Send:
     """Accepts messages under idempotency keys."""
 
     def __init__(
-        self, *, uow: Callable[[], UnitOfWork], clock: Clock, entropy: Entropy, vault: Vault, signals: Signals
+        self,
+        *,
+        uow: Callable[[], UnitOfWork],
+        commit: CommitTogether,
+        clock: Clock,
+        entropy: Entropy,
+        vault: Vault,
+        signals: Signals,
     ) -> None:
         self._uow = uow
+        self._commit = commit
         self._clock = clock
         self._entropy = entropy
         self._vault = vault
@@ -114,10 +123,7 @@ class Send:
         if key:
             kept_until = now + minimum_retention(delivery.expire_time, now)
             record = IdempotencyRecord(key=key, content_digest=digest, expire_time=kept_until)
-        async with self._uow() as work:
-            accepted = await work.deliveries.accept(delivery, content, record)
-            await work.commit()
-        return accepted
+        return await self._commit(lambda work: work.deliveries.accept(delivery, content, record), size=len(content))
 
     async def _violations(
         self, caller: Caller, configuration_id: str, written: WrittenMessage

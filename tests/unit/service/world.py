@@ -13,6 +13,7 @@ from domain.grant import Grant, GrantKey
 from domain.message import WrittenMessage
 from domain.ports.storage import Claim, IdempotencyRecord
 from domain.settings.parse import SettingsRules
+from service.commit_together import CommitTogether
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import LEASE, AttemptDelivery
 from service.usecases.authorize import Authorize
@@ -125,7 +126,15 @@ class World:
         )
         self.confirm_validation = ConfirmValidation(uow=self.uow, clock=self.clock, vault=self.vault)
         self.send_test = SendTest(uow=self.uow, prove=prove, sources=self.sources, clock=self.clock, rules=self.rules)
-        self.send = Send(uow=self.uow, clock=self.clock, entropy=self.entropy, vault=self.vault, signals=self.signals)
+        self.commit = CommitTogether(uow=self.uow)
+        self.send = Send(
+            uow=self.uow,
+            commit=self.commit,
+            clock=self.clock,
+            entropy=self.entropy,
+            vault=self.vault,
+            signals=self.signals,
+        )
         self.get_delivery = GetDelivery(uow=self.uow)
         self.list_deliveries = ListDeliveries(uow=self.uow)
         self.reap = Reap(uow=self.uow, clock=self.clock, entropy=self.entropy, events=self.events)
@@ -140,6 +149,7 @@ class World:
         tick = timedelta(milliseconds=1)
         return AttemptDelivery(
             uow=self.uow,
+            commit=self.commit,
             transport=self.transport,
             sources=self.sources,
             clock=self.clock,

@@ -237,9 +237,10 @@ class Container(containers.DeclarativeContainer):
     send_test = providers.Singleton(
         SendTest, uow=uow.provider, prove=prove, sources=token_sources, clock=clock, rules=rules
     )
-    commit = providers.Singleton(CommitTogether, uow=uow.provider)
+    commit_accepted = providers.Singleton(CommitTogether, uow=uow.provider)
+    commit_progress = providers.Singleton(CommitTogether, uow=uow.provider)
     send = providers.Singleton(
-        Send, uow=uow.provider, commit=commit, clock=clock, entropy=entropy, vault=vault, signals=signals
+        Send, uow=uow.provider, commit=commit_accepted, clock=clock, entropy=entropy, vault=vault, signals=signals
     )
     get_delivery = providers.Singleton(GetDelivery, uow=uow.provider)
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
@@ -281,7 +282,7 @@ class Container(containers.DeclarativeContainer):
     attempt = providers.Singleton(
         AttemptDelivery,
         uow=uow.provider,
-        commit=commit,
+        commit=commit_progress,
         transport=transport,
         sources=token_sources,
         clock=clock,

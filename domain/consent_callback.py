@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from domain.consent import unknown_state
 from domain.errors import InputInvalid, Violation
+from domain.failures.scrub import Scrubber, forms_of
 from domain.reasons import Reason
 from domain.secret import Secret
 from domain.text import has_control_character
@@ -18,6 +19,8 @@ MAXIMUM_URL: Final = 16_384
 _LONGEST_STATE: Final = 512
 _LONGEST_WORD: Final = 256
 _LONGEST_DESCRIPTION: Final = 1024
+_SHORTEST_SECRET: Final = 8
+"""A shorter value is nobody's secret, and striking it out would mangle ordinary words and issuers."""
 _MOST_PARAMETERS: Final = 100
 _ONCE: Final = ("state", "code", "error", "iss")
 
@@ -53,7 +56,7 @@ class CallbackError:
     error: str
     """The word of RFC 6749 section 4.1.2.1, at most 256 printable characters; others occur."""
     description: str = ""
-    """The provider's text, printable and at most 1,024 characters; trusted by nobody."""
+    """The provider's text without state and code, printable and at most 1,024 characters; trusted by nobody."""
     iss: str = ""
 
 
@@ -76,14 +79,18 @@ def _judge(written: WrittenCallback, *, at: str) -> CallbackCode | CallbackError
         raise unknown_state(at or "state")
     if len(written.iss) > MAXIMUM_URL:
         raise _refused(at or "iss", Reason.VALUE_TOO_LONG, "The issuer is too long.", "Hand over what came back.")
+    code = written.code.reveal()
+    # Before anything is cut: half a secret would not be found any more.
+    secrets = [secret for secret in (written.state, code) if len(secret) >= _SHORTEST_SECRET]
+    scrubber = Scrubber(form for secret in secrets for form in forms_of(secret))
+    iss = scrubber.clean(written.iss)
     if written.error:
         return CallbackError(
             state=written.state,
-            error=_printable(written.error, _LONGEST_WORD),
-            description=_printable(written.error_description, _LONGEST_DESCRIPTION),
-            iss=written.iss,
+            error=_printable(scrubber.clean(written.error), _LONGEST_WORD),
+            description=_printable(scrubber.clean(written.error_description), _LONGEST_DESCRIPTION),
+            iss=iss,
         )
-    code = written.code.reveal()
     if not code:
         raise _refused(
             at or "code",
@@ -105,7 +112,7 @@ def _judge(written: WrittenCallback, *, at: str) -> CallbackCode | CallbackError
             "The code contains a line break or another control character.",
             "Hand over the code as it came back, decoded once.",
         )
-    return CallbackCode(state=written.state, code=written.code, iss=written.iss)
+    return CallbackCode(state=written.state, code=written.code, iss=iss)
 
 
 def _decoded(written: WrittenCallback) -> WrittenCallback:

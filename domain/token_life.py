@@ -24,6 +24,8 @@ REFRESH_MARGIN: Final = timedelta(minutes=5)
 """How long before its end a token is due at the latest; a short-lived one after nine tenths of its life."""
 KEEP_INTERVAL: Final = timedelta(days=7)
 """How long a refresh token lies idle at most: far below every known limit, so that a keeper may be away for weeks."""
+_KEEP_AGAIN: Final = timedelta(hours=1)
+"""A keeper's pause after a failure: nobody waits for these tokens, and a client that ended is no emergency."""
 _SHORTEST_IDLING: Final = timedelta(minutes=1)
 _FIRST_PAUSE: Final = timedelta(seconds=2)
 _LONGEST_PAUSE: Final = timedelta(minutes=5)
@@ -168,7 +170,8 @@ def keep_time(grant: Grant) -> datetime | None:
 
     None when it is dead, or cannot lapse since it takes no person.
 
-    A week after its last use, or after half the life that the provider gave the refresh token, and not in a pause.
+    A week after its last use, or after half the life that the provider gave the refresh token; while it fails, about
+    once an hour.
     """
     if grant.is_dead or not grant.takes_person:
         return None
@@ -176,7 +179,7 @@ def keep_time(grant: Grant) -> datetime | None:
     if grant.refresh_token_expire_time is not None:
         half = (grant.refresh_token_expire_time - grant.last_use_time) / 2
         due = min(due, grant.last_use_time + max(half, _SHORTEST_IDLING))
-    return max(due, grant.retry_time) if grant.retry_time is not None else due
+    return max(due, grant.retry_time + _KEEP_AGAIN) if grant.retry_time is not None else due
 
 
 def access_token_of(answer: TokenAnswer, *, resource: Resource, generation: int, asked_time: datetime) -> AccessToken:

@@ -52,11 +52,16 @@ _NOISY: Final = (
     "asyncio",
     "httpx2",
     "httpcore2",
+    "authlib",
+    "joserfc",
     "uvicorn",
     "psycopg.pool",
     "psycopg",
 )
-"""Loggers of libraries that write addresses, message lines or connection strings below WARNING."""
+"""
+Loggers of libraries that write addresses, message lines, tokens, statements with their parameters or connection strings
+below WARNING, or might in a later version.
+"""
 
 
 def set_up_logs(*, level: str, form: str, stream: TextIO | None = None) -> None:

@@ -161,13 +161,18 @@ def database(options: Options) -> Iterator[str]:
 @asynccontextmanager
 async def started_sandbox(options: Options) -> AsyncIterator[Sandbox]:
     """The simulators, on their usual ports, or on free ones where those are taken. Raises StartFailed."""
+    folder = options.data_dir / "sandbox"
     simulators = Sandbox(
-        folder=options.data_dir / "sandbox",
+        folder=folder,
         smtp_port=_usual_or_any(SANDBOX_SMTP_PORT),
         smtps_port=_usual_or_any(SANDBOX_SMTPS_PORT),
     )
     try:
-        await simulators.start()
+        try:
+            await simulators.start()
+        except OSError:  # another sandbox, started at the same moment, may have taken a port that was free just now
+            simulators = Sandbox(folder=folder)
+            await simulators.start()
     except OSError as error:
         raise StartFailed(f"The sandbox cannot start: {error.strerror or error}.") from error
     try:

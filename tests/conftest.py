@@ -24,14 +24,14 @@ pytest_plugins = ["tests.peers.fixtures"]
 
 _NUMBERS = count(1)
 _TEMPLATE: Final = "mailport_template"
-_FASTER: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+FASTER: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
 """Nothing that a test would see; a crash of the machine is not among the tests of this server."""
 
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The DSN of a server for the whole session, as its administrator; do not stop it and do not use its database."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres-server"), settings=_FASTER)
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres-server"), settings=FASTER)
     yield server.start()
     server.stop()
 

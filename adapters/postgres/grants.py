@@ -228,6 +228,7 @@ class PostgresGrants:
     def _grant(self, tenant: str, rows: list[DictRow]) -> Grant:
         row = rows[0]
         key = GrantKey(tenant, row["configuration_id"], row["grant_id"])
+        refresh_token = self._opened(row["refresh_token"], _place(key, _REFRESH_TOKEN))
         return Grant(
             tenant=tenant,
             configuration_id=key.configuration_id,
@@ -235,7 +236,7 @@ class PostgresGrants:
             basis=basis_from(row["basis"]),
             account=row["account"],
             granted_scopes=tuple(row["granted_scopes"]),
-            refresh_token=self._opened(row["refresh_token"], _place(key, _REFRESH_TOKEN)) or UnreadableSecret(),
+            refresh_token=UnreadableSecret() if refresh_token is None else refresh_token,  # an empty one is false too
             authorize_time=row["authorize_time"],
             generation=row["generation"],
             access_tokens=tuple(token for each in rows if (token := self._access_token(key, each)) is not None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from domain.host import Host
@@ -17,6 +18,7 @@ PROVIDERS: Final[tuple[ProviderPreset, ...]] = (GOOGLE, *MICROSOFT_PRESETS, *MAI
 """Every preset, the most used first."""
 
 
+@lru_cache(maxsize=1024)  # the keeper asks again and again for the same few
 def preset_for_host(host: Host) -> ProviderPreset | None:
     """Returns the preset whose mail server *host* is, or None; a host that several share goes to the first."""
     return next((preset for preset in PROVIDERS if preset.serves(host.name)), None)

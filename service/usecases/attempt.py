@@ -14,7 +14,7 @@ from domain.configuration import Configuration
 from domain.delivery import Answered, Attempt, Delivery, DeliveryState, LeaseExpired, NotTried, advance
 from domain.errors import LeaseLost, NotFound, SecretUnreadable, Unavailable
 from domain.failures.failure import Failure
-from domain.grant import Grant, grant_for
+from domain.grant import Grant, GrantKey, grant_for
 from domain.pause import Pause, pause_after, shows_usable
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import Claim, UnitOfWork
@@ -41,6 +41,8 @@ class _Course:
     start: datetime
     revision: int | None = None
     """The active revision that it was made with; None while it is not known."""
+    grant: GrantKey | None = None
+    """What would give its tokens, dead or alive; None without OAuth, or before anybody consented."""
     is_past_no_return: bool = False
 
 
@@ -138,10 +140,13 @@ class AttemptDelivery:
     async def _read(self, delivery: Delivery, course: _Course) -> tuple[MailSettings, bytes] | Failure:
         async with self._uow() as work:
             configuration = await work.configurations.find(delivery.tenant, delivery.configuration_id)
+            held = await work.grants.of(delivery.tenant, [delivery.configuration_id])
+            grants = held.get(delivery.configuration_id, ())
             if configuration is not None and configuration.active is not None:
                 course.revision = configuration.active.number
-            held = await work.grants.of(delivery.tenant, [delivery.configuration_id])
-            settings = usable_settings(configuration, held.get(delivery.configuration_id, ()))
+                grant = grant_for(configuration.active.settings, grants)
+                course.grant = grant.key if grant is not None else None
+            settings = usable_settings(configuration, grants)
             if isinstance(settings, Failure):
                 return settings
             try:
@@ -215,9 +220,10 @@ class AttemptDelivery:
 
     async def _store_held(self, claim: Claim, after: Delivery, attempt: Attempt, course: _Course) -> None:
         """
-        Stores that the delivery waits for a consent, unless one came while it was tried: then it is due at once.
+        Stores that the delivery waits for a consent, unless that is overtaken already: then it is due at once.
 
-        Consents lock the configuration, too, so that one either is seen here or sees the delivery held and releases it.
+        Whoever stores a consent, other settings, or their end locks the configuration, too: either it is seen here, or
+        it sees the delivery held and releases it.
         """
         tenant, configuration_id = claim.delivery.tenant, claim.delivery.configuration_id
         while True:
@@ -226,7 +232,7 @@ class AttemptDelivery:
                     configuration = await work.configurations.lock(tenant, configuration_id)
                     held = await work.grants.of(tenant, [configuration_id])
                     await work.deliveries.record(claim, after, attempt)
-                    if _has_come(configuration, held.get(configuration_id, ()), since=course.start):
+                    if _is_overtaken(course, configuration, held.get(configuration_id, ())):
                         await work.deliveries.release(tenant, configuration_id)
                     await work.commit()
                 return
@@ -275,12 +281,19 @@ class AttemptDelivery:
             raise
 
 
-def _has_come(configuration: Configuration | None, grants: Sequence[Grant], *, since: datetime) -> bool:
-    """Tells whether the active settings have a consent that is younger than *since*."""
-    if configuration is None or configuration.active is None:
+def _is_overtaken(course: _Course, configuration: Configuration | None, grants: Sequence[Grant]) -> bool:
+    """
+    Tells whether the next attempt would meet something else than this one: a living grant, other settings, or none.
+
+    Told by what was read, not by when: a consent may be older than the attempt and be stored in its midst.
+    """
+    if course.revision is None:
         return False
-    grant = grant_for(configuration.active.settings, grants)
-    return grant is not None and not grant.is_dead and grant.authorize_time >= since
+    active = configuration.active if configuration is not None else None
+    if active is None or active.number != course.revision:
+        return True
+    grant = grant_for(active.settings, grants)
+    return grant is not None and not grant.is_dead and grant.key != course.grant
 
 
 def _changes_of_pause(

@@ -70,7 +70,8 @@ class CompleteAuth:
         whatever becomes of the caller, and what was granted is stored as soon as the store is there.
         Raises InputInvalid for what is no callback, or an unknown state, with nothing done; NotReady STATE_EXPIRED;
         NotReady NOT_CONFIGURED when the settings are others by now; ProviderRefused with why there is no grant. In all
-        of these the former grant stays, and the state is used up but for an InputInvalid.
+        of these the former grant stays, and the state is used up but for an InputInvalid. Unavailable, too, leaves the
+        state good, unless only the answer to a commit was lost.
         """
         callback = read_callback(written)
         field = "callback_url" if written.callback_url else "state"
@@ -98,6 +99,7 @@ class CompleteAuth:
     async def _take(
         self, caller: Caller | None, state: str, *, field: str
     ) -> tuple[ConsentSession, Configuration | None]:
+        """Uses the state up, in one commit with reading the rest: a store that is away by then has used up nothing."""
         digest = state_digest(self._vault, state)
         async with self._uow() as work:
             session = await work.consents.take(digest, tenant=caller.tenant if caller else None)
@@ -149,6 +151,8 @@ class CompleteAuth:
             if configuration is None:
                 raise no_configuration(session.configuration_id)
             if await work.grants.find(grant.key) is None:  # else only the answer to a former commit was lost
+                if not any(covers(grant.basis, settings) for settings in configuration.in_use_or_to_be):
+                    raise settings_changed(configuration)
                 await work.grants.save(grant, expected_generation=0)
                 configuration = await self._settle(work, session, configuration, grant)
                 await work.consents.conclude(session, None)
@@ -159,8 +163,6 @@ class CompleteAuth:
     async def _settle(
         self, work: UnitOfWork, session: ConsentSession, configuration: Configuration, grant: Grant
     ) -> Configuration:
-        if not any(covers(grant.basis, settings) for settings in configuration.in_use_or_to_be):
-            raise settings_changed(configuration.configuration_id)
         draft = configuration.draft
         if session.save and draft is not None and draft.number == session.revision:
             before = configuration

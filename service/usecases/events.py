@@ -31,7 +31,7 @@ class Events(Protocol):
         ...
 
     def token_refreshed(self, account: Account, failure: Failure | None) -> None:
-        """Tells how asking the token endpoint for a refresh ended; None: with tokens."""
+        """Tells how asking the token endpoint ended, as soon as it has answered; None: with tokens."""
         ...
 
     def grant_died(self, account: Account, failure: Failure) -> None:

@@ -10,7 +10,7 @@ from domain.configuration import Configuration, Revision
 from domain.consent import ConsentSession
 from domain.consent_answer import judge_answer
 from domain.errors import NotReady, ProviderRefused, Warning
-from domain.failures.failure import Failure, Stage
+from domain.failures.failure import Failure, FailureKind, Stage
 from domain.grant import Grant, covers, issuer_of
 from domain.ports.authorization import AuthorizationServer
 from domain.ports.environment import Clock, Entropy
@@ -23,6 +23,8 @@ from domain.token import TokenRefusal
 
 _SIGN_IN: Final = timedelta(seconds=10)
 """For proving an account at the mail server; a person waits for it in front of a browser."""
+_SAYS_NOTHING: Final = frozenset({FailureKind.TRANSIENT, FailureKind.THROTTLED})
+"""A server that lets nobody in just now does not tell whose account it is."""
 _AGAIN: Final = "Then call Authorize again: each consent is good for one exchange."
 
 
@@ -85,7 +87,7 @@ class ExchangeCode:
         tried = await self._transport.sign_in(settings, patience=Patience(overall=_SIGN_IN), tokens=_OneToken(token))
         if tried.failure is None:
             return Exchanged(replace(grant, account=grant.basis.username))
-        if tried.failure.stage is Stage.AUTH:
+        if tried.failure.stage is Stage.AUTH and tried.failure.kind not in _SAYS_NOTHING:
             raise ProviderRefused(_another_account(tried.failure, grant), trace=tried.trace)
         return Exchanged(grant, (_unproven(grant),))
 
@@ -108,16 +110,16 @@ def _revision_for(session: ConsentSession, configuration: Configuration) -> Revi
     for revision in (*same, *revisions):
         if covers(session.basis, revision.settings):
             return revision
-    raise settings_changed(configuration.configuration_id)
+    raise settings_changed(configuration)
 
 
-def settings_changed(configuration_id: str) -> NotReady:
-    """Returns the error for a consent to settings that are others by now."""
+def settings_changed(configuration: Configuration) -> NotReady:
+    """Returns the error for a consent that none of the settings can use any more."""
     return NotReady(
         "The settings were changed after Authorize, so that the consent is not for them.",
         reason=Reason.NOT_CONFIGURED,
         remedy="Call Authorize again, for the settings as they are now.",
-        metadata={"configuration_id": configuration_id},
+        metadata={"configuration_id": configuration.configuration_id},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from zlib import crc32
@@ -23,6 +24,9 @@ from service.usecases.refresh_grant import Refresh, RefreshGrant
 
 _LOOK_AGAIN: Final = timedelta(milliseconds=50)
 """How often a process looks whether another one has refreshed."""
+
+_Name = tuple[GrantKey, object]
+"""Of a refresh under way: None for the one that all share, something unique for a trial."""
 
 _logger = logging.getLogger(__name__)
 
@@ -44,14 +48,14 @@ class FreshTokens:
         self._clock = clock
         self._look_again = look_again
         self._jitter = entropy.fraction()
-        self._running: dict[tuple[GrantKey, bool], asyncio.Task[Refresh]] = {}
+        self._running: dict[_Name, asyncio.Task[Refresh]] = {}
 
     async def held(self, tenant: str, configuration_id: str, settings: MailSettings) -> Grant:
         """
         Returns the living grant that covers *settings*; one that takes no person is made where it is missing.
 
         Raises AuthorizationRequired when nobody has consented, ProviderRefused REAUTH_REQUIRED when the grant is dead,
-        NotFound when the configuration is gone.
+        NotFound when the configuration of a client that takes no person is gone.
         """
         for _ in range(2):
             async with self._uow() as work:
@@ -79,18 +83,19 @@ class FreshTokens:
     def check_may_ask(self, grant: Grant) -> None:
         """Raises ProviderRefused with what the token endpoint last said, while it is not to be asked again."""
         if grant.failure is not None and not may_ask(grant, now=self._clock.now()):
-            raise ProviderRefused(grant.failure)
+            raise ProviderRefused(replace(grant.failure, retry_time=grant.retry_time))
 
     def begin(
         self, grant: Grant, client: OAuthAuthentication, resource: Resource, *, is_trial: bool = False
     ) -> asyncio.Task[Refresh]:
         """
-        Returns the refresh of *grant* that this process has under way, started if there is none.
+        Returns the refresh of *grant* that this process has under way, started if there is none; a trial is its own.
 
         It ends when new tokens or a refusal are stored, by this process or another one: NOT_OURS then. It goes on
         whatever becomes of those who wait, who shield it: what was sent must be stored.
         """
-        name = grant.key, is_trial
+        # Two trials may be of two client secrets, of which each has to be proven by itself.
+        name = grant.key, object() if is_trial else None
         task = self._running.get(name)
         if task is None:
             work = self._until_stored(grant, client, resource, is_trial=is_trial)
@@ -123,7 +128,7 @@ class FreshTokens:
                 return outcome
             grant = stored
 
-    def _ended(self, name: tuple[GrantKey, bool], task: asyncio.Task[Refresh]) -> None:
+    def _ended(self, name: _Name, task: asyncio.Task[Refresh]) -> None:
         del self._running[name]
         if task.cancelled():
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
@@ -68,7 +68,8 @@ class KeepGrants:
             due = [key for key in found if key not in tried]
             if not due:
                 return
-            await asyncio.gather(*(self._refresh(key) for key in due))
+            steps = (_apart(Account(key.tenant, key.configuration_id), self._refresh(key)) for key in due)
+            await asyncio.gather(*steps)
             tried.update(due)
 
     async def _refresh(self, key: GrantKey) -> None:
@@ -83,13 +84,7 @@ class KeepGrants:
         client = settings.authentication
         assert isinstance(client, OAuthAuthentication)
         resource = sending_resource(settings, issuer=issuer_of(client))
-        try:
-            await asyncio.shield(self._tokens.begin(grant, client, resource))
-        except Unavailable:
-            raise
-        except MailportError as error:  # a secret that does not open, as a rule; GetConfiguration shows it
-            fields = {TENANT: key.tenant, CONFIGURATION_ID: key.configuration_id, "reason": error.reason.value}
-            _logger.warning(KEEPING_FAILED, extra=fields)
+        await asyncio.shield(self._tokens.begin(grant, client, resource))
 
     async def _announce_all(self) -> None:
         last: Account | None = None
@@ -98,16 +93,33 @@ class KeepGrants:
             async with self._uow() as work:
                 accounts = await work.configurations.with_oauth(after=last, limit=_PAGE)
             for account in accounts:
-                async with self._uow() as work:
-                    configuration = await work.configurations.find(account.tenant, account.configuration_id)
-                    held = await work.grants.of(account.tenant, [account.configuration_id])
-                if configuration is not None:
-                    await self._announce_ends(configuration, held.get(account.configuration_id, ()))
-                    gone_through.append(account)
+                await _apart(account, self._announce(account))
+            gone_through.extend(accounts)
             if len(accounts) < _PAGE:
                 break
             last = accounts[-1]
         self._events.only_accounts(gone_through)
+
+    async def _announce(self, account: Account) -> None:
+        async with self._uow() as work:
+            configuration = await work.configurations.find(account.tenant, account.configuration_id)
+            held = await work.grants.of(account.tenant, [account.configuration_id])
+        if configuration is not None:
+            await self._announce_ends(configuration, held.get(account.configuration_id, ()))
+
+
+async def _apart(account: Account, step: Awaitable[None]) -> None:
+    """Awaits a step for one account; only Unavailable concerns the others too, whatever else goes wrong is logged."""
+    fields = {TENANT: account.tenant, CONFIGURATION_ID: account.configuration_id}
+    try:
+        await step
+    except Unavailable:
+        raise
+    except MailportError as error:  # a secret that does not open, as a rule; GetConfiguration shows it
+        _logger.warning(KEEPING_FAILED, extra=fields | {"reason": error.reason.value})
+    except Exception:
+        # A row that nobody foresaw must not let everybody else's grants lapse.
+        _logger.exception(KEEPING_FAILED, extra=fields)
 
 
 def _settings_for(grant: Grant | None, configuration: Configuration | None) -> MailSettings | None:

@@ -101,7 +101,7 @@ class RefreshGrant:
         self._events.token_refreshed(_account(grant), told.failure if isinstance(told, TokenRefusal) else None)
         if isinstance(told, TokenAnswer):
             await self._keep(grant, told, client, resource, asked_time)
-        elif is_trial and told.is_answer and not told.ends_grant:
+        elif is_trial and told.is_answer and not (told.ends_grant and grant.takes_person):
             await self._while_away(lambda: self._give_back(grant.key, lease))
             raise ProviderRefused(told.failure)
         else:
@@ -145,8 +145,10 @@ class RefreshGrant:
         self, grant: Grant, refusal: TokenRefusal, client: OAuthAuthentication, lease: RefreshLease
     ) -> None:
         issuer = issuer_of(client)
+        uncertain: Grant | None = None
 
         async def store() -> Grant | None:
+            nonlocal uncertain
             while True:
                 stored = await self._find(grant.key)
                 if stored is None:
@@ -161,11 +163,15 @@ class RefreshGrant:
                 )
                 if after is stored:  # it says nothing of what is stored by now (F26)
                     await self._give_back(grant.key, lease)
-                    return None
+                    # Unless the commit went through before, and only its answer was lost: nobody else tells of it.
+                    return stored if stored.is_dead and uncertain is not None and uncertain.is_dead else None
                 try:
                     await self._save(after, stored.generation)
                 except ConcurrentChange:
                     continue
+                except Unavailable:
+                    uncertain = after
+                    raise
                 return after if after.is_dead and not stored.is_dead else None
 
         died = await self._while_away(store)

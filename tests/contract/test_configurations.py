@@ -10,6 +10,7 @@ import pytest
 
 from domain.configuration import Configuration, activated, awaiting_confirmation, confirmed, with_draft
 from domain.errors import ConcurrentChange, SecretUnreadable
+from domain.ports.storage import Account
 from domain.secret import Secret, UnreadableSecret
 from domain.settings.model import BasicAuthentication, DataCenterPolicy, GrantType, MailSettings, unreadable_secrets
 from tests.builders import (
@@ -34,6 +35,9 @@ from tests.builders import (
 from tests.contract.conftest import Storage
 
 LATER = NOW + timedelta(minutes=1)
+MOMENT = 0.1
+"""Seconds in which a unit that does not wait for a lock would be through."""
+WITHIN = 5
 SETTINGS = {
     "password": some_settings(),
     "no_authentication": some_settings(authentication=None),
@@ -402,3 +406,132 @@ async def test_given_f42_an_unreadable_secret_when_saved_in_a_new_revision_then_
         await saved(storage, with_draft(configuration, spoilt, (), at=LATER), expected_version=2)
 
     assert await found(storage) == configuration
+
+
+async def test_given_a_configuration_when_locked_then_it_is_as_find_gives_it_and_nothing_where_there_is_none(
+    storage: Storage,
+) -> None:
+    configuration = await stored(storage, a_configuration())
+
+    async with storage.uow() as work:
+        assert await work.configurations.lock(TENANT, CONFIGURATION_ID) == configuration
+        assert await work.configurations.lock(OTHER_TENANT, CONFIGURATION_ID) is None
+        assert await work.configurations.lock(TENANT, "another") is None
+        assert await work.configurations.lock(TENANT, "a\0b") is None
+
+
+async def test_given_a_locked_configuration_when_locked_by_another_unit_then_that_waits_and_sees_what_was_left(
+    storage: Storage,
+) -> None:
+    configuration = await stored(storage, a_configuration())
+    changed = with_draft(configuration, some_settings(from_name="New"), (), at=LATER)
+
+    async def lock() -> Configuration | None:
+        async with storage.uow() as other:
+            return await other.configurations.lock(TENANT, CONFIGURATION_ID)
+
+    async with storage.uow() as work:
+        await work.configurations.lock(TENANT, CONFIGURATION_ID)
+        waiting = asyncio.create_task(lock())
+        done, _ = await asyncio.wait([waiting], timeout=MOMENT)
+        assert not done
+        assert await found(storage) == configuration  # who only reads does not wait
+        await work.configurations.save(changed, expected_version=2)
+        await work.commit()
+
+    assert await asyncio.wait_for(waiting, WITHIN) == changed
+
+
+async def test_given_a_locked_configuration_when_saved_or_deleted_by_another_unit_then_that_waits(
+    storage: Storage,
+) -> None:
+    configuration = await stored(storage, a_configuration())
+    changed = with_draft(configuration, some_settings(from_name="New"), (), at=LATER)
+
+    async def delete() -> None:
+        async with storage.uow() as other:
+            await other.configurations.delete(TENANT, CONFIGURATION_ID, expected_version=changed.version)
+            await other.commit()
+
+    for change in (lambda: saved(storage, changed, expected_version=2), delete):
+        async with storage.uow() as work:
+            await work.configurations.lock(TENANT, CONFIGURATION_ID)
+            waiting = asyncio.ensure_future(change())
+            done, _ = await asyncio.wait([waiting], timeout=MOMENT)
+            assert not done
+        await asyncio.wait_for(waiting, WITHIN)
+
+    assert not await is_there(storage)
+
+
+async def test_given_a_configuration_that_is_deleted_when_a_unit_waits_for_it_then_that_finds_none(
+    storage: Storage,
+) -> None:
+    await stored(storage, a_configuration())
+
+    async def lock() -> Configuration | None:
+        async with storage.uow() as other:
+            return await other.configurations.lock(TENANT, CONFIGURATION_ID)
+
+    async with storage.uow() as work:
+        await work.configurations.delete(TENANT, CONFIGURATION_ID, expected_version=2)
+        waiting = asyncio.create_task(lock())
+        await asyncio.wait([waiting], timeout=MOMENT)
+        await work.commit()
+
+    assert await asyncio.wait_for(waiting, WITHIN) is None
+
+
+OAUTH = some_settings(authentication=an_oauth_authentication())
+WITHOUT_PERSON = some_settings(
+    authentication=an_oauth_authentication(grant_type=GrantType.CLIENT_CREDENTIALS, authorization_endpoint="")
+)
+
+
+async def with_oauth(storage: Storage, *, after: Account | None = None, limit: int = 10) -> list[tuple[str, str]]:
+    async with storage.uow() as work:
+        accounts = await work.configurations.with_oauth(after=after, limit=limit)
+    return [(account.tenant, account.configuration_id) for account in accounts]
+
+
+async def test_given_settings_when_those_with_oauth_are_listed_then_the_active_ones_decide_and_then_the_draft(
+    storage: Storage,
+) -> None:
+    oauth_draft, password_draft = a_revision(number=2, settings=OAUTH), a_revision(number=2)
+    expected = {
+        "active": a_configuration(settings=OAUTH),
+        "active-and-draft": a_configuration(settings=OAUTH, draft=oauth_draft, last_revision=2),
+        "active-beside-a-password": a_configuration(settings=OAUTH, draft=password_draft, last_revision=2),
+        "draft": a_draft(settings=OAUTH),
+        "without-person": a_configuration(settings=WITHOUT_PERSON),
+    }
+    others = {
+        "beside-an-active-password": a_configuration(draft=oauth_draft, last_revision=2),
+        "draft-with-a-password": a_draft(),
+        "no-authentication": a_draft(settings=some_settings(authentication=None)),
+        "password": a_configuration(),
+    }
+    for name, configuration in (expected | others).items():
+        await stored(storage, replace(configuration, configuration_id=name))
+
+    assert await with_oauth(storage) == [(TENANT, name) for name in expected]
+
+
+async def test_given_many_tenants_when_those_with_oauth_are_listed_then_all_come_in_order_page_by_page(
+    storage: Storage,
+) -> None:
+    """Letters are compared by their code points, whatever the database's language."""
+    names = [(TENANT, "B"), (TENANT, "a"), (TENANT, "a-1"), (OTHER_TENANT, "A"), (OTHER_TENANT, "b")]
+    for tenant, name in reversed(names):
+        await stored(storage, a_draft(settings=OAUTH, tenant=tenant, configuration_id=name))
+    await stored(storage, a_draft(tenant=TENANT, configuration_id="b"))
+
+    pages: list[list[tuple[str, str]]] = []
+    after: Account | None = None
+    while page := await with_oauth(storage, after=after, limit=2):
+        pages.append(page)
+        after = Account(*page[-1])
+
+    assert pages == [names[:2], names[2:4], names[4:]]
+    assert await with_oauth(storage, after=Account(TENANT, "a-2")) == names[3:]
+    assert await with_oauth(storage, limit=0) == []

@@ -102,6 +102,18 @@ async def test_given_a_grant_when_stored_then_it_comes_back_as_it_was(storage: S
     assert await found(storage) == grant
 
 
+async def test_given_a_grant_that_takes_no_person_when_stored_then_its_empty_refresh_token_opens(
+    storage: Storage,
+) -> None:
+    """An unreadable secret is equal to an empty one, so that comparing the grants would not show it."""
+    grant = await kept(storage, a_grant(refresh_token=Secret("")))
+
+    stored = await found(storage, grant.configuration_id)
+
+    assert stored is not None
+    assert stored.refresh_token.reveal() == ""
+
+
 async def test_given_another_tenant_or_name_when_looked_for_then_none(storage: Storage) -> None:
     await kept(storage, a_grant())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -15,17 +16,23 @@ from adapters.smtp.transport import SmtpMailTransport
 from adapters.system.clock import SystemClock
 from domain.address import EmailAddress
 from domain.connection import ConnectionSecurity
+from domain.errors import AuthorizationRequired, MailportError, ProviderRefused
 from domain.failures.failure import FailureKind, Stage
 from domain.host import Host
 from domain.message import Envelope
 from domain.ports.transport import BeforeContent, MailTransport, Patience, Report
+from domain.reasons import Reason
 from domain.settings.model import MailSettings, SmtpTransport
+from tests.builders import an_oauth_authentication
+from tests.consent_builders import a_token_failure
 from tests.fakes.network import FakeResolver
+from tests.fakes.tokens import FakeTokens
 from tests.fakes.transport import Answer, FakeTransport, a_failure
 from tests.peers.faulty_smtp import FaultySmtp
 
 CONTENT = b"From: a@example.com\r\n\r\nHello\r\n"
 ANN, BOB, EVE = (EmailAddress(name, "example.com") for name in ("ann", "bob", "eve"))
+OAUTH = an_oauth_authentication()
 PATIENCE = Patience(
     until_content=timedelta(seconds=5),
     each_reply=timedelta(milliseconds=400),
@@ -43,6 +50,10 @@ class World(Protocol):
     async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
         """Makes the server answer by *plan*, a map of ``mail``, ``rcpt:<address>``, ``dot`` to replies; returns "
         "settings."""
+        ...
+
+    async def arrange_sign_in(self, good: str) -> MailSettings:
+        """Makes the server let in whoever shows the token *good*; returns settings for it."""
         ...
 
     def taken(self) -> int:
@@ -65,6 +76,10 @@ class FakeWorld:
         self.transport.usual = Answer(a_failure(_kind(whole), stage=stage) if whole else None, refused)
         return settings_for(587)
 
+    async def arrange_sign_in(self, good: str) -> MailSettings:
+        self.transport.refuses = lambda token: token.reveal() != good
+        return replace(settings_for(587), authentication=OAUTH)
+
     def taken(self) -> int:
         return len(self.transport.accepted)
 
@@ -84,6 +99,11 @@ class SmtpWorld:
     async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
         self._server = await self._stack.enter_async_context(FaultySmtp(plan=plan))
         return settings_for(self._server.port)
+
+    async def arrange_sign_in(self, good: str) -> MailSettings:
+        peer = FaultySmtp(tokens={OAUTH.username: good})
+        self._server = await self._stack.enter_async_context(peer)
+        return replace(settings_for(self._server.port), authentication=OAUTH)
 
     def taken(self) -> int:
         return len(self._server.messages) if self._server else 0
@@ -238,4 +258,79 @@ async def test_given_a_mark_that_is_being_made_when_cancelled_then_nothing_was_t
 
     with pytest.raises(asyncio.CancelledError):
         await attempt
+    assert world.taken() == 0
+
+
+async def test_given_no_authentication_when_signing_in_then_the_server_is_reached_and_offered_nothing(
+    world: World,
+) -> None:
+    settings = await world.arrange({})
+
+    tried = await world.transport.sign_in(settings, patience=PATIENCE)
+
+    assert tried.failure is None
+    assert tried.trace.steps
+    assert world.taken() == 0
+
+
+async def test_given_a_good_token_when_signing_in_then_the_account_is_let_in_and_no_message_offered(
+    world: World,
+) -> None:
+    settings = await world.arrange_sign_in("GOOD")
+    tokens = FakeTokens("GOOD")
+
+    tried = await world.transport.sign_in(settings, patience=PATIENCE, tokens=tokens)
+
+    assert tried.failure is None
+    assert tokens.rejected == [None]
+    assert world.taken() == 0
+
+
+async def test_given_a_token_that_is_refused_when_signing_in_then_a_new_one_is_asked_for_once(world: World) -> None:
+    settings = await world.arrange_sign_in("NEW")
+    tokens = FakeTokens("OLD", "NEW")
+
+    tried = await world.transport.sign_in(settings, patience=PATIENCE, tokens=tokens)
+
+    assert tried.failure is None
+    assert tokens.rejected == [None, "OLD"]
+
+
+async def test_given_tokens_that_are_all_refused_when_signing_in_then_it_stops_after_the_second(world: World) -> None:
+    settings = await world.arrange_sign_in("GOOD")
+    tokens = FakeTokens("OLD", "NEW", "NEWER")
+
+    tried = await world.transport.sign_in(settings, patience=PATIENCE, tokens=tokens)
+
+    assert tried.failure is not None
+    assert tried.failure.stage is Stage.AUTH
+    assert not tried.trace.steps[-1].succeeded
+    assert tokens.rejected == [None, "OLD"]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "reason"),
+    [
+        (ProviderRefused(a_token_failure()), FailureKind.REAUTHORIZE, Reason.REAUTH_REQUIRED),
+        (AuthorizationRequired("Nobody has consented."), FailureKind.REAUTHORIZE, Reason.NEEDS_AUTHORIZATION),
+    ],
+)
+async def test_given_no_token_when_signing_in_or_submitting_then_that_is_the_failure_and_never_an_exception(
+    world: World, error: MailportError, kind: FailureKind, reason: Reason
+) -> None:
+    settings = await world.arrange_sign_in("GOOD")
+
+    tried = await world.transport.sign_in(settings, patience=PATIENCE, tokens=FakeTokens(error))
+    report = await world.transport.submit(
+        settings,
+        Envelope(sender=ANN, recipients=(BOB,)),
+        CONTENT,
+        before_content=Mark(),
+        patience=PATIENCE,
+        tokens=FakeTokens(error),
+    )
+
+    for failure in (tried.failure, report.failure):
+        assert failure is not None
+        assert (failure.kind, failure.reason, failure.stage) == (kind, reason, Stage.TOKEN)
     assert world.taken() == 0

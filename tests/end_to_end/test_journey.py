@@ -318,7 +318,7 @@ async def test_given_a_stale_etag_when_configured_then_is_aborted(mailport: Mail
 
 async def test_given_an_rpc_of_a_later_version_when_called_then_says_so(mailport: Mailport) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await mailport.stub.Authorize(api.AuthorizeRequest(configuration_id="alerts"))
+        await mailport.stub.Explain(api.ExplainRequest(text="535 5.7.139"))
 
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert reason(refused.value) == "NOT_IMPLEMENTED"

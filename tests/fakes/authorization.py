@@ -119,6 +119,7 @@ class FakeAuthorizationServer:
         self, client: OAuthAuthentication, *, refresh_token: Secret, scopes: tuple[str, ...]
     ) -> TokenAnswer | TokenRefusal:
         given = refresh_token.reveal()
+        client.client_secret.reveal()  # raises SecretUnreadable before anything is sent, as the adapter does
         await self._ask(Asked(Question.REFRESH, client, given, scopes=scopes))
         if told := self._told():
             return told

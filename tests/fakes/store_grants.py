@@ -128,9 +128,10 @@ class FakeGrants:
     def _opened(self, stored: StoredGrant) -> Grant:
         grant = stored.grant
         tokens = ((each, self._open(stored, f"access_token/{each.resource}")) for each in grant.access_tokens)
+        refresh_token = self._open(stored, "refresh_token")
         return replace(
             grant,
-            refresh_token=self._open(stored, "refresh_token") or UnreadableSecret(),
+            refresh_token=UnreadableSecret() if refresh_token is None else refresh_token,
             access_tokens=tuple(replace(each, token=token) for each, token in tokens if token is not None),
         )
 

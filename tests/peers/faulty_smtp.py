@@ -216,6 +216,8 @@ class _Login:
 class _Session(SMTP):
     """One connection; every command passes the plan first."""
 
+    line_length_limit = 12_288  # what RFC 4954 section 4 asks for: an access token is longer than a line of mail
+
     def __init__(self, peer: FaultySmtp, options: Mapping[str, Any]) -> None:
         super().__init__(peer, loop=asyncio.get_running_loop(), **options)
         self._peer = peer

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 from urllib.parse import parse_qsl
 
 HANG: Final = b"hang"
@@ -51,10 +51,14 @@ class Asked:
         return dict(pairs)
 
 
+Reply: TypeAlias = bytes | Callable[[Asked], bytes]
+"""What is sent, or what makes it of the request."""
+
+
 class TokenEndpoint:
     """``async with`` runs it. `answers` are sent one a request, the last one again and again."""
 
-    def __init__(self, *answers: bytes, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *answers: Reply, context: ssl.SSLContext | None = None) -> None:
         self.answers = list(answers)
         self.asked: list[Asked] = []
         self.connections = 0
@@ -82,6 +86,9 @@ class TokenEndpoint:
         await asyncio.gather(*self._talks, return_exceptions=True)
         await self._server.wait_closed()
 
+    async def before_answer(self) -> None:
+        """What happens between request and answer; nothing, unless a test's own endpoint takes its time."""
+
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -100,7 +107,9 @@ class TokenEndpoint:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.asked.append(Asked(head[0], headers, body))
-        reply = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        await self.before_answer()
+        planned = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        reply = planned(self.asked[-1]) if callable(planned) else planned
         if reply == HANG:
             self.is_hanging.set()
             await reader.read()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from domain.errors import InputInvalid, ProviderRefused
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
 from domain.secret import Secret
+from tests.canary import Scanner
 
 CODE = "4/0AbC+dE!x*.y~_-"
 
@@ -88,7 +91,7 @@ def test_given_anything_when_read_then_it_is_read_or_invalid_input(text: str) ->
         ),
         (
             at("error=a%0D%0Ab&error_description=c%00d%E2%80%AEe&state=S1"),
-            CallbackError(state="S1", error="a  b", description="c d e"),
+            CallbackError(state="S1", error="a b", description="cde"),
         ),
     ],
 )
@@ -103,6 +106,48 @@ def test_given_f31_a_description_without_end_when_read_then_it_is_cut() -> None:
 
     assert isinstance(read, CallbackError)
     assert (len(read.error), len(read.description)) == (256, 1024)
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        str,
+        lambda secret: quote(secret, safe=""),
+        lambda secret: secret.encode().hex(),
+        lambda secret: b64encode(b"x" + secret.encode()).decode(),
+        lambda secret: f"{secret[:9]}\0{secret[9:]}",
+    ],
+)
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_given_a_refusal_that_repeats_state_and_code_when_read_then_neither_is_left(
+    disguise: Callable[[str], str], is_whole: bool
+) -> None:
+    """P15: the words are kept and shown, and a state or code in them may still be good for something."""
+    state, code = "St8-0123456789/+0123456789", "4/0A-0123456789/+0123456789="
+    told = f"no {disguise(code)} with {disguise(state)} "
+    parameters = {
+        "state": state,
+        "code": code,
+        "error": told,
+        "error_description": told * 20,
+        "iss": f"https://i/{code}",
+    }
+
+    read = read_callback(at(urlencode(parameters)) if is_whole else apart(**parameters))
+
+    assert isinstance(read, CallbackError)
+    assert (
+        Scanner({"state": state, "code": code}).hits(f"{read.error} {read.description} {read.iss}".encode(), "") == []
+    )
+    assert read.error.startswith("no ")
+    assert "***" in read.description
+
+
+def test_given_a_short_code_when_read_then_the_issuer_stays_whole() -> None:
+    read = read_callback(at("code=id&state=S1&iss=https%3A%2F%2Fid.example.com"))
+
+    assert isinstance(read, CallbackCode)
+    assert read.iss == "https://id.example.com"
 
 
 @pytest.mark.parametrize(

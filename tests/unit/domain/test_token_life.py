@@ -360,10 +360,11 @@ def test_given_a_refresh_token_with_an_end_when_idle_then_kept_at_half_its_life(
     assert keep_time(a_grant(refresh_token_expire_time=NOW + life)) == NOW + kept_after
 
 
-def test_given_a_pause_when_idle_then_not_kept_before_its_end() -> None:
+def test_given_a_refresh_that_failed_when_idle_then_kept_an_hour_after_its_pause() -> None:
+    """A client secret that ended months ago is not asked about all day long."""
     later = NOW + timedelta(days=10)
 
-    assert keep_time(a_grant(retry_time=later)) == later
+    assert keep_time(a_grant(retry_time=later)) == later + HOUR
 
 
 @given(

@@ -125,7 +125,22 @@ def test_given_a_level_when_set_up_then_lines_below_it_are_not_written(stream: i
     assert [line["event"] for line in lines(stream)] == ["loud"]
 
 
-@pytest.mark.parametrize("name", ["mail.log", "aiosmtplib", "psycopg", "httpx2", "uvicorn.access"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mail.log",
+        "aiosmtplib",
+        "asyncio",
+        "psycopg",
+        "psycopg.pool",
+        "httpx2",
+        "httpcore2.http11",
+        "authlib.oauth2.rfc7523.client",
+        "joserfc.jwt",
+        "uvicorn.access",
+        "uvicorn.error",
+    ],
+)
 def test_given_debug_when_set_up_then_libraries_that_write_content_stay_quiet(name: str, stream: io.StringIO) -> None:
     """P15: every logger at DEBUG."""
     set_up_logs(level="debug", form="json", stream=stream)

@@ -32,7 +32,22 @@ from tests.unit.service.rpc.builders import (
 )
 
 CANARIES = (PASSWORD.encode(), CLIENT_SECRET.encode(), MAILBOX_PASSWORD.encode(), CODE_DIGEST)
-SECRET_FIELDS = {"password", "client_secret", "code", "callback_url"}
+SECRET_FIELDS = {
+    "access_token",
+    "assertion",
+    "callback_url",
+    "client_assertion",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "id_token",
+    "password",
+    "private_key",
+    "refresh_token",
+    "secret",
+    "token",
+    "verifier",
+}
 
 
 def forms(canary: bytes) -> list[bytes]:

@@ -287,7 +287,10 @@ def _lease_expired(delivery: Delivery, event: LeaseExpired, at: datetime) -> Del
 def _cancelled(delivery: Delivery, event: Event) -> Delivery:
     """Cancelling is honest: refused once any copy was taken or may have been."""
     _require(delivery, event, _WAITING)
-    if any(r.state in (RecipientState.SENT, RecipientState.IN_DOUBT) for r in delivery.recipients):
+    # The count too: a recipient that was in doubt is pending again once the caller has asked to retry.
+    if delivery.doubt_count or any(
+        r.state in (RecipientState.SENT, RecipientState.IN_DOUBT) for r in delivery.recipients
+    ):
         raise IllegalTransition(delivery.state, event)
     return _end(delivery, RecipientState.CANCELLED)
 

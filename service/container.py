@@ -51,12 +51,14 @@ from service.rpc.identity.none import NoIdentity
 from service.rpc.interceptors import EdgeInterceptor
 from service.rpc.load import MOST_CALLS, LoadBound
 from service.rpc.mailbox_servicer import MailboxServicer
+from service.rpc.send_stream import SendStream
 from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
 from service.rpc.tls import TlsFilesInvalid, server_credentials
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import AttemptDelivery
 from service.usecases.authorize import Authorize
+from service.usecases.cancel_delivery import CancelDelivery
 from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
@@ -72,11 +74,13 @@ from service.usecases.list_deliveries import ListDeliveries
 from service.usecases.prove import Prove
 from service.usecases.reap import Reap
 from service.usecases.refresh_grant import RefreshGrant
+from service.usecases.retry_delivery import RetryDelivery
 from service.usecases.revoke_auth import RevokeAuth
 from service.usecases.send import Send
 from service.usecases.send_test import SendTest
 from service.usecases.token_sources import TokenSources
 from service.usecases.validate_and_save import ValidateAndSave
+from service.usecases.watch_deliveries import WatchDeliveries
 from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
@@ -244,6 +248,9 @@ class Container(containers.DeclarativeContainer):
     )
     get_delivery = providers.Singleton(GetDelivery, uow=uow.provider)
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
+    cancel_delivery = providers.Singleton(CancelDelivery, uow=uow.provider, clock=clock, events=events)
+    retry_delivery = providers.Singleton(RetryDelivery, uow=uow.provider, clock=clock)
+    watch_deliveries = providers.Singleton(WatchDeliveries, uow=uow.provider, clock=clock, signals=signals)
 
     identity = providers.Singleton(caller_identity, options, clock)
     interceptor = providers.Singleton(
@@ -269,6 +276,10 @@ class Container(containers.DeclarativeContainer):
         send=send,
         get_delivery=get_delivery,
         list_deliveries=list_deliveries,
+        cancel_delivery=cancel_delivery,
+        retry_delivery=retry_delivery,
+        watch_deliveries=watch_deliveries,
+        send_stream=providers.Singleton(SendStream, send=send, entropy=entropy),
     )
     grpc_server = providers.Singleton(
         GrpcServer,

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, IsolationLevel
 from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 
@@ -76,3 +76,5 @@ class BoundedConnection(AsyncConnection[TupleRow]):
         await self.set_autocommit(True)
         await self.execute(_SESSION, {"statement": statement})
         await self.set_autocommit(False)
+        # Each statement sees what was committed before it, whatever the database's default: readers rely on it.
+        await self.set_isolation_level(IsolationLevel.READ_COMMITTED)

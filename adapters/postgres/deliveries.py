@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -145,6 +146,24 @@ class PostgresDeliveries(DeliveryQueue):
         if row is None:
             raise NotFound("The message's content is no longer stored.", metadata={"delivery_id": delivery.delivery_id})
         return self._vault.open(row["sealed"], place=_content_place(delivery))
+
+    async def has_content(self, delivery: Delivery) -> bool:
+        """See the port."""
+        row = await self._session.row(
+            "select 1 from delivery_content where tenant = %(tenant)s and delivery_id = %(id)s for key share",
+            {"tenant": delivery.tenant, "id": UUID(delivery.delivery_id)},
+        )
+        return row is not None
+
+    async def keep_key(self, delivery: Delivery, until: datetime) -> None:
+        """See the port."""
+        await self._session.execute(
+            """
+            update idempotency_key set expire_time = %(until)s
+            where tenant = %(tenant)s and delivery_id = %(id)s and expire_time > now() and expire_time < %(until)s
+            """,
+            {"tenant": delivery.tenant, "id": UUID(delivery.delivery_id), "until": until},
+        )
 
     async def _take_key(self, delivery: Delivery, key: IdempotencyRecord) -> bool:
         """Writes the key unless a live one is there; waits for a concurrent caller's commit or end."""

@@ -49,6 +49,7 @@ class PostgresSignals:
         self._dsn = checked_dsn(dsn)
         self._due = asyncio.Event()
         self._listeners: dict[str, set[_Listening]] = defaultdict(set)
+        self._listen_to_all: set[_Listening] = set()
 
     async def run(self) -> None:
         """Listens until it is cancelled; never raises for a database that is away."""
@@ -76,6 +77,16 @@ class PostgresSignals:
             if not self._listeners[delivery_id]:
                 del self._listeners[delivery_id]
 
+    @contextlib.asynccontextmanager
+    async def listen_to_all(self) -> AsyncIterator[_Listening]:
+        """See the port."""
+        listening = _Listening()
+        self._listen_to_all.add(listening)
+        try:
+            yield listening
+        finally:
+            self._listen_to_all.discard(listening)
+
     async def _listen_once(self) -> None:
         connection = await AsyncConnection.connect(
             self._dsn,
@@ -98,9 +109,13 @@ class PostgresSignals:
             self._due.set()
         for listening in self._listeners.get(notify.payload, ()):
             listening.tell()
+        for listening in self._listen_to_all:
+            listening.tell()
 
     def _wake_all(self) -> None:
         self._due.set()
+        for listening in self._listen_to_all:
+            listening.tell()
         for listeners in self._listeners.values():
             for listening in listeners:
                 listening.tell()

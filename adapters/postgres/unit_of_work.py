@@ -15,6 +15,7 @@ from adapters.postgres.configurations import PostgresConfigurations
 from adapters.postgres.connection import BoundedConnection
 from adapters.postgres.consents import PostgresConsents
 from adapters.postgres.deliveries import PostgresDeliveries
+from adapters.postgres.delivery_changes import PostgresChanges
 from adapters.postgres.failures import translated
 from adapters.postgres.grants import PostgresGrants
 from adapters.postgres.session import Session
@@ -54,6 +55,11 @@ class PostgresUnitOfWork:
         """The deliveries as this transaction sees them."""
         return self._deliveries
 
+    @property
+    def changes(self) -> PostgresChanges:
+        """The log of deliveries' states, as this transaction sees it."""
+        return self._changes
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(translated())
@@ -64,6 +70,7 @@ class PostgresUnitOfWork:
             self._grants = PostgresGrants(session=session, vault=self._vault)
             self._announcements = PostgresAnnouncements(session=session)
             self._deliveries = PostgresDeliveries(session=session, vault=self._vault)
+            self._changes = PostgresChanges(session=session)
             stack.push_async_callback(_roll_back, self._connection)  # the pool would commit
             self._stack = stack.pop_all()
         return self

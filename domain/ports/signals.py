@@ -8,11 +8,11 @@ from typing import Protocol
 
 
 class Listening(Protocol):
-    """News about one delivery, collected from the moment it was entered."""
+    """News about deliveries, collected from the moment it was entered."""
 
     async def changed(self, within: timedelta) -> bool:
         """
-        Waits until the delivery may have changed; True then, False when *within* has passed first.
+        Waits until one of them may have changed; True then, False when *within* has passed first.
 
         News that came between two calls is not lost: the next call returns at once.
         """
@@ -32,4 +32,8 @@ class Signals(Protocol):
 
     def listen(self, delivery_id: str) -> AbstractAsyncContextManager[Listening]:
         """Listens for changes of one delivery while the context is open."""
+        ...
+
+    def listen_to_all(self) -> AbstractAsyncContextManager[Listening]:
+        """Listens for whatever happens to any delivery while the context is open."""
         ...

@@ -16,6 +16,7 @@ from domain.failures.failure import Failure
 from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
+from domain.ports.changes import Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,14 @@ class Deliveries(Protocol):
 
         Raises SecretUnreadable when it does not open, NotFound when it was shredded.
         """
+        ...
+
+    async def has_content(self, delivery: Delivery) -> bool:
+        """Tells whether the message is still stored; it stays so until the unit of work ends."""
+        ...
+
+    async def keep_key(self, delivery: Delivery, until: datetime) -> None:
+        """Keeps the live idempotency key that stands for the delivery, if there is one, until *until* at least."""
         ...
 
     async def claim(
@@ -447,6 +456,9 @@ class UnitOfWork(Protocol):
 
     @property
     def deliveries(self) -> Deliveries: ...
+
+    @property
+    def changes(self) -> Changes: ...
 
     async def commit(self) -> None:
         """Makes everything durable, then lets the signals out."""

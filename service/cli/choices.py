@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 import typer
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mailport.v1 import configuration_pb2, delivery_pb2
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SPAN: Final = re.compile(r"([0-9]{1,9})([smhd])")
 
 
 class Security(StrEnum):
@@ -109,6 +115,14 @@ def instant_value(text: str, *, option: str) -> Timestamp:
             f"{text!r} is no time; write e.g. 2026-03-01 or 2026-03-01T09:15:00Z", param_hint=option
         ) from None
     return stamp
+
+
+def duration_value(text: str, *, option: str) -> Duration:
+    """Returns the span that *text* names: a whole number and s, m, h or d. Raises typer.BadParameter."""
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no duration; write e.g. 90s, 30m, 24h or 7d", param_hint=option)
+    return Duration(seconds=int(found[1]) * _SECONDS[found[2]])
 
 
 def _name(choice: StrEnum | None) -> str:

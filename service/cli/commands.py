@@ -22,7 +22,7 @@ SENDING_TIMEOUT: Final = 90.0
 
 
 def client_command(
-    group: typer.Typer, name: str, *, timeout_seconds: float = USUAL_TIMEOUT
+    group: typer.Typer, name: str, *, timeout_seconds: float | None = USUAL_TIMEOUT
 ) -> Callable[[Callable[Concatenate[Session, _P], None]], Callable[Concatenate[Session, _P], None]]:
     """
     Adds the decorated function to *group* as command *name*, with --json, --timeout and the options of `Connection`.
@@ -37,7 +37,7 @@ def client_command(
                 bool, typer.Option("--json", help="Print JSON, the API's own; refusals go to stderr.")
             ] = False,
             timeout: Annotated[
-                float, typer.Option(metavar="SECONDS", min=0.1, help="How long to wait for the answer.")
+                float | None, typer.Option(metavar="SECONDS", min=0.1, help="How long the call may take.")
             ] = timeout_seconds,
         ) -> Session:
             return Session(connection, timeout_seconds=timeout, is_json=json)

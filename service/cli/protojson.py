@@ -25,10 +25,14 @@ def read_message(path: Path, kind: type[_M], *, option: str) -> _M:
         return Parse(text, kind())
     except ParseError as error:
         name = kind.DESCRIPTOR.full_name
-        raise typer.BadParameter(f"{path} is no {name} in JSON: {_without_values(error)}", param_hint=option) from None
+        raise typer.BadParameter(f"{path} is no {name} in JSON: {without_values(error)}", param_hint=option) from None
 
 
-def _without_values(error: ParseError) -> str:
-    """The parser quotes a value that does not fit after the field's name, and names all fields on a second line."""
+def without_values(error: ParseError) -> str:
+    """
+    Returns what *error* says less the values that it quotes, which may be secret.
+
+    The parser quotes a value that does not fit after the field's name, and names all fields on a second line.
+    """
     first = str(error).partition("\n")[0]
     return first.partition(": ")[0] if first.startswith("Failed to parse") else first

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from mailport.v1 import delivery_pb2, mail_service_pb2
-from service.cli.choices import State, instant_value, state_value
+from service.cli.choices import State, duration_value, instant_value, state_value
 from service.cli.commands import SENDING_TIMEOUT, client_command
 from service.cli.configuring import ConfigurationId, PageSize, PageToken, more
 from service.cli.exits import ExitCode
@@ -18,15 +18,18 @@ from service.cli.session import CallRefused, Session
 from service.terminal.deliveries import FINAL_STATES, draw_deliveries, draw_delivery
 from service.terminal.outcomes import draw_sent
 
+DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY_ID", help="As `send` named it.")]
 _REPEAT: Final = "Nobody knows whether it was accepted. Repeat the command with --key {key}: nothing is sent twice."
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to *app*."""
     client_command(app, "send", timeout_seconds=SENDING_TIMEOUT)(send)
-    deliveries = typer.Typer(help="Follow what was sent.", no_args_is_help=True)
+    deliveries = typer.Typer(help="Follow and steer what was sent.", no_args_is_help=True)
     client_command(deliveries, "list")(list_deliveries)
     client_command(deliveries, "get")(get_delivery)
+    client_command(deliveries, "cancel")(cancel_delivery)
+    client_command(deliveries, "retry")(retry_delivery)
     app.add_typer(deliveries, name="deliveries")
 
 
@@ -56,12 +59,34 @@ def send(
         raise typer.Exit(code)
 
 
-def get_delivery(
-    session: Session, delivery_id: Annotated[str, typer.Argument(metavar="DELIVERY_ID", help="As `send` named it.")]
-) -> None:
+def get_delivery(session: Session, delivery_id: DeliveryId) -> None:
     """Show a delivery: where it stands, for whom, and what each attempt met."""
     request = mail_service_pb2.GetDeliveryRequest(delivery_id=delivery_id)
     response = session.call(session.mail.GetDelivery, request)
+    session.answer(response, lambda style: draw_delivery(response.delivery, style))
+
+
+def cancel_delivery(session: Session, delivery_id: DeliveryId) -> None:
+    """Stop a delivery for every recipient; refused when a copy was taken, or may have been."""
+    response = session.call(
+        session.mail.CancelDelivery, mail_service_pb2.CancelDeliveryRequest(delivery_id=delivery_id)
+    )
+    session.answer(response, lambda style: draw_delivery(response.delivery, style))
+
+
+def retry_delivery(
+    session: Session,
+    delivery_id: DeliveryId,
+    expire_after: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long to try from now on, e.g. 90s, 30m, 24h, 7d.")
+    ] = "",
+) -> None:
+    """Try a delivery again at once for all who do not have it. If it is in doubt, they may get a second copy."""
+    request = mail_service_pb2.RetryDeliveryRequest(
+        delivery_id=delivery_id,
+        expire_after=duration_value(expire_after, option="--expire-after") if expire_after else None,
+    )
+    response = session.call(session.mail.RetryDelivery, request)
     session.answer(response, lambda style: draw_delivery(response.delivery, style))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -38,6 +38,16 @@ class CallRefused(Exception):
         """Tells whether mailport may have done it all the same: nobody answered, or not in time."""
         return self.refusal.code in _NO_ANSWER and not self.refusal.reason
 
+    @property
+    def is_over(self) -> bool:
+        """Tells whether the time that the user gave is over, and nothing else."""
+        return self.refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED and not self.refusal.reason
+
+    @property
+    def helps_to_repeat(self) -> bool:
+        """Tells whether the same call may succeed a little later."""
+        return self.refusal.code is grpc.StatusCode.UNAVAILABLE
+
     def advising(self, advice: str) -> CallRefused:
         """Returns the same with *advice* at the end of its message."""
         return CallRefused(replace(self.refusal, message=f"{self.refusal.message} {advice}"))
@@ -47,11 +57,11 @@ class Session:
     """
     Calls mailport for one command, and prints the answer or the refusal.
 
-    *timeout_seconds* bounds each call. With *is_json* answers go to standard output and refusals to standard error as
-    JSON; otherwise as text for a person.
+    *timeout_seconds* bounds each call, None: not at all. With *is_json* answers go to standard output and refusals to
+    standard error as JSON; otherwise as text for a person.
     """
 
-    def __init__(self, connection: Connection, *, timeout_seconds: float, is_json: bool) -> None:
+    def __init__(self, connection: Connection, *, timeout_seconds: float | None, is_json: bool) -> None:
         self._connection = connection
         self._timeout_seconds = timeout_seconds
         self.is_json = is_json
@@ -73,6 +83,21 @@ class Session:
             return method(request, timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             raise CallRefused(self._explained(read_refusal(error))) from error  # type: ignore[arg-type]
+
+    def stream(self, method: Callable[..., Iterable[_A]], request: object) -> Iterator[_A]:
+        """Calls one of `mail`'s streams, and yields what comes as it comes. Raises CallRefused."""
+        try:
+            yield from method(request, timeout=self._timeout_seconds, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise CallRefused(self._explained(read_refusal(error))) from error  # type: ignore[arg-type]
+
+    def answer_line(self, response: Message, draw: Callable[[Style], str]) -> None:
+        """Prints one of many answers in one line, as JSON or as *draw* makes it, at once."""
+        if self.is_json:
+            line = MessageToJson(response, always_print_fields_with_no_presence=True, ensure_ascii=False, indent=None)
+        else:
+            line = draw(Style.of(sys.stdout, os.environ))
+        print(line, flush=True)
 
     def answer(self, response: Message, draw: Callable[[Style], Iterable[str]]) -> None:
         """Prints *response* as JSON, or the lines that *draw* makes of it."""
@@ -99,7 +124,7 @@ class Session:
                 f"No mailport answers at {server} ({refusal.message}). "
                 "Start one with `mailport serve --sandbox`, or name another with --server HOST:PORT."
             )
-        elif refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        elif refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED and timeout is not None:
             message = f"{server} did not answer within {timeout:g} s. Give it longer with --timeout SECONDS."
         else:
             return refusal

@@ -35,6 +35,8 @@ from domain.errors import (
 )
 from domain.failures.failure import Failure, FailureKind
 from domain.reasons import Reason
+from mailport.v1 import failure_pb2 as failure_pb
+from mailport.v1 import mail_service_pb2 as pb
 from service.rpc.fitting import cut, cut_message, first_that_fits, shortened_failure, shortened_trace
 from service.rpc.render.failures import render_failure, render_trace
 from service.rpc.render.values import duration, text
@@ -43,6 +45,7 @@ DOMAIN: Final = "mailport"
 _LONGEST_TEXT: Final = 1024
 _SHORTER_TEXTS: Final = (512, 256, 128, 64)
 _MOST_METADATA: Final = 8
+_MOST_VIOLATIONS: Final = 500
 
 CODES: Final[dict[type[MailportError], Code.ValueType]] = {
     InputInvalid: Code.INVALID_ARGUMENT,
@@ -99,6 +102,34 @@ def render_internal(incident_id: str) -> Status:
     info = ErrorInfo(reason=Reason.INTERNAL.value, domain=DOMAIN, metadata={"incident_id": incident_id})
     status.details.add().Pack(info)
     return status
+
+
+def render_send_error(error: MailportError, *, now: datetime) -> pb.SendError:
+    """Returns what `render_error` tells of a refused Send, as the answer to one message of a stream."""
+    delay = _retry_delay(error, now)
+    violations = error.violations[:_MOST_VIOLATIONS] if isinstance(error, InputInvalid) else ()
+    return pb.SendError(
+        code=code_of(error),
+        reason=error.reason.value,
+        message=cut(text(error.message), _LONGEST_TEXT),
+        remedy=cut(text(error.remedy), _LONGEST_TEXT),
+        violations=[
+            failure_pb.FieldViolation(
+                field=cut(text(each.field), _SHORTER_TEXTS[0]),
+                reason=each.reason.value,
+                message=cut(text(each.message), _LONGEST_TEXT),
+                remedy=cut(text(each.remedy), _LONGEST_TEXT),
+            )
+            for each in violations
+        ],
+        retry_delay=duration(delay) if delay is not None else None,
+    )
+
+
+def render_send_fault(incident_id: str) -> pb.SendError:
+    """Returns what `render_internal` tells, as the answer to one message of a stream."""
+    status = render_internal(incident_id)
+    return pb.SendError(code=status.code, reason=Reason.INTERNAL.value, message=status.message)
 
 
 def code_of(error: MailportError) -> Code.ValueType:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from domain.errors import InputInvalid, Violation
+from domain.errors import InputInvalid, NotReady, Violation
+from domain.ports.changes import CURSOR_REMEDY
 from domain.ports.storage import DeliveryFilter, DeliveryPosition
 from domain.reasons import Reason
 from domain.text import has_control_character
@@ -19,7 +20,9 @@ _VERSION: Final = 1
 _LONGEST_TOKEN: Final = 1024
 _CONFIGURATIONS: Final = "configurations"
 _DELIVERIES: Final = "deliveries"
+_CHANGES: Final = "changes"
 _NO_FILTER: Final = ""
+_LONGEST_NUMBER: Final = 18
 
 
 def configurations_token(after: str) -> str:
@@ -58,6 +61,38 @@ def read_deliveries_token(token: str, where: DeliveryFilter) -> DeliveryPosition
         return DeliveryPosition(create_time=time.astimezone(UTC), delivery_id=written_id)
     except (ValueError, OverflowError):
         raise _refused() from None
+
+
+def change_cursor(number: int, tenant: str) -> str:
+    """Returns the cursor that *tenant* resumes its watch behind *number* with."""
+    return _write(_CHANGES, _digest_of(tenant), [str(number)])
+
+
+def read_change_cursor(cursor: str, tenant: str) -> int | None:
+    """
+    Returns the number to go on behind, None without a cursor.
+
+    Raises NotReady CURSOR_INVALID for what is no cursor that mailport gave *tenant*.
+    """
+    if not cursor:
+        return None
+    try:
+        (number,) = _read(cursor, _CHANGES, _digest_of(tenant), parts=1)
+    except InputInvalid:
+        raise _cursor_refused() from None
+    if not number.isdecimal() or not number.isascii() or len(number) > _LONGEST_NUMBER:
+        raise _cursor_refused()
+    return int(number)
+
+
+def _digest_of(tenant: str) -> str:
+    return hashlib.sha256(tenant.encode()).hexdigest()[:32]
+
+
+def _cursor_refused() -> NotReady:
+    return NotReady(
+        "This cursor is not one that mailport gave you.", reason=Reason.CURSOR_INVALID, remedy=CURSOR_REMEDY
+    )
 
 
 def _digest(where: DeliveryFilter) -> str:

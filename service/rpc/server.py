@@ -64,6 +64,7 @@ class GrpcServer:
         """*address* is ``host:port``, IPv6 in brackets; without *credentials* it is served in plain text."""
         self._address = address
         self._credentials = credentials
+        self._mail = mail
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(interceptors=[interceptor], options=OPTIONS)
         mail_service_pb2_grpc.add_MailServiceServicer_to_server(mail, self._server)
@@ -90,6 +91,7 @@ class GrpcServer:
         return port
 
     async def stop(self, grace: timedelta) -> None:
-        """Says through health that it ends, takes no more calls, and cancels those that still run after *grace*."""
+        """Says through health that it ends, takes no more calls, ends streams, and gives what runs *grace*."""
         await self._health.enter_graceful_shutdown()
+        self._mail.end_streams()
         await self._server.stop(grace.total_seconds())

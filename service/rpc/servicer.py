@@ -11,12 +11,15 @@ from domain.errors import Violation
 from mailport.v1 import mail_service_pb2 as pb
 from mailport.v1 import mail_service_pb2_grpc
 from service.rpc.call import current_call
-from service.rpc.not_yet import not_yet, not_yet_streamed
-from service.rpc.page_tokens import read_configurations_token, read_deliveries_token
+from service.rpc.ending import Ending
+from service.rpc.not_yet import not_yet
+from service.rpc.page_tokens import read_change_cursor, read_configurations_token, read_deliveries_token
 from service.rpc.parse import (
     keep_id,
     parse_callback,
+    parse_change_filter,
     parse_delivery_filter,
+    parse_expire_after,
     parse_id,
     parse_message,
     parse_optional_id,
@@ -34,8 +37,11 @@ from service.rpc.render import (
     render_revoked,
     render_test_sent,
     render_validated,
+    render_watched,
 )
+from service.rpc.send_stream import SendStream
 from service.usecases.authorize import Authorize
+from service.usecases.cancel_delivery import CancelDelivery
 from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
@@ -45,10 +51,12 @@ from service.usecases.get_delivery import GetDelivery
 from service.usecases.get_options import GetOptions
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
+from service.usecases.retry_delivery import RetryDelivery
 from service.usecases.revoke_auth import RevokeAuth
 from service.usecases.send import Send
 from service.usecases.send_test import SendTest
 from service.usecases.validate_and_save import ValidateAndSave
+from service.usecases.watch_deliveries import WatchDeliveries
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -73,6 +81,10 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         send: Send,
         get_delivery: GetDelivery,
         list_deliveries: ListDeliveries,
+        cancel_delivery: CancelDelivery,
+        retry_delivery: RetryDelivery,
+        watch_deliveries: WatchDeliveries,
+        send_stream: SendStream,
     ) -> None:
         self._configure = configure
         self._get_configuration = get_configuration
@@ -88,6 +100,15 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         self._send = send
         self._get_delivery = get_delivery
         self._list_deliveries = list_deliveries
+        self._cancel_delivery = cancel_delivery
+        self._retry_delivery = retry_delivery
+        self._watch_deliveries = watch_deliveries
+        self._send_stream = send_stream
+        self._ending = Ending()
+
+    def end_streams(self) -> None:
+        """Lets the streams end, since the process does."""
+        self._ending.begin()
 
     async def Configure(self, request: pb.ConfigureRequest, context: Context) -> pb.ConfigureResponse:
         written, found = parse_settings(request.settings)
@@ -193,7 +214,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
     def SendStream(
         self, request_iterator: AsyncIterator[pb.SendStreamRequest], context: Context
     ) -> AsyncIterator[pb.SendStreamResponse]:
-        return not_yet_streamed("SendStream")
+        return self._send_stream(request_iterator, ending=self._ending)
 
     async def GetDelivery(self, request: pb.GetDeliveryRequest, context: Context) -> pb.GetDeliveryResponse:
         delivery_id = parse_id(request.delivery_id, field="delivery_id")
@@ -207,15 +228,25 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         return render_deliveries_page(page, where)
 
     async def CancelDelivery(self, request: pb.CancelDeliveryRequest, context: Context) -> pb.CancelDeliveryResponse:
-        raise not_yet("CancelDelivery")
+        delivery_id = parse_id(request.delivery_id, field="delivery_id")
+        view = await self._cancel_delivery(current_call().caller, delivery_id)
+        return pb.CancelDeliveryResponse(delivery=render_delivery(view))
 
     async def RetryDelivery(self, request: pb.RetryDeliveryRequest, context: Context) -> pb.RetryDeliveryResponse:
-        raise not_yet("RetryDelivery")
+        found: list[Violation] = []
+        delivery_id = keep_id(parse_id, request.delivery_id, field="delivery_id", found=found)
+        expire_after = parse_expire_after(request, found=found)
+        view = await self._retry_delivery(current_call().caller, delivery_id, expire_after=expire_after, found=found)
+        return pb.RetryDeliveryResponse(delivery=render_delivery(view))
 
-    def WatchDeliveries(
+    async def WatchDeliveries(
         self, request: pb.WatchDeliveriesRequest, context: Context
     ) -> AsyncIterator[pb.WatchDeliveriesResponse]:
-        return not_yet_streamed("WatchDeliveries")
+        caller = current_call().caller
+        where = parse_change_filter(request)
+        after = read_change_cursor(request.cursor, caller.tenant)
+        async for watched in self._ending.cut(self._watch_deliveries(caller, where, after=after)):
+            yield render_watched(watched, caller.tenant)
 
     async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         raise not_yet("Explain")

@@ -33,7 +33,7 @@ def draw_delivery(delivery: api.Delivery, style: Style) -> list[str]:
         ("gives up", "" if delivery.HasField("final_time") else instant(delivery.expire_time)),
         ("data center", delivery.data_center),
     ]
-    lines = [f"{_sign(delivery.state, style)} {style.bold(delivery.delivery_id)}  {state_word(delivery.state)}"]
+    lines = [f"{sign(delivery.state, style)} {style.bold(delivery.delivery_id)}  {state_word(delivery.state)}"]
     lines += labelled(facts)
     lines += _recipients(delivery.recipients, style)
     if delivery.HasField("failure"):
@@ -58,7 +58,7 @@ def draw_deliveries(deliveries: Sequence[api.Delivery], style: Style) -> list[st
                 delivery.configuration_id,
                 instant(delivery.create_time),
                 str(delivery.attempt_count),
-                _briefly(delivery.recipients),
+                brief_recipients(delivery.recipients),
             )
         )
     heading, *rest = aligned(rows)
@@ -70,7 +70,8 @@ def state_word(state: api.DeliveryState.ValueType) -> str:
     return word(api.DeliveryState.DESCRIPTOR, state, prefix="DELIVERY_STATE_")
 
 
-def _sign(state: api.DeliveryState.ValueType, style: Style) -> str:
+def sign(state: api.DeliveryState.ValueType, style: Style) -> str:
+    """Returns a mark that tells success, end without it, and everything between."""
     if state == api.DELIVERY_STATE_SENT:
         return style.tick
     return style.cross if state in FINAL_STATES else style.caution
@@ -90,7 +91,8 @@ def _recipients(recipients: Sequence[api.RecipientResult], style: Style) -> list
     return [f"  {signs.get(recipient.state, style.caution)} {line}" for recipient, line in drawn]
 
 
-def _briefly(recipients: Sequence[api.RecipientResult]) -> str:
+def brief_recipients(recipients: Sequence[api.RecipientResult]) -> str:
+    """Returns the first recipient and how many others there are."""
     if not recipients:
         return ""
     rest = len(recipients) - 1

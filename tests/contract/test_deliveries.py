@@ -374,3 +374,41 @@ async def test_given_a_position_below_everything_when_paged_then_nothing_comes(s
         page = await work.deliveries.page(TENANT, DeliveryFilter(), after=position, limit=10)
 
     assert page == ()
+
+
+async def test_given_content_when_asked_for_then_it_is_there_until_it_is_shredded(storage: Storage) -> None:
+    delivery = a_delivery(now=storage.now())
+    await accept(storage, delivery)
+
+    async with storage.uow() as work:
+        before = await work.deliveries.has_content(delivery)
+    await storage.shred(delivery.delivery_id)
+
+    async with storage.uow() as work:
+        assert await work.deliveries.has_content(delivery) is False
+    assert before
+
+
+async def test_given_a_live_key_when_kept_longer_then_it_is_and_never_shorter(storage: Storage) -> None:
+    delivery, other = a_delivery(now=storage.now()), a_delivery(now=storage.now())
+    await accept(storage, delivery, key=a_key(storage, expire_time=storage.now() + timedelta(milliseconds=300)))
+    async with storage.uow() as work:
+        await work.deliveries.keep_key(other, storage.now() + timedelta(days=2))
+        await work.deliveries.keep_key(delivery, storage.now() + timedelta(days=1))
+        await work.deliveries.keep_key(delivery, storage.now() + timedelta(milliseconds=1))
+        await work.commit()
+
+    await asyncio.sleep(0.3)  # what it would have lived for: time itself is what is waited for
+
+    assert (await standing(storage, "k1")) is not None
+
+
+async def test_given_an_expired_key_when_kept_longer_then_it_stays_free(storage: Storage) -> None:
+    delivery = a_delivery(now=storage.now())
+    await accept(storage, delivery, key=a_key(storage, expire_time=storage.now() - timedelta(seconds=1)))
+
+    async with storage.uow() as work:
+        await work.deliveries.keep_key(delivery, storage.now() + timedelta(days=1))
+        await work.commit()
+
+    assert await standing(storage, "k1") is None

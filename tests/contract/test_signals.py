@@ -206,3 +206,28 @@ async def test_given_an_outage_when_the_store_is_back_then_news_is_heard_again(s
 
     assert first
     assert second
+
+
+async def test_given_a_listener_to_all_when_anything_is_accepted_or_changes_then_it_hears_in_every_process(
+    storage: Storage,
+) -> None:
+    delivery = a_delivery(now=storage.now())
+
+    async with (
+        storage.signals() as here,
+        storage.signals() as there,
+        here.listen_to_all() as ours,
+        there.listen_to_all() as theirs,
+    ):
+        before = await ours.changed(SHORT)
+        async with storage.uow() as work:
+            await work.deliveries.accept(delivery, CONTENT, None)
+            await work.commit()
+        accepted = [await news.changed(LONG) for news in (ours, theirs)]
+        async with storage.uow() as work:
+            await work.deliveries.save(replace(delivery, state=DeliveryState.CANCELLED, next_attempt_time=None))
+            await work.commit()
+        changed = [await news.changed(LONG) for news in (ours, theirs)]
+
+    assert not before
+    assert accepted == changed == [True, True]

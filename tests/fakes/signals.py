@@ -40,6 +40,7 @@ class FakeSignals:
         self._clock = clock
         self._due = asyncio.Event()
         self._listening: dict[str, set[FakeListening]] = defaultdict(set)
+        self._listening_to_all: set[FakeListening] = set()
         self.due_count = 0
         self.changes: list[str] = []
 
@@ -56,15 +57,31 @@ class FakeSignals:
         finally:
             self._listening[delivery_id].discard(listening)
 
+    @asynccontextmanager
+    async def listen_to_all(self) -> AsyncIterator[FakeListening]:
+        listening = FakeListening(self)
+        self._listening_to_all.add(listening)
+        try:
+            yield listening
+        finally:
+            self._listening_to_all.discard(listening)
+
+    @property
+    def listeners(self) -> int:
+        """How many listen to all deliveries."""
+        return len(self._listening_to_all)
+
     def raise_due(self) -> None:
         """Tells that work is due."""
         self.due_count += 1
         self._due.set()
+        for listening in self._listening_to_all:
+            listening.news.set()
 
     def raise_changed(self, delivery_id: str) -> None:
         """Tells that a delivery changed."""
         self.changes.append(delivery_id)
-        for listening in self._listening[delivery_id]:
+        for listening in (*self._listening[delivery_id], *self._listening_to_all):
             listening.news.set()
 
     async def wait(self, event: asyncio.Event, within: timedelta) -> bool:

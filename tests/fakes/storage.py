@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Iterator, Mapping, MutableMapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -12,6 +13,7 @@ from domain.errors import Unavailable
 from domain.forecast import ForecastKind
 from domain.grant import GrantKey
 from domain.pause import Pause
+from domain.ports.changes import Change
 from tests.fakes.store import (
     FakeStore,
     Name,
@@ -23,6 +25,7 @@ from tests.fakes.store import (
     StoredKey,
 )
 from tests.fakes.store_announcements import FakeAnnouncements
+from tests.fakes.store_changes import FakeChanges
 from tests.fakes.store_configurations import FakeConfigurations
 from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
@@ -63,11 +66,14 @@ class FakeUnitOfWork:
         )
         self.due = False
         self.changed: list[str] = []
+        self.logged: list[Change] = []
+        """Changes of state that this unit made; they get their numbers at commit."""
         self._configurations: Final = FakeConfigurations(self)
         self._consents: Final = FakeConsents(self)
         self._grants: Final = FakeGrants(self)
         self._announcements: Final = FakeAnnouncements(self)
         self._deliveries: Final = FakeDeliveries(self)
+        self._changes: Final = FakeChanges(self)
         self._is_open = False
         self._is_broken = False
 
@@ -91,6 +97,10 @@ class FakeUnitOfWork:
     def deliveries(self) -> FakeDeliveries:
         return self._deliveries
 
+    @property
+    def changes(self) -> FakeChanges:
+        return self._changes
+
     async def __aenter__(self) -> Self:
         await asyncio.sleep(0)
         self.store.meet("enter")
@@ -108,6 +118,9 @@ class FakeUnitOfWork:
         await self.begin("commit")
         for rows in self._tables:
             rows.write()
+        for change in self.logged:
+            self.store.changes_logged += 1
+            self.store.changes.append(replace(change, number=self.store.changes_logged))
         due, changed = self.due, self.changed
         self._forget()
         self.store.unlock(self)
@@ -139,7 +152,7 @@ class FakeUnitOfWork:
     def _forget(self) -> None:
         for rows in self._tables:
             rows.forget()
-        self.due, self.changed = False, []
+        self.due, self.changed, self.logged = False, [], []
 
 
 class Rows(MutableMapping[_Key, _Row]):

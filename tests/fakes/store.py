@@ -17,6 +17,7 @@ from domain.errors import Overloaded, Unavailable
 from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
+from domain.ports.changes import Change
 from domain.ports.storage import IdempotencyRecord
 from domain.ports.vault import Place, Vault
 from tests.fakes.environment import FakeClock
@@ -127,6 +128,11 @@ class FakeStore:
         self.grants: dict[GrantKey, StoredGrant] = {}
         self.pauses: dict[Name, Pause] = {}
         self.announcements: dict[Name, Mapping[ForecastKind, Announcement]] = {}
+        self.changes: list[Change] = []
+        """The log, oldest first."""
+        self.changes_logged = 0
+        self.changes_purged = 0
+        """The number of the last change that was purged."""
         self.leases_given = 0
         self._heard_by: list[FakeSignals] = []
         self._faults: dict[str, deque[_Fault]] = defaultdict(deque)

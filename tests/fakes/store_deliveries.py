@@ -10,6 +10,7 @@ from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost, NotFound
 from domain.failures.failure import Failure
 from domain.pause import Pause
+from domain.ports.changes import Change
 from domain.ports.storage import (
     Abandoned,
     Accepted,
@@ -46,7 +47,7 @@ class FakeDeliveries:
         name = _name(delivery)
         await self._unit.lock(name)
         sealed = self._unit.store.vault.seal(content, place=content_place(delivery))
-        self._unit.delivery_rows[name] = StoredDelivery(delivery, sealed)
+        self._put(StoredDelivery(delivery, sealed))
         self._unit.due = True
         return Accepted(delivery=delivery, content_digest=key.content_digest if key else b"", is_replay=False)
 
@@ -88,6 +89,18 @@ class FakeDeliveries:
         if stored is None or stored.content is None:
             raise NotFound("The message's content is no longer stored.", metadata={"delivery_id": delivery.delivery_id})
         return self._unit.store.vault.open(stored.content, place=content_place(delivery))
+
+    async def has_content(self, delivery: Delivery) -> bool:
+        await self._unit.begin("deliveries.has_content")
+        stored = self._unit.delivery_rows.get(_name(delivery))
+        return stored is not None and stored.content is not None
+
+    async def keep_key(self, delivery: Delivery, until: datetime) -> None:
+        await self._unit.begin("deliveries.keep_key")
+        for name, stored in list(self._unit.key_rows.items()):
+            is_its = (name[0], stored.delivery_id) == _name(delivery)
+            if is_its and self._now < stored.record.expire_time < until:
+                self._unit.key_rows[name] = replace(stored, record=replace(stored.record, expire_time=until))
 
     async def claim(
         self,
@@ -288,7 +301,12 @@ class FakeDeliveries:
         self._put(replace(stored, delivery=queued))
 
     def _put(self, stored: StoredDelivery) -> None:
-        self._unit.delivery_rows[_name(stored.delivery)] = stored
+        name = _name(stored.delivery)
+        before = self._unit.delivery_rows.get(name)
+        state = before.delivery.state if before is not None else None
+        if stored.delivery.state is not state:
+            self._unit.logged.append(Change(0, stored.delivery, state))
+        self._unit.delivery_rows[name] = stored
 
     def _changed(self, delivery: Delivery) -> None:
         self._unit.due = self._unit.due or delivery.state is DeliveryState.QUEUED

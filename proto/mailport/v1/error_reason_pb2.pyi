@@ -240,7 +240,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_DELIVERY_FINAL: _ErrorReason.ValueType  # 212
     """The delivery has ended; nothing more can be done with it. Remedy: send the message anew if it must go out.
-    Sample: cancelling a SENT delivery.
+    Sample: retrying a SENT delivery, cancelling one that FAILED.
     """
     ERROR_REASON_DELIVERY_UNDER_WAY: _ErrorReason.ValueType  # 213
     """A copy may be on its way just now, or was taken already. Remedy: wait for the attempt's end, then look at the
@@ -309,6 +309,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 405
     """A fault in mailport. Remedy: give the incident id in the message to the operator. Sample: `internal error
     0190f3c2…`.
+    """
+    ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 406
+    """The process that answers a stream is being stopped. Remedy: call again, behind the last answer. Sample: a watch
+    while mailport is updated.
     """
     ERROR_REASON_DNS_NAME_UNKNOWN: _ErrorReason.ValueType  # 500
     """A peer said no: finding and reaching it.
@@ -707,7 +711,7 @@ Configure; tell the operator. Sample: a row under a retired key.
 """
 ERROR_REASON_DELIVERY_FINAL: ErrorReason.ValueType  # 212
 """The delivery has ended; nothing more can be done with it. Remedy: send the message anew if it must go out.
-Sample: cancelling a SENT delivery.
+Sample: retrying a SENT delivery, cancelling one that FAILED.
 """
 ERROR_REASON_DELIVERY_UNDER_WAY: ErrorReason.ValueType  # 213
 """A copy may be on its way just now, or was taken already. Remedy: wait for the attempt's end, then look at the
@@ -776,6 +780,10 @@ being restarted.
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 405
 """A fault in mailport. Remedy: give the incident id in the message to the operator. Sample: `internal error
 0190f3c2…`.
+"""
+ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 406
+"""The process that answers a stream is being stopped. Remedy: call again, behind the last answer. Sample: a watch
+while mailport is updated.
 """
 ERROR_REASON_DNS_NAME_UNKNOWN: ErrorReason.ValueType  # 500
 """A peer said no: finding and reaching it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.rpc.parse.consents import parse_callback
-from service.rpc.parse.deliveries import parse_delivery_filter
+from service.rpc.parse.deliveries import parse_change_filter, parse_delivery_filter, parse_expire_after
 from service.rpc.parse.ids import keep_id, parse_id, parse_optional_id
 from service.rpc.parse.message import parse_message
 from service.rpc.parse.settings import parse_settings
@@ -11,7 +11,9 @@ from service.rpc.parse.settings import parse_settings
 __all__ = [
     "keep_id",
     "parse_callback",
+    "parse_change_filter",
     "parse_delivery_filter",
+    "parse_expire_after",
     "parse_id",
     "parse_message",
     "parse_optional_id",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.rpc.render.configurations import render_configuration, render_warnings
 from service.rpc.render.consents import render_authorization, render_completed, render_revocation, render_revoked
-from service.rpc.render.deliveries import render_delivery
+from service.rpc.render.deliveries import render_delivery, render_watched
 from service.rpc.render.failures import render_failure, render_trace
 from service.rpc.render.options import render_options
 from service.rpc.render.pages import render_configurations_page, render_deliveries_page
@@ -25,4 +25,5 @@ __all__ = [
     "render_trace",
     "render_validated",
     "render_warnings",
+    "render_watched",
 ]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from domain.delivery import Attempt, Recipient
 from mailport.v1 import delivery_pb2 as pb
+from mailport.v1 import mail_service_pb2
+from service.rpc.page_tokens import change_cursor
 from service.rpc.render.failures import render_optional_failure, render_trace
 from service.rpc.render.values import LARGEST_ANSWER_BYTES, enum_value, text, timestamp
 from service.usecases.views import DeliveryView
+from service.usecases.watch_deliveries import Watched
 
 
 def render_delivery(view: DeliveryView) -> pb.Delivery:
@@ -29,6 +32,22 @@ def render_delivery(view: DeliveryView) -> pb.Delivery:
     )
     rendered.attempts.extend(_newest([_attempt(each) for each in view.attempts], rendered.ByteSize()))
     return rendered
+
+
+def render_watched(watched: Watched, tenant: str) -> mail_service_pb2.WatchDeliveriesResponse:
+    """Returns a change, or a sign of life, with the cursor behind it."""
+    cursor = change_cursor(watched.number, tenant)
+    if (change := watched.change) is None:
+        return mail_service_pb2.WatchDeliveriesResponse(cursor=cursor)
+    before = change.previous_state
+    return mail_service_pb2.WatchDeliveriesResponse(
+        cursor=cursor,
+        delivery=render_delivery(DeliveryView(change.delivery)),
+        previous_state=(
+            pb.DELIVERY_STATE_UNSPECIFIED if before is None else enum_value(pb.DeliveryState, "DELIVERY_STATE_", before)
+        ),
+        change_time=timestamp(change.delivery.update_time),
+    )
 
 
 def _newest(attempts: list[pb.Attempt], used: int) -> list[pb.Attempt]:

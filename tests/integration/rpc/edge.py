@@ -24,6 +24,8 @@ from service.rpc.servicer import MailServicer
 from tests.fakes.environment import FakeEntropy
 
 UseCase = Callable[..., Awaitable[Any]]
+STREAMING = ("watch_deliveries", "send_stream")
+"""Those that answer with many values."""
 
 
 class FakeUseCases:
@@ -35,7 +37,15 @@ class FakeUseCases:
 
     def servicer(self) -> MailServicer:
         names = [name for name in inspect.signature(MailServicer.__init__).parameters if name != "self"]
-        return MailServicer(**{name: cast("Any", self._use_case(name)) for name in names})
+        made = {name: self._streaming(name) if name in STREAMING else self._use_case(name) for name in names}
+        return MailServicer(**cast("Any", made))
+
+    def _streaming(self, name: str) -> Callable[..., Any]:
+        def called(*arguments: Any, **named: Any) -> Any:
+            self.asked.append((name, arguments, named))
+            return self.answers[name](*arguments, **named)
+
+        return called
 
     def _use_case(self, name: str) -> UseCase:
         async def called(*arguments: Any, **named: Any) -> Any:

@@ -48,8 +48,6 @@ NOT_YET: list[tuple[str, str, type[Message]]] = [
     ("mail", "Authorize", pb.AuthorizeRequest),
     ("mail", "CompleteAuth", pb.CompleteAuthRequest),
     ("mail", "RevokeAuth", pb.RevokeAuthRequest),
-    ("mail", "CancelDelivery", pb.CancelDeliveryRequest),
-    ("mail", "RetryDelivery", pb.RetryDeliveryRequest),
     ("mail", "Explain", pb.ExplainRequest),
     ("mailbox", "ListFolders", mailbox_service_pb2.ListFoldersRequest),
     ("mailbox", "ListMessages", mailbox_service_pb2.ListMessagesRequest),
@@ -57,8 +55,6 @@ NOT_YET: list[tuple[str, str, type[Message]]] = [
     ("mailbox", "MoveMessage", mailbox_service_pb2.MoveMessageRequest),
 ]
 NOT_YET_STREAMED: list[tuple[str, str, Any]] = [
-    ("mail", "WatchDeliveries", pb.WatchDeliveriesRequest()),
-    ("mail", "SendStream", iter([pb.SendStreamRequest(client_reference="1")])),
     ("mailbox", "GetMessage", mailbox_service_pb2.GetMessageRequest()),
     ("mailbox", "WatchMailbox", mailbox_service_pb2.WatchMailboxRequest()),
 ]
@@ -335,7 +331,7 @@ async def test_given_calls_when_they_end_then_each_leaves_one_line(caplog: pytes
 
         await edge.mail.GetOptions(pb.GetOptionsRequest())
         await refusal(edge.mail.GetDelivery(pb.GetDeliveryRequest(delivery_id="d")))
-        await refusal(first_of(edge.mail.WatchDeliveries(pb.WatchDeliveriesRequest())))
+        await refusal(first_of(edge.mailbox.WatchMailbox(mailbox_service_pb2.WatchMailboxRequest())))
 
     lines = [vars(record) for record in caplog.records if record.getMessage() == "rpc_answered"]
     assert [
@@ -343,7 +339,7 @@ async def test_given_calls_when_they_end_then_each_leaves_one_line(caplog: pytes
     ] == [
         ("GetOptions", "OK", None, "default"),
         ("GetDelivery", "NOT_FOUND", "NOT_FOUND", "default"),
-        ("WatchDeliveries", "UNIMPLEMENTED", "NOT_IMPLEMENTED", "default"),
+        ("WatchMailbox", "UNIMPLEMENTED", "NOT_IMPLEMENTED", "default"),
     ]
 
 

@@ -17,6 +17,7 @@ from service.commit_together import CommitTogether
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import LEASE, AttemptDelivery
 from service.usecases.authorize import Authorize
+from service.usecases.cancel_delivery import CancelDelivery
 from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
@@ -31,11 +32,13 @@ from service.usecases.list_deliveries import ListDeliveries
 from service.usecases.prove import Prove
 from service.usecases.reap import Reap
 from service.usecases.refresh_grant import RefreshGrant
+from service.usecases.retry_delivery import RetryDelivery
 from service.usecases.revoke_auth import RevokeAuth
 from service.usecases.send import Send, Sent
 from service.usecases.send_test import SendTest
 from service.usecases.token_sources import TokenSources
 from service.usecases.validate_and_save import ValidateAndSave, Validated
+from service.usecases.watch_deliveries import WatchDeliveries
 from tests.builders import CONFIGURATION_ID, CONTENT, a_caller, a_configuration, a_delivery, a_message
 from tests.consent_builders import a_grant
 from tests.fakes.authorization import FakeAuthorizationServer
@@ -137,6 +140,11 @@ class World:
         )
         self.get_delivery = GetDelivery(uow=self.uow)
         self.list_deliveries = ListDeliveries(uow=self.uow)
+        self.cancel_delivery = CancelDelivery(uow=self.uow, clock=self.clock, events=self.events)
+        self.retry_delivery = RetryDelivery(uow=self.uow, clock=self.clock)
+        self.watch_deliveries = WatchDeliveries(
+            uow=self.uow, clock=self.clock, signals=self.signals, breath=timedelta(0)
+        )
         self.reap = Reap(uow=self.uow, clock=self.clock, entropy=self.entropy, events=self.events)
         self.attempt = self.an_attempt_step()
 

@@ -17,12 +17,12 @@ from mailport.v1 import mail_service_pb2, mail_service_pb2_grpc
 
 _ANY = "127.0.0.1:0"
 
-Answer = Message | Callable[[Any], Message]
+Answer = Message | Callable[[Any], Message | Iterator[Message]]
 
 
 @dataclass
 class FakeMailport:
-    """`answers` by RPC: a response, a status to refuse with, or a function of the request."""
+    """`answers` by RPC: a response, a status to refuse with, or a function of the request; of a stream an iterator."""
 
     answers: dict[str, Answer] = field(default_factory=dict)
     requests: list[Any] = field(default_factory=list)
@@ -30,7 +30,7 @@ class FakeMailport:
     deadlines: list[float] = field(default_factory=list)
     address: str = ""
 
-    def answer(self, method: str, request: Message, context: grpc.ServicerContext) -> Message:
+    def answer(self, method: str, request: Message, context: grpc.ServicerContext) -> Message | Iterator[Message]:
         self.requests.append(request)
         self.metadata.append({item[0]: item[1] for item in context.invocation_metadata()})
         self.deadlines.append(context.time_remaining() or 0.0)
@@ -64,8 +64,8 @@ def served(fake: FakeMailport, *, tls: grpc.ServerCredentials | None = None) -> 
             server.stop(grace=None).wait()
 
 
-def _handlers(fake: FakeMailport) -> Iterator[tuple[str, Callable[..., Message]]]:
-    def handler(method: str) -> Callable[..., Message]:
+def _handlers(fake: FakeMailport) -> Iterator[tuple[str, Callable[..., Message | Iterator[Message]]]]:
+    def handler(method: str) -> Callable[..., Message | Iterator[Message]]:
         return lambda _, request, context: fake.answer(method, request, context)
 
     for method in mail_service_pb2.DESCRIPTOR.services_by_name["MailService"].methods:

@@ -11,8 +11,10 @@ from functools import partial
 from typing import Final
 
 from adapters.smtp.bearer import Bearer
+from adapters.smtp.connection import Connection
 from adapters.smtp.dialling import Dead, Dialled, Overtaken, Unreachable, dial
 from adapters.smtp.dialogue import Dialogue, Timer, Witness
+from adapters.smtp.mark import Mark
 from adapters.smtp.probing import Prober, wrap
 from adapters.smtp.scrub import Scrubber
 from adapters.smtp.session import Session, shaking_hands
@@ -23,7 +25,7 @@ from adapters.smtp.verdicts import in_words, settle, unreachable_fault
 from adapters.smtp.wire import Wire
 from domain.connection import ConnectionSecurity, TlsVersion
 from domain.failures.evidence import Evidence, Symptom
-from domain.failures.explain import LONGEST_REPLY, cut
+from domain.failures.explain import LONGEST_REPLY, cut, explain
 from domain.failures.failure import Failure, Stage
 from domain.failures.trace import TraceStep
 from domain.message import Envelope
@@ -43,8 +45,9 @@ class Attempt:
     """
     Offers one message once to one server.
 
-    `wire` is the connection in use, or the last one, None before there is any; whoever runs the attempt ends it.
-    `may_say_goodbye` tells whether a QUIT may be sent there.
+    `wire` is the connection in use, or the last one, None before there is any; whoever runs the attempt ends it, or
+    keeps `connection`, which is there when another message may follow on it. `may_say_goodbye` tells whether a QUIT may
+    be sent. `smtp` are the settings that it goes by.
     """
 
     def __init__(
@@ -58,10 +61,12 @@ class Attempt:
         host_name: str,
         patience: Patience,
         tokens: TokenSource | None = None,
+        marks_early: bool = True,
     ) -> None:
         self.wire: Wire | None = None
+        self.connection: Connection | None = None
         self.may_say_goodbye = False
-        self._smtp = smtp
+        self.smtp = smtp
         self._authentication = authentication
         self._tokens = tokens
         self._resolver = resolver
@@ -70,21 +75,63 @@ class Attempt:
         basic = authentication if isinstance(authentication, BasicAuthentication) else None
         self._witness = Witness(smtp=smtp, scrubber=Scrubber(basic), clock=clock)
         self._trace = TraceLog(clock)
+        self._clock = clock
+        self._begin_time = clock.monotonic()
+        self._marks_early = marks_early
         self._timer = Timer(patience)
+        self._peer = ""
         self._prober = Prober(smtp=smtp, contexts=contexts, timer=self._timer, host_name=host_name)
 
-    async def run(self, envelope: Envelope, content: bytes, *, before_content: BeforeContent) -> Report:
-        """Returns the report; raises what *before_content* raises, and CancelledError."""
+    @property
+    def latest_begin(self) -> float | None:
+        """When it is over even if it has not begun, by the loop's clock; None: it may wait for ever."""
+        return self._timer.overall_end
+
+    def crowded_out(self, envelope: Envelope) -> Report:
+        """Returns the report of an attempt that did not begin before its `latest_begin`."""
+        detail = "as many connections as may be were busy with other mail all the time"
+        evidence = self._witness.saw(Stage.CONNECT, Symptom.TOO_SLOW, detail)
+        took = self._clock.monotonic() - self._begin_time
+        self._trace.add(TraceStep(Stage.CONNECT, succeeded=False, duration=took, detail=detail))
+        verdicts = settle(envelope.recipients, refused={}, failure=explain(evidence), reply="")
+        return Report(verdicts=verdicts, trace=self._trace.trace(), failure=explain(evidence))
+
+    async def run(
+        self, envelope: Envelope, content: bytes, *, before_content: BeforeContent, kept: Connection | None = None
+    ) -> Report:
+        """
+        Returns the report; raises what *before_content* raises, and CancelledError.
+
+        A *kept* connection that turns out to be over when MAIL is said is no failure: one of the attempt's own follows.
+        """
+        self._timer.start()
+        connection: Connection | None = None
         submission: Submission | None = None
         failure: Failure | None = None
-        try:
-            session = await self._open(await self._usable_authentication())
-            submission = Submission(session=session, envelope=envelope, content=content, before_content=before_content)
-            await submission.run()
-            self.may_say_goodbye = submission.may_say_goodbye
-        except Stopped as stopped:
-            self.may_say_goodbye = stopped.is_answer and (submission is None or submission.may_say_goodbye)
-            failure = stopped.failure
+        may_go_on = False
+        async with Mark(before_content) as mark:
+            try:
+                connection = self._use_again(kept) if kept is not None else await self._fresh()
+                submission = self._submission(connection, envelope, content, mark)
+                try:
+                    await submission.run()
+                except Stopped as stopped:
+                    if kept is None or mark.has_failed or not _had_ended_before(stopped.evidence):
+                        raise
+                    submission = None
+                    self._hang_up()
+                    connection = await self._fresh()
+                    submission = self._submission(connection, envelope, content, mark)
+                    await submission.run()
+                may_go_on = self.may_say_goodbye = submission.may_say_goodbye
+            except Stopped as stopped:
+                failure = stopped.failure
+                if submission is None:
+                    self.may_say_goodbye = stopped.is_answer
+                else:
+                    may_go_on = not submission.has_spoken
+                    self.may_say_goodbye = may_go_on or (stopped.is_answer and submission.may_say_goodbye)
+        self.connection = connection if may_go_on else None
         verdicts = settle(
             envelope.recipients,
             refused=submission.refused if submission else {},
@@ -92,6 +139,41 @@ class Attempt:
             reply=_last_words(failure) if failure else submission.reply if submission else "",
         )
         return Report(verdicts=verdicts, trace=self._trace.trace(), failure=failure)
+
+    def _use_again(self, kept: Connection) -> Connection:
+        self.wire, self._witness = kept.wire, kept.witness
+        self._trace.add(
+            TraceStep(
+                Stage.CONNECT,
+                succeeded=True,
+                duration=self._clock.monotonic() - self._begin_time,
+                detail=kept.story,
+                peer=kept.peer,
+                tls=kept.tls,
+            )
+        )
+        return kept
+
+    async def _fresh(self) -> Connection:
+        session = await self._open(await self._usable_authentication())
+        return Connection(
+            wire=session.dialogue.wire,
+            witness=self._witness,
+            capabilities=session.capabilities,
+            peer=self._peer,
+            mechanism=session.mechanism,
+        )
+
+    def _submission(self, connection: Connection, envelope: Envelope, content: bytes, mark: Mark) -> Submission:
+        return Submission(
+            connection=connection,
+            dialogue=Dialogue(wire=connection.wire, witness=self._witness, timer=self._timer),
+            trace=self._trace,
+            envelope=envelope,
+            content=content,
+            mark=mark,
+            marks_early=self._marks_early,
+        )
 
     async def sign_in(self) -> SignIn:
         """Comes as far as a session that is signed in; raises CancelledError alone."""
@@ -173,17 +255,17 @@ class Attempt:
     async def _informed(self, stopped: Stopped, peer: PeerAddress) -> Stopped:
         """Returns *stopped*; where the lowest TLS version was not met, with whether a lower one that is safe would."""
         evidence = stopped.evidence
-        if evidence.symptom is not Symptom.TLS_VERSION or self._smtp.minimum_tls_version is not TlsVersion.TLS_1_3:
+        if evidence.symptom is not Symptom.TLS_VERSION or self.smtp.minimum_tls_version is not TlsVersion.TLS_1_3:
             return stopped
         if not await self._prober.speaks_tls_1_2(peer):
             return stopped
         return Stopped(replace(evidence, symptom=Symptom.TLS_1_2_AT_MOST))
 
     async def _context(self) -> ssl.SSLContext | None:
-        if self._smtp.security is ConnectionSecurity.NONE:
+        if self.smtp.security is ConnectionSecurity.NONE:
             return None
         try:
-            return await self._contexts.get(self._smtp.minimum_tls_version, self._smtp.ca_certificates)
+            return await self._contexts.get(self.smtp.minimum_tls_version, self.smtp.ca_certificates)
         except (ssl.SSLError, ValueError) as error:
             with self._trace.step(Stage.TLS):
                 detail = "ca_certificates holds no certificate that can be read"
@@ -193,7 +275,7 @@ class Attempt:
         with self._trace.step(Stage.DNS) as step:
             try:
                 async with self._timer.limit(min(_LOOKUP, self._timer.patience.each_reply)):
-                    addresses = await self._resolver.resolve(self._smtp.host.name, self._smtp.port)
+                    addresses = await self._resolver.resolve(self.smtp.host.name, self.smtp.port)
             except NameUnknown as unknown:
                 raise Stopped(self._witness.saw(Stage.DNS, Symptom.NAME_UNKNOWN, unknown.detail)) from unknown
             except NameUnavailable as away:
@@ -217,7 +299,7 @@ class Attempt:
                 self._trace.add(TraceStep(Stage.CONNECT, succeeded=False, duration=timedelta(0), detail=detail))
             raise Stopped(self._witness.saw(Stage.CONNECT, symptom, detail)) from unreachable
         self._note(dialled.dead)
-        peer = str(dialled.peer)
+        self._peer = peer = str(dialled.peer)
         self._trace.add(TraceStep(Stage.CONNECT, succeeded=True, duration=dialled.duration, peer=peer))
         return dialled
 
@@ -230,17 +312,18 @@ class Attempt:
         loop = asyncio.get_running_loop()
         self.wire = wire = Wire(loop)
         dialogue = Dialogue(wire=wire, witness=self._witness, timer=self._timer)
-        if self._smtp.security is not ConnectionSecurity.IMPLICIT_TLS or context is None:
+        if self.smtp.security is not ConnectionSecurity.IMPLICIT_TLS or context is None:
             await loop.create_connection(lambda: wire, sock=dialled.socket)
         else:
             with self._trace.step(Stage.TLS) as step:
-                name, seconds = self._smtp.host.name, self._timer.seconds()
-                async with dialogue.minding(Stage.TLS), self._timer.limit():
-                    handshake = wrap(wire, dialled, context, server_name=name, seconds=seconds)
-                    await shaking_hands(dialogue, handshake, from_first_byte=True)
+                name, seconds = self.smtp.host.name, self._timer.seconds()
+                with dialogue.minding(Stage.TLS):
+                    async with self._timer.limit():
+                        handshake = wrap(wire, dialled, context, server_name=name, seconds=seconds)
+                        await shaking_hands(dialogue, handshake, from_first_byte=True)
                 step.detail = "implicit TLS"
                 step.tls = describe(wire.tls) if wire.tls else None
-        return Session(dialogue=dialogue, trace=self._trace, smtp=self._smtp, host_name=self._host_name)
+        return Session(dialogue=dialogue, trace=self._trace, smtp=self.smtp, host_name=self._host_name)
 
 
 def _last_words(failure: Failure) -> str:
@@ -250,6 +333,11 @@ def _last_words(failure: Failure) -> str:
 def _has_hung_up(evidence: Evidence, authentication: BasicAuthentication | Bearer | None) -> bool:
     renewed = isinstance(authentication, Bearer) and authentication.is_renewed
     return renewed and evidence.stage is Stage.AUTH and (evidence.symptom is Symptom.LOST or evidence.code == 421)
+
+
+def _had_ended_before(evidence: Evidence) -> bool:
+    """Tells whether a kept connection was over before this message: nothing but a farewell answered its first words."""
+    return evidence.stage is Stage.MAIL_FROM and (evidence.symptom is Symptom.LOST or evidence.code == 421)
 
 
 def _may_fare_better_elsewhere(evidence: Evidence) -> bool:

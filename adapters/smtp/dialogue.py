@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from math import inf
+from types import TracebackType
 from typing import Final
 
 from adapters.smtp.replies import MalformedReply, Reply, ReplyTooLarge
@@ -30,9 +29,7 @@ class Witness:
     """Makes evidence of what one attempt meets: knows the server, the time, and what must not be repeated."""
 
     def __init__(self, *, smtp: SmtpTransport, scrubber: Scrubber, clock: Clock) -> None:
-        preset = preset_for_host(smtp.host)
         self._smtp = smtp
-        self._provider = preset.provider_id if preset else ""
         self._scrubber = scrubber
         self._clock = clock
 
@@ -76,7 +73,7 @@ class Witness:
             without_person=without_person,
             host=self._smtp.host.name,
             port=self._smtp.port,
-            provider=self._provider,
+            provider=self._provider(),
             security=self._smtp.security,
             met_time=self._clock.now(),
         )
@@ -90,10 +87,14 @@ class Witness:
             detail=self._scrubber.clean(detail),
             host=self._smtp.host.name,
             port=self._smtp.port,
-            provider=self._provider,
+            provider=self._provider(),
             security=self._smtp.security,
             met_time=self._clock.now(),
         )
+
+    def _provider(self) -> str:
+        preset = preset_for_host(self._smtp.host)  # some 100 µs, which a message that is taken need not wait for
+        return preset.provider_id if preset else ""
 
     def without_token(self, failure: Failure) -> Evidence:
         """Returns evidence of *failure*, which somebody else met when asked for a token."""
@@ -118,7 +119,18 @@ class Timer:
         self.leaves_time = False
         now = asyncio.get_running_loop().time()
         self._overall_end = inf if patience.overall is None else now + patience.overall.total_seconds()
-        self._end = min(now + patience.until_content.total_seconds(), self._overall_end)
+        self._end = 0.0
+        self.start()
+
+    def start(self) -> None:
+        """Begins the time up to the content again; the time for all together goes on."""
+        until_content = self.patience.until_content.total_seconds()
+        self._end = min(asyncio.get_running_loop().time() + until_content, self._overall_end)
+
+    @property
+    def overall_end(self) -> float | None:
+        """When the time for all together is over, by the loop's clock; None: it has no end."""
+        return None if self._overall_end == inf else self._overall_end
 
     @property
     def seconds_left(self) -> float:
@@ -134,11 +146,9 @@ class Timer:
         """Returns what a step from the content on may take: *span*, and never more than is left overall."""
         return min(span.total_seconds(), max(0.0, self._overall_end - asyncio.get_running_loop().time()))
 
-    @asynccontextmanager
-    async def limit(self, span: timedelta | None = None) -> AsyncIterator[None]:
+    def limit(self, span: timedelta | None = None) -> asyncio.Timeout:
         """Raises TimeoutError when what is within takes longer than `seconds`."""
-        async with asyncio.timeout(self.seconds(span)):
-            yield
+        return asyncio.timeout(self.seconds(span))
 
 
 class Dialogue:
@@ -151,8 +161,17 @@ class Dialogue:
 
     async def ask(self, stage: Stage, *words: bytes) -> Reply:
         """Sends a command and returns its reply, whatever it says; raises Stopped when there is none in time."""
-        async with self.minding(stage), self.timer.limit():
-            return await self.wire.ask(*words)
+        with self.minding(stage):
+            async with self.timer.limit():
+                return await self.wire.ask(*words)
+
+    async def answer(self, stage: Stage, span: timedelta | None = None) -> Reply:
+        """Returns the next reply to what was said before, within *span*; raises Stopped when there is none in time."""
+        with self.minding(stage):
+            if (reply := self.wire.heard()) is not None:
+                return reply  # the usual case in a group of commands: no timer is needed for what is there
+            async with self.timer.limit(span):
+                return await self.wire.listen()
 
     async def must(self, stage: Stage, *words: bytes, detail: str = "") -> Reply:
         """Sends a command that has to be answered with a 2yz; raises Stopped with the reply otherwise."""
@@ -161,24 +180,45 @@ class Dialogue:
             raise Stopped(self.witness.answered(stage, reply, detail=detail))
         return reply
 
-    @asynccontextmanager
-    async def minding(self, stage: Stage) -> AsyncIterator[None]:
+    def minding(self, stage: Stage) -> Minding:
         """Turns a lost connection, silence and unreadable replies within into Stopped."""
-        try:
-            yield
-        except TimeoutError:
-            slow = self.timer.seconds_left <= 0
-            detail = "the time for the whole attempt was used up" if slow else "no complete reply in time"
-            raise Stopped(self.witness.saw(stage, Symptom.TOO_SLOW if slow else Symptom.SILENT, detail)) from None
-        except MalformedReply as malformed:
-            symptom = Symptom.TLS_INSTEAD_OF_PLAINTEXT if self._is_foreign_tls(malformed) else Symptom.GARBAGE
-            seen = malformed.seen.decode("ascii", errors="replace")
-            detail = f'it began "{seen}"' if malformed.seen and symptom is Symptom.GARBAGE else ""
-            raise Stopped(self.witness.saw(stage, symptom, detail)) from malformed
-        except ReplyTooLarge as endless:
-            raise Stopped(self.witness.saw(stage, Symptom.REPLY_TOO_LARGE)) from endless
-        except OSError as lost:
-            raise Stopped(self.witness.saw(stage, Symptom.LOST)) from lost
+        return Minding(self, stage)
+
+    def stopped(self, stage: Stage, error: BaseException) -> Stopped | None:
+        """Returns what *error* ends the attempt with, None for one that is not the connection's."""
+        saw = self.witness.saw
+        match error:
+            case TimeoutError():
+                slow = self.timer.seconds_left <= 0
+                detail = "the time for the whole attempt was used up" if slow else "no complete reply in time"
+                return Stopped(saw(stage, Symptom.TOO_SLOW if slow else Symptom.SILENT, detail))
+            case MalformedReply():
+                symptom = Symptom.TLS_INSTEAD_OF_PLAINTEXT if self._is_foreign_tls(error) else Symptom.GARBAGE
+                seen = error.seen.decode("ascii", errors="replace")
+                detail = f'it began "{seen}"' if error.seen and symptom is Symptom.GARBAGE else ""
+                return Stopped(saw(stage, symptom, detail))
+            case ReplyTooLarge():
+                return Stopped(saw(stage, Symptom.REPLY_TOO_LARGE))
+            case OSError():
+                return Stopped(saw(stage, Symptom.LOST))
+        return None
 
     def _is_foreign_tls(self, malformed: MalformedReply) -> bool:
         return malformed.is_tls and self.wire.tls is None
+
+
+class Minding:
+    """``with`` turns what a connection can meet into Stopped; a class, since each reply passes one."""
+
+    __slots__ = ("_dialogue", "_stage")
+
+    def __init__(self, dialogue: Dialogue, stage: Stage) -> None:
+        self._dialogue = dialogue
+        self._stage = stage
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if error is not None and (stopped := self._dialogue.stopped(self._stage, error)) is not None:
+            raise stopped from (None if isinstance(error, TimeoutError) else error)

@@ -92,6 +92,8 @@ def on_the_wire(content: bytes, *, slice_octets: int = SLICE_OCTETS) -> Iterator
     """
     at_line_start = True
     position = 0
+    if not content:
+        yield b".\r\n"
     while position < len(content):
         end = min(position + slice_octets, len(content))
         if content[end - 1 : end + 1] == _CRLF:
@@ -102,6 +104,9 @@ def on_the_wire(content: bytes, *, slice_octets: int = SLICE_OCTETS) -> Iterator
         if piece.count(b"\r") != line_ends or piece.count(b"\n") != line_ends:
             piece = _LINE_END.sub(_CRLF, piece)
         stuffed = piece.replace(b"\r\n.", b"\r\n..")
-        yield b"." + stuffed if at_line_start and stuffed.startswith(b".") else stuffed
+        if at_line_start and stuffed.startswith(b"."):
+            stuffed = b"." + stuffed
         at_line_start = piece.endswith(_CRLF)
-    yield b".\r\n" if at_line_start else b"\r\n.\r\n"
+        if position == len(content):  # in one piece with the last line: one segment less, and one TLS record
+            stuffed += b".\r\n" if at_line_start else b"\r\n.\r\n"
+        yield stuffed

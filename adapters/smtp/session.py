@@ -43,6 +43,8 @@ class Session:
         self.dialogue = dialogue
         self.trace = trace
         self.capabilities = Capabilities()
+        self.mechanism = ""
+        """What it was signed in with; empty before that, and where nobody had to."""
         self._smtp = smtp
         self._host_name = host_name
         self._challenge = ""
@@ -71,8 +73,9 @@ class Session:
                 await self._sign_in(step, authentication)
 
     async def _greet(self, step: Step, speaks_tls: SpeaksTls) -> None:
-        async with self.dialogue.minding(Stage.EHLO), self.dialogue.timer.limit():
-            reply = await self._greeting(speaks_tls)
+        with self.dialogue.minding(Stage.EHLO):
+            async with self.dialogue.timer.limit():
+                reply = await self._greeting(speaks_tls)
         step.reply = str(self.dialogue.witness.hear(reply))
         if not reply.is_positive:
             raise Stopped(self.dialogue.witness.answered(Stage.EHLO, reply))
@@ -123,8 +126,9 @@ class Session:
                 raise Stopped(witness.saw(Stage.TLS, Symptom.STARTTLS_NOT_OFFERED, f"it offers {offered}"))
             self.capabilities = Capabilities()  # whatever was learnt in clear is forgotten (RFC 3207 section 4.2)
             try:
-                async with self.dialogue.minding(Stage.TLS), self.dialogue.timer.limit():
-                    await shaking_hands(self.dialogue, self.dialogue.wire.secure(context, self._smtp.host.name))
+                with self.dialogue.minding(Stage.TLS):
+                    async with self.dialogue.timer.limit():
+                        await shaking_hands(self.dialogue, self.dialogue.wire.secure(context, self._smtp.host.name))
             except SMTPResponseException as refused:
                 reply = Reply(refused.code, tuple(refused.message.split("\n")))
                 raise Stopped(witness.answered(Stage.TLS, reply)) from None
@@ -190,6 +194,7 @@ class Session:
             step.detail = ", then ".join([*([step.detail] if step.detail else []), way.mechanism])
             if reply.is_positive:
                 step.reply = str(witness.hear(reply))
+                self.mechanism = way.mechanism
                 return []
             refusals.append(reply)
             if not may_try_next(reply.code):

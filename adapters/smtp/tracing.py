@@ -77,7 +77,9 @@ class TraceLog:
 
     def add(self, step: TraceStep) -> None:
         """Records a step that is over already."""
-        self._steps.append(replace(step, detail=cut(step.detail, _LONGEST), reply=cut(step.reply, _LONGEST)))
+        if len(step.detail) > _LONGEST or len(step.reply) > _LONGEST:
+            step = replace(step, detail=cut(step.detail, _LONGEST), reply=cut(step.reply, _LONGEST))
+        self._steps.append(step)
 
     def trace(self) -> Trace:
         """Returns the record so far."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from aiosmtplib import SMTPServerDisconnected
@@ -14,6 +15,7 @@ from aiosmtplib.response import SMTPResponse
 from adapters.smtp.replies import MalformedReply, Reply, ReplyReader
 
 _MOST_UNREAD_OCTETS: Final = 64 * 1024
+_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 class EarlyPlaintext(Exception):
@@ -43,6 +45,8 @@ class Wire(SMTPProtocol):
         self._is_full = False
         self._has_ended = False
         self._nothing_may_follow = False
+        self._parting: Reply | None = None
+        self._watcher: Callable[[], None] | None = None
 
     # What the event loop calls.
 
@@ -50,17 +54,17 @@ class Wire(SMTPProtocol):
         self._reader.feed(data)
         if self._reader.unread_octets > _MOST_UNREAD_OCTETS and isinstance(self.transport, asyncio.ReadTransport):
             self.transport.pause_reading()
-        self._news.set()
+        self._tell()
 
     def eof_received(self) -> bool:
         self._has_ended = True
-        self._news.set()
+        self._tell()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._has_ended = True
-        self._news.set()
+        self._tell()
         self._gone.set()
 
     def pause_writing(self) -> None:
@@ -81,13 +85,20 @@ class Wire(SMTPProtocol):
         Raises SMTPServerDisconnected when the connection ends first, UnreadableReply for what is none. Cancelling loses
         nothing of what arrived.
         """
-        while (reply := self._reader.take()) is None:
+        while (reply := self.heard()) is None:
             if self._has_ended:
                 raise SMTPServerDisconnected("the connection was closed")
             self._news.clear()
             self._resume_reading()
             await self._news.wait()
         return reply
+
+    def heard(self) -> Reply | None:
+        """Returns the next reply if it has arrived as a whole, else None; raises UnreadableReply."""
+        if (parting := self._parting) is not None:
+            self._parting = None
+            return parting
+        return self._reader.take()
 
     async def read_response(self, timeout: float | None = None) -> SMTPResponse:  # noqa: ASYNC109 - the library's signature
         async with asyncio.timeout(timeout):
@@ -103,10 +114,22 @@ class Wire(SMTPProtocol):
         Raises as `listen` does, SpokeOutOfTurn when the server talked before it was asked, ValueError, with nothing
         sent, when *words* hold a control character.
         """
-        if self._reader.has_more and (reply := self._parting_words()):
-            return reply
-        code, text = await self.execute_command(*words)
-        return Reply(code, tuple(text.split("\n")))
+        self.say(b" ".join(words))
+        return await self.listen()
+
+    def say(self, *commands: bytes) -> None:
+        """
+        Sends whole command lines in one piece; `listen` returns their replies, in order.
+
+        Nothing leaves when the server has said its parting words, which `listen` returns then. Raises
+        SMTPServerDisconnected when the connection is gone, and SpokeOutOfTurn and ValueError as `ask` does.
+        """
+        if any(map(_CONTROL.search, commands)):
+            raise ValueError("a command holds a control character")
+        if self._reader.has_more:
+            self._parting = self._parting_words()
+        if self._parting is None:
+            self.write(b"\r\n".join((*commands, b"")))
 
     def expect_silence(self) -> None:
         """Raises SpokeOutOfTurn when anything has arrived that nothing asked for."""
@@ -130,15 +153,27 @@ class Wire(SMTPProtocol):
 
         Memory holds one slice besides the transport's own buffer, whatever the size of the message.
         """
+        is_first = True
         for piece in slices:
+            if not is_first:
+                await asyncio.sleep(0)  # a fast server would otherwise hold up the event loop for the whole message
+            is_first = False
             if self._is_answered:
                 return False
             self.write(piece)
-            await asyncio.sleep(0)  # a fast server would otherwise hold up the event loop for the whole message
             while self._is_full and not self._is_answered:
                 self._news.clear()
                 await self._news.wait()
         return True
+
+    def watch(self, watcher: Callable[[], None] | None) -> None:
+        """Calls *watcher* whenever something arrives or the connection ends; None: no more."""
+        self._watcher = watcher
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tells whether the connection stands and the server has said nothing that nobody has read."""
+        return self.is_connected and not self._is_answered
 
     async def closed(self) -> None:
         """Waits until the connection is gone, whoever ended it."""
@@ -165,6 +200,11 @@ class Wire(SMTPProtocol):
         """The address of this end, without a port; empty once the connection is gone."""
         name = self.transport.get_extra_info("sockname") if self.transport else None
         return str(name[0]) if name else ""
+
+    def _tell(self) -> None:
+        self._news.set()
+        if self._watcher is not None:
+            self._watcher()
 
     @property
     def _is_answered(self) -> bool:

@@ -14,7 +14,7 @@ from domain.secret import Secret
 from domain.settings.model import MailSettings
 from domain.verdict import Report, Verdict
 
-__all__ = ["BeforeContent", "MailTransport", "Patience", "Report", "SignIn", "TokenSource", "Verdict"]
+__all__ = ["BeforeContent", "Lanes", "MailTransport", "Patience", "Report", "SignIn", "TokenSource", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,9 @@ class Patience:
 
 BeforeContent = Callable[[], Awaitable[None]]
 """
-Awaited once, immediately before the first byte of content leaves: the point of no return. Whatever it raises ends the
-attempt with nothing sent, and is raised to the caller.
+Awaited once at most, and always to its end before the first byte of content leaves: the point of no return. It may run
+while the server is still being asked, so that it costs no round trip; a definite refusal may then come out of an
+attempt that has passed it. Whatever it raises ends the attempt with nothing sent, and is raised to the caller.
 """
 
 
@@ -83,9 +84,17 @@ class MailTransport(Protocol):
         before_content: BeforeContent,
         patience: Patience,
         tokens: TokenSource | None = None,
+        lane: str = "",
     ) -> Report:
         """
-        Offers the message once over a connection of its own; never retries.
+        Offers the message once; never retries.
+
+        Without *lane* a connection of its own is opened, secured and signed in. With one, a connection may be used on
+        which an earlier message with the same *lane* and equal settings went, and be kept for the next; then *tokens*
+        is asked for a new connection only. A lane names everything of which the settings do not tell and for which no
+        connection may be shared: tenant, configuration, consent. A kept connection that has ended meanwhile is
+        replaced and is no failure. In a lane only so many messages are offered at once; others wait for their turn,
+        which counts in the *patience* as part of `overall` alone.
 
         *content* is the flattened message with CRLF line ends, not dot-stuffed. Each refusal, lost connection,
         timeout or unspeakable peer is a result in the report, never an exception: before the point of no return it is
@@ -99,4 +108,17 @@ class MailTransport(Protocol):
 
     async def sign_in(self, settings: MailSettings, *, patience: Patience, tokens: TokenSource | None = None) -> SignIn:
         """Connects, secures and signs in as for a message, and offers none. Raises only CancelledError."""
+        ...
+
+
+class Lanes(Protocol):
+    """Connections that are kept for the next message."""
+
+    def forget(self, lane: str) -> None:
+        """
+        Sees to it that no message to come goes over a connection that stands in *lane* now.
+
+        For settings, a credential or a consent that changed or ended: idle connections are closed at once, those in use
+        when their message is through. Does nothing for a lane without connections.
+        """
         ...

@@ -47,6 +47,11 @@ class World(Protocol):
     @property
     def transport(self) -> MailTransport: ...
 
+    @property
+    def lane(self) -> str:
+        """What messages are submitted in; empty: each over a connection of its own."""
+        ...
+
     async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
         """Makes the server answer by *plan*, a map of ``mail``, ``rcpt:<address>``, ``dot`` to replies; returns "
         "settings."""
@@ -64,6 +69,7 @@ class World(Protocol):
 class FakeWorld:
     def __init__(self, _: AsyncExitStack) -> None:
         self.transport = FakeTransport()
+        self.lane = ""
 
     async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
         refused = tuple(
@@ -85,6 +91,8 @@ class FakeWorld:
 
 
 class SmtpWorld:
+    lane = ""
+
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
         self._server: FaultySmtp | None = None
@@ -109,6 +117,20 @@ class SmtpWorld:
         return len(self._server.messages) if self._server else 0
 
 
+class SmtpLaneWorld(SmtpWorld):
+    lane = "tenant/configuration"
+
+    async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
+        """Has a message sent before, so that the one of the test goes over a connection that was kept."""
+        server = await self._stack.enter_async_context(FaultySmtp())
+        settings = settings_for(server.port)
+        await submit(self, settings)
+        self._server = server
+        server.messages.clear()
+        server.plan.update(plan)
+        return settings
+
+
 def _kind(reply: str) -> FailureKind:
     if reply == "hang":
         return FailureKind.IN_DOUBT
@@ -120,7 +142,7 @@ def settings_for(port: int) -> MailSettings:
     return MailSettings(from_address=ANN, transport=smtp)
 
 
-@pytest_asyncio.fixture(params=[FakeWorld, SmtpWorld], ids=["fake", "smtp"])
+@pytest_asyncio.fixture(params=[FakeWorld, SmtpWorld, SmtpLaneWorld], ids=["fake", "smtp", "smtp lane"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         yield request.param(stack)
@@ -148,6 +170,7 @@ async def submit(
         CONTENT,
         before_content=before_content or Mark(),
         patience=PATIENCE,
+        lane=world.lane,
     )
 
 
@@ -334,3 +357,22 @@ async def test_given_no_token_when_signing_in_or_submitting_then_that_is_the_fai
         assert failure is not None
         assert (failure.kind, failure.reason, failure.stage) == (kind, reason, Stage.TOKEN)
     assert world.taken() == 0
+
+
+async def test_given_a_lane_when_two_messages_follow_each_other_then_both_are_taken(world: World) -> None:
+    settings = await world.arrange({})
+
+    reports = [await submit(world, settings, BOB), await submit(world, settings, EVE)]
+
+    assert [report.verdicts[0].is_accepted for report in reports] == [True, True]
+    assert world.taken() == 2
+
+
+async def test_given_a_refused_message_when_another_follows_then_it_has_an_answer_of_its_own(world: World) -> None:
+    settings = await world.arrange({"rcpt:eve@example.com": "550 5.1.1 unknown"})
+
+    refused, taken = await submit(world, settings, EVE), await submit(world, settings, BOB)
+
+    assert refused.first_failure is not None
+    assert taken.first_failure is None
+    assert world.taken() == 1

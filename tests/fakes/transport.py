@@ -43,6 +43,7 @@ class Submitted:
     content: bytes
     patience: Patience
     tokens: TokenSource | None = None
+    lane: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Answer:
 
 class FakeTransport:
     """
-    `domain.ports.transport.MailTransport`: takes every message unless told otherwise.
+    `domain.ports.transport.MailTransport` and `Lanes`: takes every message unless told otherwise.
 
     `answers` are used up one an attempt, then `usual` answers. Each attempt is in `submitted`; what passed the point of
     no return and was taken is in `accepted`. `while_connecting` and `while_sending` are awaited before and after the
@@ -72,6 +73,8 @@ class FakeTransport:
         self.usual = Answer()
         self.submitted: list[Submitted] = []
         self.accepted: list[Submitted] = []
+        self.forgotten: list[str] = []
+        """Lanes, in the order in which they were forgotten."""
         self.signed_in_with: list[str] = []
         """The access tokens that opened it."""
         self.refuses: Callable[[Secret], bool] = lambda _: False
@@ -89,8 +92,9 @@ class FakeTransport:
         before_content: BeforeContent,
         patience: Patience,
         tokens: TokenSource | None = None,
+        lane: str = "",
     ) -> Report:
-        attempt = Submitted(settings, envelope, content, patience, tokens)
+        attempt = Submitted(settings, envelope, content, patience, tokens, lane)
         self.submitted.append(attempt)
         answer = self.answers.popleft() if self.answers else self.usual
         if self.while_connecting is not None:
@@ -113,6 +117,9 @@ class FakeTransport:
         answer = self.answers.popleft() if self.answers else self.usual
         failure = await self._failure_to_sign_in(tokens) or answer.failure
         return SignIn(trace=self._trace(failure), failure=failure)
+
+    def forget(self, lane: str) -> None:
+        self.forgotten.append(lane)
 
     async def _failure_to_sign_in(self, tokens: TokenSource | None) -> Failure | None:
         if tokens is None:

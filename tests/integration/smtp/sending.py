@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from adapters.smtp.pool import PoolLimits
 from adapters.smtp.transport import SmtpMailTransport
 from adapters.system.clock import SystemClock
 from domain.address import EmailAddress
@@ -76,6 +77,8 @@ class Sender:
     host_name: str = HOST_NAME
     linger: timedelta = timedelta(0)
     passed_no_return: int = 0
+    limits: PoolLimits | None = None
+    marks_early: bool = True
 
     def __post_init__(self) -> None:
         self.resolver = FakeResolver(self.names)
@@ -85,6 +88,8 @@ class Sender:
             host_name=self.host_name,
             ca_file=self.ca_file,
             linger=self.linger,
+            limits=self.limits,
+            marks_early=self.marks_early,
         )
 
     async def submit(
@@ -96,6 +101,7 @@ class Sender:
         patience: Patience | None = None,
         before_content: Callable[[], Awaitable[None]] | None = None,
         tokens: TokenSource | None = None,
+        lane: str = "",
     ) -> Report:
         async def mark() -> None:
             self.passed_no_return += 1
@@ -109,6 +115,7 @@ class Sender:
             before_content=mark,
             patience=patience or a_patience(),
             tokens=tokens,
+            lane=lane,
         )
 
 

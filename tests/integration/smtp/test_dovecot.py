@@ -43,6 +43,21 @@ async def test_given_basic_settings_when_sent_then_the_mail_is_in_the_mailbox(
 
 
 @MODES
+async def test_given_a_lane_when_mails_follow_each_other_then_dovecot_takes_them_over_one_session(
+    sender: Sender, dovecot: Dovecot, security: ConnectionSecurity
+) -> None:
+    """Dovecot offers PIPELINING, so that its answers to a group are a real server's."""
+    settings = some_settings(port_of(dovecot, security), security=security, authentication=ROBOT)
+    recipients = [f"lane-{security.lower()}-{number}@example.test" for number in range(3)]
+
+    reports = [await sender.submit(settings, recipient, lane="a") for recipient in recipients]
+
+    assert [report.first_failure for report in reports] == [None] * 3
+    assert [len(dovecot.mail_of(recipient)) for recipient in recipients] == [1] * 3
+    assert [report.trace.steps[0].detail.partition(":")[0] for report in reports[1:]] == ["reused"] * 2
+
+
+@MODES
 async def test_given_a_sent_mail_when_traced_then_each_stage_tells_what_happened(
     sender: Sender, dovecot: Dovecot, security: ConnectionSecurity
 ) -> None:

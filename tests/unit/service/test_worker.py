@@ -64,6 +64,7 @@ class OneStuckServer(FakeTransport):
         before_content: BeforeContent,
         patience: Patience,
         tokens: TokenSource | None = None,
+        lane: str = "",
     ) -> Report:
         assert isinstance(settings.transport, SmtpTransport)
         host = settings.transport.host.name

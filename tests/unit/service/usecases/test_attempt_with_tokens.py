@@ -166,6 +166,7 @@ async def attempted_while(world: World, happens: Callable[[], Awaitable[object]]
     between: deque[Callable[[], Awaitable[object]] | None] = deque([None, happens])
     attempt = AttemptDelivery(
         uow=lambda: _Interrupted(world.store, between.popleft()),
+        commit=world.commit,
         transport=world.transport,
         sources=world.sources,
         clock=world.clock,

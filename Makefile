@@ -1,6 +1,6 @@
 # Every target sets itself up: scripts/setup.sh does nothing, quickly, when nothing is left to do.
 .DEFAULT_GOAL := help
-.PHONY: help run test setup lint format proto breaking lock clean
+.PHONY: help run test faults setup lint format proto breaking lock clean
 
 BIN := .venv/bin
 CODE := domain adapters service tests
@@ -16,6 +16,10 @@ run: setup ## Serve with the sandbox, walk through the journey once, stop with C
 
 test: setup ## Run the whole suite; ARGS="tests/unit -k retry" for a part of it
 	@$(BIN)/pytest $(ARGS)
+
+# The suite runs the same tests in their quick form.
+faults: setup ## Refresh tokens under kills, outages and races in the full form, up to 20 minutes; ARGS as for test
+	@MAILPORT_TESTS_FAULTS=full $(BIN)/pytest tests/faults $(ARGS)
 
 setup: ## Make .venv from requirements.lock; the other targets do it themselves
 	@sh scripts/setup.sh

@@ -24,6 +24,22 @@ _UNLESS_GIVEN: Final = {
 }
 
 
+class _Pool(AsyncConnectionPool[BoundedConnection]):
+    """
+    Lets callers in again after an outage, however many have waited in vain.
+
+    psycopg_pool (3.3.3) keeps who gave up in its queue until a connection comes, and counts them as waiting. Once the
+    attempts to reconnect have ended too, a queue full of them refuses the very caller who would start them anew.
+    """
+
+    async def getconn(self, timeout: float | None = None) -> BoundedConnection:  # noqa: ASYNC109 - psycopg's signature
+        if len(self._waiting) >= self.max_waiting:
+            still_waiting = [client for client in self._waiting if client.error is None]
+            self._waiting.clear()
+            self._waiting.extend(still_waiting)
+        return await super().getconn(timeout)
+
+
 def make_pool(
     dsn: str,
     *,
@@ -61,7 +77,7 @@ def make_pool(
             await pool.drain()
             raise
 
-    pool = AsyncConnectionPool(
+    pool = _Pool(
         dsn,
         connection_class=BoundedConnection,
         kwargs=kwargs,

@@ -25,10 +25,10 @@ LEASE: Final = timedelta(seconds=60)
 _SHARE_FOR_ASKING: Final = 0.25
 """Of the lease: what has to be left of it when the request goes out."""
 _STORE_AGAIN: Final = timedelta(milliseconds=250)
-_FORMER_HOLDER: Final = timedelta(seconds=1)
+_FORMER_HOLDER: Final = timedelta(seconds=4)
 """
 How long whoever takes over a refresh waits for the one before: should that one live after all, and only have waited for
-the database, its answer is stored by then (P11).
+the database, which it looks for every few seconds at most, its answer is stored by then (P11).
 """
 
 _T = TypeVar("_T")

@@ -291,6 +291,16 @@ async def test_given_more_callers_than_may_wait_when_asked_then_the_rest_is_told
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
+async def test_given_a_queue_of_callers_who_gave_up_when_another_asks_then_it_may_wait(fresh_dsn: str) -> None:
+    brief = timedelta(milliseconds=100)
+    async with opened(fresh_dsn, max_size=1, max_waiting=2, timeout=brief) as pool, pool.connection():
+        for _ in range(4):
+            with pytest.raises(Unavailable) as told:
+                await ask(pool)
+
+            assert type(told.value) is Unavailable  # not Overloaded: nobody else waits
+
+
 async def test_given_a_silent_server_when_opened_then_fails_in_bounded_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         pool = make_pool(f"host=127.0.0.1 port={silent.getsockname()[1]} user=u password=geheim sslmode=disable")

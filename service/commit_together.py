@@ -6,9 +6,9 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from typing import Final, Generic, TypeVar
 
-from domain.errors import LeaseLost, Unavailable
+from domain.errors import Unavailable
 from domain.ports.storage import UnitOfWork
 
 _MOST: Final = 64
@@ -16,57 +16,58 @@ _MOST_BYTES: Final = 8 * 1024 * 1024
 _AT_ONCE: Final = 2
 """Transactions at once: while one waits for the disk, the next one is filled and sent."""
 
-_T = TypeVar("_T")
-Change = Callable[[UnitOfWork], Awaitable[_T]]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting:
-    change: Change[Any]
+class _Waiting(Generic[Item, Result]):
+    item: Item
     size: int
-    outcome: asyncio.Future[Any]
+    outcome: asyncio.Future[Result]
 
 
-class CommitTogether:
+class CommitTogether(Generic[Item, Result]):
     """
-    Commits changes of their callers, several in one transaction whenever several wait.
+    Commits what its callers hand in, several in one transaction whenever several wait.
 
-    Nobody waits for company: a change that finds no transaction under way is committed at once, and what comes in the
-    meantime goes together with the next. One process has one for each kind of change that must not wait for others.
+    Nobody waits for company: what finds no transaction under way is committed at once, and what comes in the meantime
+    goes together with the next. A process has one for each kind of change.
     """
 
     def __init__(
         self,
         *,
         uow: Callable[[], UnitOfWork],
+        apply: Callable[[UnitOfWork, Sequence[Item]], Awaitable[Sequence[Result]]],
         most: int = _MOST,
         most_bytes: int = _MOST_BYTES,
         at_once: int = _AT_ONCE,
     ) -> None:
+        """*apply* writes items and returns a result for each, in order; it neither commits nor waits for others."""
         self._uow = uow
+        self._apply = apply
         self._most = most
         self._most_bytes = most_bytes
         self._at_once = at_once
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Waiting[Item, Result]] = deque()
         self._flushing: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, change: Change[_T], *, size: int = 0) -> _T:
+    async def __call__(self, item: Item, *, size: int = 0) -> Result:
         """
-        Returns what *change* returns, once it is durable; *size* is about how many bytes it writes.
+        Returns the result for *item* once it is durable; *size* is about how many bytes it writes.
 
-        *change* gets a unit of work to write in, and neither commits nor waits for anything else. It may be called
-        twice: when one that shared its transaction broke it, each is done by itself. It may raise LeaseLost as long as
-        it has changed nothing, and the others go on.
-        Raises what *change* raised, or Unavailable when the store is away, also when the answer to the commit was lost
-        and nobody knows. A caller that is cancelled before its change is taken up has changed nothing.
+        Where one item breaks the transaction of several, each is done anew by itself, so that nobody pays for another's
+        fault. Raises what *apply* raised for it, or Unavailable when the store is away, also when the answer to the
+        commit was lost and nobody knows. A caller that is cancelled before its item is taken up has changed nothing.
         """
-        waiting = _Waiting(change, size, asyncio.get_running_loop().create_future())
+        waiting: _Waiting[Item, Result] = _Waiting(item, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         if len(self._flushing) < self._at_once:
             task = asyncio.create_task(self._flush(), name="group commit")
             self._flushing.add(task)
             task.add_done_callback(self._flushing.discard)
-        return cast(_T, await waiting.outcome)
+        return await waiting.outcome
 
     async def _flush(self) -> None:
         while batch := self._take():
@@ -79,8 +80,8 @@ class CommitTogether:
                         each.outcome.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
                 raise
 
-    def _take(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _take(self) -> list[_Waiting[Item, Result]]:
+        batch: list[_Waiting[Item, Result]] = []
         size = 0
         while self._queue and len(batch) < self._most and (not batch or size + self._queue[0].size <= self._most_bytes):
             waiting = self._queue.popleft()
@@ -90,38 +91,24 @@ class CommitTogether:
             size += waiting.size
         return batch
 
-    async def _commit(self, batch: Sequence[_Waiting]) -> None:
+    async def _commit(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
         try:
-            outcomes = await self._together(batch)
-        except Unavailable as away:
-            for each in batch:
-                _fail(each, away)
-            return
+            async with self._uow() as work:
+                results = await self._apply(work, [each.item for each in batch])
+                await work.commit()
         except Exception as error:
-            if len(batch) == 1:
-                _fail(batch[0], error)
+            if len(batch) == 1 or isinstance(error, Unavailable):
+                for each in batch:
+                    _fail(each, error)
                 return
             for each in batch:
                 await self._commit([each])
             return
-        for each, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, LeaseLost):
-                _fail(each, outcome)
-            elif not each.outcome.done():
-                each.outcome.set_result(outcome)
-
-    async def _together(self, batch: Sequence[_Waiting]) -> list[Any]:
-        outcomes: list[Any] = []
-        async with self._uow() as work:
-            for each in batch:
-                try:
-                    outcomes.append(await each.change(work))
-                except LeaseLost as lost:
-                    outcomes.append(lost)
-            await work.commit()
-        return outcomes
+        for each, result in zip(batch, results, strict=True):
+            if not each.outcome.done():
+                each.outcome.set_result(result)
 
 
-def _fail(waiting: _Waiting, error: Exception) -> None:
+def _fail(waiting: _Waiting[Item, Result], error: Exception) -> None:
     if not waiting.outcome.done():
         waiting.outcome.set_exception(error)

@@ -69,6 +69,7 @@ from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
 from service.usecases.get_options import GetOptions
 from service.usecases.keep_grants import KeepGrants
+from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
 from service.usecases.prove import Prove
@@ -241,10 +242,20 @@ class Container(containers.DeclarativeContainer):
     send_test = providers.Singleton(
         SendTest, uow=uow.provider, prove=prove, sources=token_sources, clock=clock, rules=rules
     )
-    commit_accepted = providers.Singleton(CommitTogether, uow=uow.provider)
-    commit_progress = providers.Singleton(CommitTogether, uow=uow.provider)
+    known = providers.Singleton(KnownConfigurations)
+    accept = providers.Singleton(
+        CommitTogether, uow=uow.provider, apply=providers.Object(lambda work, batch: work.deliveries.accept_all(batch))
+    )
+    mark = providers.Singleton(
+        CommitTogether,
+        uow=uow.provider,
+        apply=providers.Object(lambda work, claims: work.deliveries.pass_no_return_all(claims)),
+    )
+    record = providers.Singleton(
+        CommitTogether, uow=uow.provider, apply=providers.Object(lambda work, all_: work.deliveries.record_all(all_))
+    )
     send = providers.Singleton(
-        Send, uow=uow.provider, commit=commit_accepted, clock=clock, entropy=entropy, vault=vault, signals=signals
+        Send, uow=uow.provider, commit=accept, known=known, clock=clock, entropy=entropy, vault=vault, signals=signals
     )
     get_delivery = providers.Singleton(GetDelivery, uow=uow.provider)
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
@@ -293,7 +304,9 @@ class Container(containers.DeclarativeContainer):
     attempt = providers.Singleton(
         AttemptDelivery,
         uow=uow.provider,
-        commit=commit_progress,
+        mark=mark,
+        record=record,
+        known=known,
         transport=transport,
         sources=token_sources,
         clock=clock,

@@ -17,11 +17,12 @@ from domain.failures.failure import Failure
 from domain.grant import Grant, GrantKey, grant_for
 from domain.pause import Pause, pause_after, shows_usable
 from domain.ports.environment import Clock, Entropy
-from domain.ports.storage import Claim, UnitOfWork
+from domain.ports.storage import Claim, Outcome, UnitOfWork
 from domain.ports.transport import MailTransport, Patience, Report
-from domain.settings.model import MailSettings
+from domain.settings.model import MailSettings, OAuthAuthentication
 from service.commit_together import CommitTogether
 from service.logs import DELIVERY_ID, RENEWAL_FAILED
+from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.obstacles import broken, gone, unmarked, unreadable_content, usable_settings
 from service.usecases.token_sources import TokenSources
 
@@ -60,7 +61,9 @@ class AttemptDelivery:
         self,
         *,
         uow: Callable[[], UnitOfWork],
-        commit: CommitTogether,
+        mark: CommitTogether[Claim, bool],
+        record: CommitTogether[Outcome, bool],
+        known: KnownConfigurations,
         transport: MailTransport,
         sources: TokenSources,
         clock: Clock,
@@ -70,7 +73,9 @@ class AttemptDelivery:
         last_moment: timedelta = _LAST_MOMENT,
     ) -> None:
         self._uow = uow
-        self._commit = commit
+        self._mark = mark
+        self._record_outcome = record
+        self._known = known
         self._transport = transport
         self._sources = sources
         self._clock = clock
@@ -124,6 +129,7 @@ class AttemptDelivery:
                 before_content=before_content,
                 patience=Patience(),
                 tokens=self._sources.stored(claim.delivery.tenant, claim.delivery.configuration_id, settings),
+                lane=_lane(claim, course),
             )
         except Unavailable:
             return NotTried(unmarked(), self._entropy.fraction()), None
@@ -133,31 +139,44 @@ class AttemptDelivery:
         """Reads what the attempt needs; a store that is away is waited for as long as the lease holds."""
         while True:
             try:
-                return await self._read(claim.delivery, course)
+                return await self._read(claim, course)
             except Unavailable:
                 await asyncio.sleep(self._store_again.total_seconds())
 
-    async def _read(self, delivery: Delivery, course: _Course) -> tuple[MailSettings, bytes] | Failure:
+    async def _read(self, claim: Claim, course: _Course) -> tuple[MailSettings, bytes] | Failure:
+        configuration = self._known_at(claim)
+        if configuration is not None and claim.content is not None and not _uses_oauth(configuration):
+            settings = _note(course, configuration, ())
+            return settings if isinstance(settings, Failure) else (settings, claim.content)
         async with self._uow() as work:
-            configuration = await work.configurations.find(delivery.tenant, delivery.configuration_id)
-            held = await work.grants.of(delivery.tenant, [delivery.configuration_id])
-            grants = held.get(delivery.configuration_id, ())
-            if configuration is not None and configuration.active is not None:
-                course.revision = configuration.active.number
-                grant = grant_for(configuration.active.settings, grants)
-                course.grant = grant.key if grant is not None else None
-            settings = usable_settings(configuration, grants)
-            if isinstance(settings, Failure):
-                return settings
-            try:
-                return settings, await work.deliveries.content(delivery)
-            except SecretUnreadable:
-                return unreadable_content()
-            except NotFound:
-                return gone("The message's content is no longer stored.")
+            return await self._read_stored(work, claim, course, configuration)
+
+    async def _read_stored(
+        self, work: UnitOfWork, claim: Claim, course: _Course, known: Configuration | None
+    ) -> tuple[MailSettings, bytes] | Failure:
+        tenant, configuration_id = claim.delivery.tenant, claim.delivery.configuration_id
+        configuration = known or await work.configurations.find(tenant, configuration_id)
+        grants: Sequence[Grant] = ()
+        if configuration is not None:
+            self._known.learn(configuration)
+            if _uses_oauth(configuration):
+                grants = (await work.grants.of(tenant, [configuration_id])).get(configuration_id, ())
+        settings = _note(course, configuration, grants)
+        if isinstance(settings, Failure):
+            return settings
+        try:
+            return settings, claim.content or await work.deliveries.content(claim.delivery)
+        except SecretUnreadable:
+            return unreadable_content()
+        except NotFound:
+            return gone("The message's content is no longer stored.")
+
+    def _known_at(self, claim: Claim) -> Configuration | None:
+        return self._known.of_version(claim.account, claim.version) if claim.version is not None else None
 
     async def _pass_no_return(self, claim: Claim) -> None:
-        await self._commit(lambda work: work.deliveries.pass_no_return(claim))
+        if not await self._mark(claim):
+            raise LeaseLost
 
     def _unforeseen(self, course: _Course) -> NotTried | LeaseExpired:
         if course.is_past_no_return:
@@ -209,11 +228,8 @@ class AttemptDelivery:
         pause, usable_revision = changes or _ChangesOfPause()
         while True:
             try:
-                await self._commit(
-                    lambda work: work.deliveries.record(
-                        claim, after, attempt, pause=pause, usable_revision=usable_revision
-                    )
-                )
+                if not await self._record_outcome(Outcome(claim, after, attempt, pause, usable_revision)):
+                    raise LeaseLost
                 return
             except Unavailable:
                 await asyncio.sleep(self._store_again.total_seconds())
@@ -279,6 +295,26 @@ class AttemptDelivery:
             if lost and work_task.uncancel() == 0:
                 raise LeaseLost from None
             raise
+
+
+def _note(course: _Course, configuration: Configuration | None, grants: Sequence[Grant]) -> MailSettings | Failure:
+    """Returns the settings to send with, or why there are none, and notes what they are."""
+    if configuration is not None and configuration.active is not None:
+        course.revision = configuration.active.number
+        grant = grant_for(configuration.active.settings, grants)
+        course.grant = grant.key if grant is not None else None
+    return usable_settings(configuration, grants)
+
+
+def _uses_oauth(configuration: Configuration) -> bool:
+    active = configuration.active
+    return active is not None and isinstance(active.settings.authentication, OAuthAuthentication)
+
+
+def _lane(claim: Claim, course: _Course) -> str:
+    """Names what a connection may be kept for: one account, with the settings and the consent that it has now."""
+    grant = course.grant.grant_id if course.grant is not None else ""
+    return "\0".join([claim.delivery.tenant, claim.delivery.configuration_id, str(course.revision), grant])
 
 
 def _is_overtaken(course: _Course, configuration: Configuration | None, grants: Sequence[Grant]) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from domain.errors import LeaseLost, Unavailable
+from domain.errors import Unavailable
 from domain.grant import Grant
 from domain.ports.storage import UnitOfWork
 from service.commit_together import CommitTogether
@@ -63,6 +63,15 @@ class Counted:
         return {key.grant_id for key in self.store.grants}
 
 
+def grouped(counted: Counted, **limits: int) -> CommitTogether[Write, str]:
+    """Returns a group commit of changes that are functions."""
+
+    async def apply(work: UnitOfWork, changes: Sequence[Write]) -> Sequence[str]:
+        return [await change(work) for change in changes]
+
+    return CommitTogether(uow=counted.uow, apply=apply, **limits)
+
+
 async def a_store() -> Counted:
     counted = Counted()
     await counted.ready()
@@ -71,7 +80,7 @@ async def a_store() -> Counted:
 
 async def test_given_nobody_else_when_changed_then_committed_at_once() -> None:
     counted = await a_store()
-    commit = CommitTogether(uow=counted.uow)
+    commit = grouped(counted)
 
     assert await commit(counted.saving("a")) == "a"
 
@@ -81,7 +90,7 @@ async def test_given_nobody_else_when_changed_then_committed_at_once() -> None:
 
 async def test_given_commits_under_way_when_many_change_then_they_share_the_next_one() -> None:
     counted = await a_store()
-    commit = CommitTogether(uow=counted.uow, most=10, at_once=1)
+    commit = grouped(counted, most=10, at_once=1)
     counted.may_commit.clear()
 
     first = asyncio.create_task(commit(counted.saving("first")))
@@ -100,7 +109,7 @@ async def test_given_commits_under_way_when_many_change_then_they_share_the_next
 
 async def test_given_large_changes_when_committed_then_no_transaction_carries_more_than_its_bytes() -> None:
     counted = await a_store()
-    commit = CommitTogether(uow=counted.uow, most_bytes=100, at_once=1)
+    commit = grouped(counted, most_bytes=100, at_once=1)
 
     await asyncio.gather(*(commit(counted.saving(f"n{number}"), size=60) for number in range(4)))
 
@@ -109,7 +118,7 @@ async def test_given_large_changes_when_committed_then_no_transaction_carries_mo
 
 async def test_given_one_that_breaks_the_transaction_when_committed_then_the_others_are_done_by_themselves() -> None:
     counted = await a_store()
-    commit = CommitTogether(uow=counted.uow, at_once=1)
+    commit = grouped(counted, at_once=1)
 
     async def broken(work: UnitOfWork) -> str:
         raise ValueError("this one")
@@ -124,28 +133,12 @@ async def test_given_one_that_breaks_the_transaction_when_committed_then_the_oth
     assert counted.names() == {"a", "b"}
 
 
-async def test_given_a_lost_lease_when_committed_then_it_alone_hears_of_it_and_the_transaction_stands() -> None:
-    counted = await a_store()
-    commit = CommitTogether(uow=counted.uow, at_once=1)
-
-    async def late(work: UnitOfWork) -> str:
-        raise LeaseLost
-
-    outcomes = await asyncio.gather(
-        commit(counted.saving("a")), commit(late), commit(counted.saving("b")), return_exceptions=True
-    )
-
-    assert isinstance(outcomes[1], LeaseLost)
-    assert counted.names() == {"a", "b"}
-    assert counted.units == 1
-
-
 @pytest.mark.parametrize("operation", ["enter", "commit"])
 async def test_given_a_store_that_is_away_when_committed_then_all_hear_of_it_and_nothing_is_tried_again(
     operation: str,
 ) -> None:
     counted = await a_store()
-    commit = CommitTogether(uow=counted.uow, at_once=1)
+    commit = grouped(counted, at_once=1)
     counted.store.fail_next(operation, afterwards=operation == "commit")
 
     outcomes = await asyncio.gather(*(commit(counted.saving(name)) for name in "abc"), return_exceptions=True)
@@ -156,7 +149,7 @@ async def test_given_a_store_that_is_away_when_committed_then_all_hear_of_it_and
 
 async def test_given_a_caller_that_is_cancelled_while_it_waits_when_committed_then_nothing_of_it_is_stored() -> None:
     counted = await a_store()
-    commit = CommitTogether(uow=counted.uow, at_once=1)
+    commit = grouped(counted, at_once=1)
     counted.may_commit.clear()
     first = asyncio.create_task(commit(counted.saving("a")))
     await until(lambda: counted.units == 1)
@@ -174,7 +167,7 @@ async def test_given_a_caller_that_is_cancelled_while_it_waits_when_committed_th
 
 async def test_given_a_grant_that_exists_when_one_of_several_saves_it_again_then_only_that_one_is_refused() -> None:
     counted = await a_store()
-    commit = CommitTogether(uow=counted.uow, at_once=1)
+    commit = grouped(counted, at_once=1)
     await commit(counted.saving("a"))
 
     outcomes: list[str | BaseException] = await asyncio.gather(

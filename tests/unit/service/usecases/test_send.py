@@ -365,7 +365,8 @@ async def test_given_a_store_that_is_away_when_sent_then_it_is_asked_once_and_no
 
     send = Send(
         uow=counted,
-        commit=CommitTogether(uow=counted),
+        commit=CommitTogether(uow=counted, apply=lambda work, batch: work.deliveries.accept_all(batch)),
+        known=world.known,
         clock=world.clock,
         entropy=world.entropy,
         vault=FakeVault(),
@@ -398,7 +399,8 @@ async def test_given_wait_when_the_delivery_settles_then_the_answer_comes_with_t
     assert isinstance(signals, RecordingSignals)
     send = Send(
         uow=world.uow,
-        commit=world.commit,
+        commit=world.accept,
+        known=world.known,
         clock=world.clock,
         entropy=world.entropy,
         vault=world.vault,

@@ -64,12 +64,12 @@ class Prove:
         is too little to try.
         """
         check_usable(settings)
-        if isinstance(settings.transport, GraphTransport):
-            check_sendable(settings)
         deadline = self._clock.monotonic() + time_left
         interactive_patience(time_left)
         if tokens is not None:
             await tokens.check()
+        if isinstance(settings.transport, GraphTransport):
+            check_sendable(settings)
         before = await self._prove_tokens(tokens, time_left) if tokens is not None and is_to_be_saved else None
         patience = interactive_patience(deadline - self._clock.monotonic())
         message_id = make_message_id(str(self._entropy.uuid()), settings.from_address)

@@ -83,7 +83,8 @@ class ValidateAndSave:
         current.check_etag(etag)
         draft = current.require_draft()
         recipient = _users_address(user_email, caller)
-        check_sendable(draft.settings)
+        if draft.settings.mailbox is not None:
+            check_sendable(draft.settings)
         code = self._entropy.code(CONFIRMATION_DIGITS) if require_confirmation else ""
         proof = await self._prove(
             draft.settings,

@@ -14,21 +14,28 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 
 from domain.caller import DEFAULT_CALLER
+from domain.consent_callback import WrittenCallback
 from domain.delivery import DeliveryState
 from domain.errors import ConfigInvalid, NotFound, ProviderRefused, Unavailable, Violation
 from domain.failures.failure import FailureKind
+from domain.grant import GrantRevocation
 from domain.message import WrittenAddress
 from domain.ports.storage import DeliveryFilter, DeliveryPosition
 from domain.reasons import Reason
+from domain.secret import Secret
 from domain.settings.written import WrittenSettings, WrittenSmtp
 from mailport.v1 import configuration_pb2, delivery_pb2, failure_pb2, mailbox_service_pb2
 from mailport.v1 import mail_service_pb2 as pb
 from service.usecases import send_test
+from service.usecases.authorize import Authorization
+from service.usecases.complete_auth import Completed
 from service.usecases.get_options import FormOptions
 from service.usecases.paging import Page
 from service.usecases.prove import Proof
+from service.usecases.revoke_auth import Revoked
 from service.usecases.send import Sent
 from service.usecases.validate_and_save import Validated
+from tests.consent_builders import a_grant
 from tests.integration.rpc.edge import an_edge, first_of, refusal
 from tests.unit.service.rpc.builders import (
     ALERTS,
@@ -45,9 +52,6 @@ from tests.unit.service.rpc.builders import (
 )
 
 NOT_YET: list[tuple[str, str, type[Message]]] = [
-    ("mail", "Authorize", pb.AuthorizeRequest),
-    ("mail", "CompleteAuth", pb.CompleteAuthRequest),
-    ("mail", "RevokeAuth", pb.RevokeAuthRequest),
     ("mail", "Explain", pb.ExplainRequest),
     ("mailbox", "ListFolders", mailbox_service_pb2.ListFoldersRequest),
     ("mailbox", "ListMessages", mailbox_service_pb2.ListMessagesRequest),
@@ -80,7 +84,7 @@ async def test_given_settings_when_configured_then_the_use_case_gets_them_and_wa
 async def test_given_an_id_when_a_configuration_is_read_deleted_or_confirmed_then_the_use_case_gets_it() -> None:
     async with an_edge() as edge:
         edge.use_cases.returns("get_configuration", a_configuration_view())
-        edge.use_cases.returns("delete_configuration", None)
+        edge.use_cases.returns("delete_configuration", GrantRevocation.REVOKED)
         edge.use_cases.returns("confirm_validation", a_configuration_view())
 
         read = await edge.mail.GetConfiguration(pb.GetConfigurationRequest(configuration_id="alerts"))
@@ -97,7 +101,34 @@ async def test_given_an_id_when_a_configuration_is_read_deleted_or_confirmed_the
         ("confirm_validation", (DEFAULT_CALLER, "alerts", "1234 5678"), {"found": []}),
     ]
     assert read.configuration.configuration_id == confirmed.configuration.configuration_id == "alerts"
-    assert deleted.grant_revocation == configuration_pb2.GRANT_REVOCATION_NO_GRANT
+    assert deleted.grant_revocation == configuration_pb2.GRANT_REVOCATION_REVOKED
+
+
+async def test_given_a_consent_when_started_ended_and_given_up_then_use_cases_get_it_and_their_answers_come() -> None:
+    None
+):
+    authorization = Authorization("https://id.example.com/?state=S", "S", NOW, "https://m.example.com/cb", ())
+    view = a_configuration_view()
+    async with an_edge() as edge:
+        edge.use_cases.returns("authorize", authorization)
+        edge.use_cases.returns("complete_auth", Completed(view=view, grant=a_grant(), warnings=()))
+        edge.use_cases.returns("revoke_auth", Revoked(view, GrantRevocation.NOT_SUPPORTED))
+
+        started = await edge.mail.Authorize(
+            pb.AuthorizeRequest(configuration_id="alerts", redirect_url="https://r", save=True, login_hint="h")
+        )
+        ended = await edge.mail.CompleteAuth(pb.CompleteAuthRequest(state="S", code="C", iss="I"))
+        revoked = await edge.mail.RevokeAuth(pb.RevokeAuthRequest(configuration_id="alerts"))
+
+    callback = WrittenCallback(state="S", code=Secret("C"), iss="I")
+    assert edge.use_cases.asked == [
+        ("authorize", (DEFAULT_CALLER, "alerts"), {"redirect_url": "https://r", "save": True, "login_hint": "h"}),
+        ("complete_auth", (DEFAULT_CALLER, callback), {}),
+        ("revoke_auth", (DEFAULT_CALLER, "alerts"), {}),
+    ]
+    assert (started.state, started.redirect_url) == ("S", "https://m.example.com/cb")
+    assert (ended.authorized, ended.account) == (True, "robot@example.com")
+    assert revoked.grant_revocation == configuration_pb2.GRANT_REVOCATION_NOT_SUPPORTED
 
 
 async def test_given_pages_when_listed_then_each_token_leads_to_the_next_page() -> None:

@@ -105,8 +105,6 @@ async def test_given_an_id_when_a_configuration_is_read_deleted_or_confirmed_the
 
 
 async def test_given_a_consent_when_started_ended_and_given_up_then_use_cases_get_it_and_their_answers_come() -> None:
-    None
-):
     authorization = Authorization("https://id.example.com/?state=S", "S", NOW, "https://m.example.com/cb", ())
     view = a_configuration_view()
     async with an_edge() as edge:

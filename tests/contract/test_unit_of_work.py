@@ -14,6 +14,7 @@ import pytest
 from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.forecast import ForecastKind
+from domain.ports.changes import ChangeFilter, Changes
 from domain.ports.storage import (
     Announcements,
     Claim,
@@ -85,6 +86,11 @@ CALLS: Final[dict[str, Call]] = {
     "deliveries.close_attempt": lambda work, delivery: work.deliveries.close_attempt(delivery, at=NOW, in_doubt=True),
     "deliveries.save": lambda work, delivery: work.deliveries.save(delivery),
     "deliveries.release": lambda work, _: work.deliveries.release(TENANT, CONFIGURATION_ID),
+    "deliveries.has_content": lambda work, delivery: work.deliveries.has_content(delivery),
+    "deliveries.keep_key": lambda work, delivery: work.deliveries.keep_key(delivery, NOW),
+    "changes.newest": lambda work, _: work.changes.newest(),
+    "changes.after": lambda work, _: work.changes.after(TENANT, ChangeFilter(), 0, limit=1),
+    "changes.purge": lambda work, _: work.changes.purge(NOW, limit=1),
     "commit": lambda work, _: work.commit(),
 }
 
@@ -106,6 +112,7 @@ def test_given_the_port_when_its_calls_are_listed_here_then_none_is_missing() ->
         "grants": Grants,
         "announcements": Announcements,
         "deliveries": Deliveries,
+        "changes": Changes,
     }
 
     calls = {f"{name}.{call}" for name, port in ports.items() for call in vars(port) if not call.startswith("_")}

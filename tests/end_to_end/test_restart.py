@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,8 @@ from tests.peers.faulty_smtp import Fault, FaultySmtp
 from tests.peers.fixtures import StartFaultySmtp
 
 WITHIN = timedelta(seconds=30)
+ENDED = (delivery_pb2.DELIVERY_STATE_SENT, delivery_pb2.DELIVERY_STATE_IN_DOUBT)
+"""IN_DOUBT: killed while the server may have taken it; it waits ten minutes for its next attempt."""
 
 
 @pytest.fixture
@@ -127,3 +131,38 @@ async def test_given_a_running_mailport_when_told_to_stop_then_ends_cleanly(tmp_
         code = await mailport.stop()
 
     assert code == 0
+
+
+async def test_given_a_watch_when_mailport_is_killed_then_resumed_it_misses_nothing_and_shows_nothing_twice(
+    tmp_path: Path, ca: TestCA, server: FaultySmtp
+) -> None:
+    folder = tmp_path / "data"
+    lives: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    async with a_process(folder) as mailport:
+        await configure(mailport, server, ca)
+        watch: Any = mailport.stub.WatchDeliveries(api.WatchDeliveriesRequest())
+        cursor = (await watch.read()).cursor
+        identities = await asyncio.gather(*(send(mailport, f"watched-{number}") for number in range(20)))
+        for _ in range(25):  # in the midst of it
+            cursor = await _note(watch, lives)
+        await mailport.kill()
+
+    async with a_process(folder) as mailport, asyncio.timeout(WITHIN.total_seconds()):
+        watch = mailport.stub.WatchDeliveries(api.WatchDeliveriesRequest(cursor=cursor))
+        while not all(lives[each] and lives[each][-1][1] in ENDED for each in identities):
+            await _note(watch, lives)
+        watch.cancel()
+
+    for life in (lives[each] for each in identities):
+        befores, afters = zip(*life, strict=True)
+        assert befores == (delivery_pb2.DELIVERY_STATE_UNSPECIFIED, *afters[:-1])
+        assert all(before != after for before, after in life)
+
+
+async def _note(watch: Any, lives: dict[str, list[tuple[int, int]]]) -> str:
+    """Reads one answer and returns its cursor."""
+    answer = await watch.read()
+    assert isinstance(answer, api.WatchDeliveriesResponse)
+    if answer.HasField("delivery"):
+        lives[answer.delivery.delivery_id].append((answer.previous_state, answer.delivery.state))
+    return answer.cursor

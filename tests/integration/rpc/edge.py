@@ -23,7 +23,7 @@ from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
 from tests.fakes.environment import FakeEntropy
 
-UseCase = Callable[..., Awaitable[Any]]
+UseCase = Callable[..., Awaitable[Any] | AsyncIterator[Any]]
 STREAMING = ("watch_deliveries", "send_stream")
 """Those that answer with many values."""
 
@@ -47,10 +47,10 @@ class FakeUseCases:
 
         return called
 
-    def _use_case(self, name: str) -> UseCase:
+    def _use_case(self, name: str) -> Callable[..., Awaitable[Any]]:
         async def called(*arguments: Any, **named: Any) -> Any:
             self.asked.append((name, arguments, named))
-            return await self.answers[name](*arguments, **named)
+            return await cast("Awaitable[Any]", self.answers[name](*arguments, **named))
 
         return called
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,19 +14,21 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 
-from domain.caller import DEFAULT_CALLER
+from domain.caller import DEFAULT_CALLER, Caller, Role
 from domain.consent_callback import WrittenCallback
 from domain.delivery import DeliveryState
 from domain.errors import ConfigInvalid, NotFound, ProviderRefused, Unavailable, Violation
 from domain.failures.failure import FailureKind
 from domain.grant import GrantRevocation
 from domain.message import WrittenAddress
+from domain.ports.changes import Change, ChangeFilter
 from domain.ports.storage import DeliveryFilter, DeliveryPosition
 from domain.reasons import Reason
 from domain.secret import Secret
 from domain.settings.written import WrittenSettings, WrittenSmtp
 from mailport.v1 import configuration_pb2, delivery_pb2, failure_pb2, mailbox_service_pb2
 from mailport.v1 import mail_service_pb2 as pb
+from service.rpc.page_tokens import change_cursor
 from service.usecases import send_test
 from service.usecases.authorize import Authorization
 from service.usecases.complete_auth import Completed
@@ -35,6 +38,7 @@ from service.usecases.prove import Proof
 from service.usecases.revoke_auth import Revoked
 from service.usecases.send import Sent
 from service.usecases.validate_and_save import Validated
+from service.usecases.watch_deliveries import Watched
 from tests.consent_builders import a_grant
 from tests.integration.rpc.edge import an_edge, first_of, refusal
 from tests.unit.service.rpc.builders import (
@@ -402,3 +406,78 @@ async def test_given_twenty_calls_at_once_when_answered_then_each_is_answered_on
 
     assert {response.delivery.delivery_id for response in responses} == {DELIVERY_ID}
     assert len(edge.use_cases.asked) == 20
+
+
+async def test_given_a_watch_when_called_then_the_use_case_gets_caller_filters_and_cursor_and_each_answer_comes() -> (
+    None
+):
+    change = Change(8, a_delivery_view().delivery, DeliveryState.SENDING)
+
+    async def watched(*_: object, **__: object) -> AsyncIterator[Watched]:
+        yield Watched(7)
+        yield Watched(8, change)
+
+    async with an_edge() as edge:
+        edge.use_cases.answers["watch_deliveries"] = watched
+        request = pb.WatchDeliveriesRequest(configuration_id="alerts", cursor=change_cursor(5, "default"))
+        answers = [each async for each in edge.mail.WatchDeliveries(request)]
+
+    ((name, (caller, where), named),) = edge.use_cases.asked
+    assert (name, caller.tenant, where, named) == (
+        "watch_deliveries",
+        "default",
+        ChangeFilter(configuration_id="alerts"),
+        {"after": 5},
+    )
+    assert [each.cursor for each in answers] == [change_cursor(7, "default"), change_cursor(8, "default")]
+    assert not answers[0].HasField("delivery")
+    assert not answers[0].HasField("change_time")
+    assert answers[1].delivery.delivery_id == DELIVERY_ID
+    assert answers[1].previous_state == delivery_pb2.DELIVERY_STATE_SENDING
+    assert answers[1].change_time == answers[1].delivery.update_time
+
+
+@pytest.mark.parametrize(
+    ("rpc", "request_type"), [("Cancel", pb.CancelDeliveryRequest), ("Retry", pb.RetryDeliveryRequest)]
+)
+async def test_given_a_delivery_when_steered_then_the_use_case_gets_its_id_and_its_answer_is_shown(
+    rpc: str, request_type: Any
+) -> None:
+    async with an_edge() as edge:
+        edge.use_cases.returns(f"{rpc.lower()}_delivery", a_delivery_view(an_attempt(1)))
+
+        response = await getattr(edge.mail, f"{rpc}Delivery")(request_type(delivery_id=DELIVERY_ID))
+
+    ((_, (caller, delivery_id), _named),) = edge.use_cases.asked
+    assert (caller.tenant, delivery_id) == ("default", DELIVERY_ID)
+    assert response.delivery.delivery_id == DELIVERY_ID
+    assert len(response.delivery.attempts) == 1
+
+
+class ReadOnly:
+    """An identity: a caller of acme that may read alone."""
+
+    async def caller(self, _: object) -> Caller:
+        return Caller("acme", frozenset({Role.READ}))
+
+
+async def test_given_a_caller_that_may_only_read_when_streams_are_called_then_it_may_watch_its_own_and_not_send() -> (
+    None
+):
+    async def watched(caller: Caller, *_: object, **__: object) -> AsyncIterator[Watched]:
+        assert caller.tenant == "acme"
+        yield Watched(7)
+
+    async with an_edge(identity=ReadOnly()) as edge:
+        edge.use_cases.answers["watch_deliveries"] = watched
+        answer = await first_of(edge.mail.WatchDeliveries(pb.WatchDeliveriesRequest()))
+        foreign = pb.WatchDeliveriesRequest(cursor=change_cursor(7, "globex"))
+        with_foreign_cursor = await refusal(first_of(edge.mail.WatchDeliveries(foreign)))
+        sending = await refusal(first_of(edge.mail.SendStream(iter([pb.SendStreamRequest(client_reference="1")]))))
+
+    assert answer.cursor == change_cursor(7, "acme")
+    assert (with_foreign_cursor.code, with_foreign_cursor.reason) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "CURSOR_INVALID",
+    )
+    assert (sending.code, sending.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING")

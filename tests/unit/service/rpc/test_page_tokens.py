@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -12,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.delivery import DeliveryState
-from domain.errors import InputInvalid
+from domain.errors import InputInvalid, NotReady
 from domain.ports.storage import DeliveryFilter, DeliveryPosition
 from domain.reasons import Reason
 from service.rpc.page_tokens import (
+    change_cursor,
     configurations_token,
     deliveries_token,
+    read_change_cursor,
     read_configurations_token,
     read_deliveries_token,
 )
@@ -139,3 +142,34 @@ def test_given_a_forged_position_when_read_then_it_is_refused(position: list[str
 
     with pytest.raises(InputInvalid):
         read_deliveries_token(forged(**written | {"p": position}), ANY)
+
+
+@given(number=st.integers(0, 2**59), tenant=st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+def test_given_a_cursor_when_read_by_its_tenant_then_it_is_what_was_written(number: int, tenant: str) -> None:
+    assert read_change_cursor(change_cursor(number, tenant), tenant) == number
+
+
+def test_given_no_cursor_when_read_then_a_watch_begins_now() -> None:
+    assert read_change_cursor("", "acme") is None
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "nonsense",
+        "é",
+        "x" * 2000,
+        change_cursor(7, "globex"),
+        configurations_token("alerts"),
+        forged(v=1, k="changes", q="", p=["7"]),
+        *(
+            forged(v=1, k="changes", q=hashlib.sha256(b"acme").hexdigest()[:32], p=[number])
+            for number in ("-1", "1.5", "٣", "x", "9" * 19)
+        ),
+    ],
+)
+def test_given_what_is_no_cursor_of_the_tenant_when_read_then_is_refused_as_one_that_is_not_kept(cursor: str) -> None:
+    with pytest.raises(NotReady) as refused:
+        read_change_cursor(cursor, "acme")
+
+    assert refused.value.reason is Reason.CURSOR_INVALID

@@ -171,6 +171,20 @@ async def test_given_an_age_when_it_is_reached_then_the_connection_is_not_used_a
     assert server.connections == 3
 
 
+async def test_given_an_age_when_it_is_reached_while_idle_then_the_connection_is_not_used_again(
+    ca: TestCA, faulty_smtp: StartFaultySmtp
+) -> None:
+    sender = a_sender(ca, age=timedelta(milliseconds=200))
+    server = await faulty_smtp()
+    await send_in(sender, some_settings(server.port))
+    await asyncio.sleep(0.25)  # it is the passing of time that is tested
+
+    await send_in(sender, some_settings(server.port))
+    await sender.transport.aclose()
+
+    assert server.connections == 2
+
+
 async def test_given_a_forgotten_lane_when_idle_then_its_connections_end_at_once_and_no_others(
     sender: Sender, line_server: StartLineServer
 ) -> None:

@@ -286,6 +286,29 @@ async def test_given_worn_connections_when_many_messages_wait_then_the_bound_hol
     assert server.most_open_connections <= 2
 
 
+async def test_given_a_goodbye_that_is_not_answered_yet_when_the_lane_is_full_then_the_next_connection_waits(
+    ca: TestCA, line_server: StartLineServer
+) -> None:
+    """A server that counts connections would refuse it."""
+    sender = a_sender(ca, messages=1, connections=1)
+    asked, answer = asyncio.Event(), asyncio.Event()
+    leaving = [expect("QUIT"), signal(asked), wait(answer), send("221 bye")]
+    server = await line_server([*GREETING, mail(), *leaving], [*GREETING, mail(), farewell()])
+    await send_in(sender, some_settings(server.port))
+    await asked.wait()
+
+    sending = asyncio.create_task(send_in(sender, some_settings(server.port)))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    connected_meanwhile = len(server.conversations)
+    answer.set()
+    await sending
+    await sender.transport.aclose()
+
+    assert connected_meanwhile == 1
+    await server.finished()
+
+
 async def test_given_a_preset_with_fewer_connections_when_many_messages_come_then_that_is_the_bound(
     ca: TestCA, faulty_smtp: StartFaultySmtp
 ) -> None:

@@ -73,6 +73,24 @@ async def test_given_an_attempt_when_content_is_about_to_leave_then_that_is_comm
     assert marked == [False, True]
 
 
+async def test_given_one_configuration_when_attempted_then_its_mails_share_a_lane_until_the_consent_is_another() -> (
+    None
+):
+    """A session outlives its token, so that it must not outlive the consent that it was opened with."""
+    world = await a_world()
+    for key in ("k1", "k2"):
+        await world.accepted(a_delivery(delivery_id=key))
+        await world.attempted()
+    await world.given_grant()
+    await world.accepted(a_delivery(delivery_id="k3"))
+    await world.attempted()
+
+    first, second, third = (mail.lane for mail in world.transport.accepted)
+    assert first == second
+    assert CONFIGURATION_ID in first
+    assert third not in {first, ""}
+
+
 async def test_given_some_refused_when_attempted_again_then_only_the_open_one_is_offered() -> None:
     """F20: ok1, gone, later, ok2."""
     world = await a_world()

@@ -13,7 +13,7 @@ from domain.ports.storage import UnitOfWork
 
 _MOST: Final = 64
 _MOST_BYTES: Final = 8 * 1024 * 1024
-_AT_ONCE: Final = 2
+_AT_ONCE: Final = 1
 """Transactions at once: while one waits for the disk, the next one is filled and sent."""
 
 Item = TypeVar("Item")

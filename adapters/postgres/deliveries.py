@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -221,7 +221,9 @@ class PostgresDeliveries(DeliveryQueue):
                     "sealed": [self._vault.seal(each.content, place=_content_place(each.delivery)) for each in stored],
                 },
             )
-            await self._signal_due()
+            now = datetime.now(UTC)
+            if any(each.delivery.next_attempt_time and each.delivery.next_attempt_time <= now for each in stored):
+                await self._signal_due()
         return added
 
     async def accepted(self, tenant: str, key: str) -> Accepted | None:
@@ -239,10 +241,11 @@ class PostgresDeliveries(DeliveryQueue):
         limit: int,
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
+        only: Account | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         claims = await super().claim(
-            worker=worker, lease=lease, limit=limit, data_centers=data_centers, passing_over=passing_over
+            worker=worker, lease=lease, limit=limit, data_centers=data_centers, passing_over=passing_over, only=only
         )
         if not claims:
             return ()

@@ -53,6 +53,21 @@ CLAIM: Final = sql.SQL(
     for update of d skip locked
     """
 ).format(columns=COLUMNS)
+CLAIM_ONLY: Final = sql.SQL(
+    """
+    select {columns}, now() as claim_time, (
+        select c.version from configuration c
+        where c.tenant = d.tenant and c.configuration_id = d.configuration_id) as version
+    from delivery d
+    where d.tenant = %(tenant)s and d.configuration_id = %(id)s
+      and d.next_attempt_time <= now() and d.expire_time > now()
+      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s))
+      and not exists (
+        select from configuration_pause p where p.tenant = %(tenant)s and p.configuration_id = %(id)s)
+    order by d.next_attempt_time, d.delivery_id limit %(limit)s
+    for update of d skip locked
+    """
+).format(columns=COLUMNS)
 # Whoever locks the pause record alone may probe. A worker that comes after its commit sees the pause go on (_PROBED),
 # and once that is over too, that a delivery is still under way.
 PROBE: Final = sql.SQL(
@@ -169,6 +184,7 @@ class DeliveryQueue:
         limit: int,
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
+        only: Account | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         where = {
@@ -176,10 +192,14 @@ class DeliveryQueue:
             "tenants": [account.tenant for account in passing_over],
             "ids": [account.configuration_id for account in passing_over],
         }
-        probes = await self._session.rows(PROBE, {**where, "limit": limit})
-        if probes:
+        probes: list[DictRow] = []
+        if only is not None:
+            names = {"tenant": only.tenant, "id": only.configuration_id}
+            rows = await self._session.rows(CLAIM_ONLY, {**where, **names, "limit": limit})
+        else:
+            probes = await self._session.rows(PROBE, {**where, "limit": limit})
             await self._session.execute_each(_PROBED, [{**row, "lease": lease} for row in probes])
-        rows = await self._session.rows(CLAIM, {**where, "limit": limit - len(probes)})
+            rows = await self._session.rows(CLAIM, {**where, "limit": limit - len(probes)})
         claims = tuple(_claimed(row) for row in (*probes, *rows) if _is_readable(row))
         await self._session.execute_each(_PARK, [row for row in (*probes, *rows) if not _is_readable(row)])
         await self._session.execute_each(

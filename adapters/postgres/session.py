@@ -44,6 +44,8 @@ class Session:
             return cursor.rowcount
 
     async def execute_each(self, query: QueryNoTemplate, parameters: Sequence[Parameters]) -> None:
-        """Runs the statement once for each of *parameters*, in one round trip."""
+        """Runs the statement once for each of *parameters*, in one round trip; in none when there are none."""
+        if not parameters:
+            return
         async with translated(), self._connection.cursor() as cursor:
             await cursor.executemany(query, parameters)

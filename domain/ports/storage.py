@@ -247,12 +247,14 @@ class Deliveries(Protocol):
         limit: int,
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
+        only: Account | None = None,
     ) -> tuple[Claim, ...]:
         """
         Takes up to *limit* due, unexpired deliveries, oldest due time first, that no other worker holds.
 
         Each is advanced by Claimed, gets an attempt record and a fresh lease token. *data_centers*: only work for these
-        sites or for any; empty takes all. *passing_over*: accounts that have all the lanes they may have.
+        sites or for any; empty takes all. *passing_over*: accounts that have all they may have;
+        *only*: of this one alone, unless it is paused.
         Small messages come with their content. A configuration with a pause record is passed over until the pause is
         over, and then gives one delivery at a time, the probe, before all others.
         """

@@ -47,6 +47,10 @@ class _Course:
     is_past_no_return: bool = False
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 class _ChangesOfPause(NamedTuple):
     """What the attempt makes of the configuration's pause."""
 
@@ -84,9 +88,11 @@ class AttemptDelivery:
         self._store_again = store_again
         self._last_moment = last_moment
 
-    async def __call__(self, claim: Claim) -> Delivery | None:
+    async def __call__(self, claim: Claim, *, talked: Callable[[], None] = _nothing) -> Delivery | None:
         """
         Returns the delivery as it was recorded, or None when the lease was lost: another worker decides then.
+
+        *talked* is called when the server has had its last word, which is not recorded yet: another mail may go there.
 
         The lease is renewed while the server thinks. Once the server has answered, the answer is kept and stored again
         and again until the database takes it or the lease is lost; when the process stops, for a last moment.
@@ -98,11 +104,12 @@ class AttemptDelivery:
             try:
                 async with self._kept_alive(claim):
                     event, report = await self._talk(claim, course)
+                talked()
             except LeaseLost:
                 raise
             except asyncio.CancelledError:
                 if not course.is_past_no_return:
-                    await self._give_back(claim, course)
+                    await self.give_back(claim, start=course.start)
                 raise
             except Exception:
                 await self._record(claim, course, self._unforeseen(course), None)
@@ -211,11 +218,25 @@ class AttemptDelivery:
             raise
         return after
 
-    async def _give_back(self, claim: Claim, course: _Course) -> None:
-        """Queues the delivery again, if the store takes it in a last moment; else the lease runs out by itself."""
+    async def renew(self, claim: Claim) -> bool:
+        """Prolongs the lease of a claim that was not begun; False when it is lost. Raises Unavailable."""
+        try:
+            async with self._uow() as work:
+                await work.deliveries.renew(claim, lease=LEASE)
+                await work.commit()
+        except LeaseLost:
+            return False
+        return True
+
+    async def give_back(self, claim: Claim, *, start: datetime | None = None) -> None:
+        """
+        Queues a delivery again of which nothing was sent, for another worker to take at once.
+
+        If the store takes it in a last moment; else the lease runs out by itself. *start*: when it was begun, if so.
+        """
         end = self._clock.now()
         after = advance(claim.delivery, LeaseExpired(past_no_return=False, jitter=0.0), at=end)
-        attempt = Attempt(number=claim.lease.attempt, start_time=course.start, end_time=end)
+        attempt = Attempt(number=claim.lease.attempt, start_time=start or end, end_time=end)
         storing = asyncio.create_task(self._store(claim, after, attempt), name=f"give back {after.delivery_id}")
         await asyncio.wait([storing], timeout=self._last_moment.total_seconds())
         storing.cancel()

@@ -129,6 +129,7 @@ class FakeDeliveries:
         limit: int,
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
+        only: Account | None = None,
     ) -> tuple[Claim, ...]:
         await self._unit.begin("deliveries.claim")
         now = self._now
@@ -138,10 +139,11 @@ class FakeDeliveries:
             if (delivery := stored.delivery).next_attempt_time is not None
             and delivery.next_attempt_time <= now < delivery.expire_time
             and (not data_centers or delivery.data_center in ("", *data_centers))
-            and Account(delivery.tenant, delivery.configuration_id) not in passing_over
+            and (account := Account(delivery.tenant, delivery.configuration_id)) not in passing_over
+            and only in (None, account)
         ]
         paused = [(at, stored) for at, stored in found if _account(stored.delivery) in self._unit.pause_rows]
-        probes = self._probes(paused, limit)
+        probes = self._probes(paused, limit) if only is None else []
         for stored in probes:
             name = _account(stored.delivery)
             await self._unit.lock(("pause", *name))

@@ -27,8 +27,10 @@ from tests.builders import (
     some_settings,
     some_written_settings,
 )
+from tests.consent_builders import a_grant
 from tests.fakes.transport import Answer
 from tests.fakes.vault import FakeVault
+from tests.unit.service.processes import oauth_settings
 from tests.unit.service.world import CALLER, World
 
 
@@ -77,11 +79,13 @@ async def test_given_one_configuration_when_attempted_then_its_mails_share_a_lan
     None
 ):
     """A session outlives its token, so that it must not outlive the consent that it was opened with."""
-    world = await a_world()
+    world = World()
+    await world.given(a_configuration(settings=oauth_settings()))
+    await world.given_grant()
     for key in ("k1", "k2"):
         await world.accepted(a_delivery(delivery_id=key))
         await world.attempted()
-    await world.given_grant()
+    await world.given_grant(a_grant(grant_id="newer", authorize_time=NOW + timedelta(minutes=1)))
     await world.accepted(a_delivery(delivery_id="k3"))
     await world.attempted()
 

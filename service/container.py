@@ -37,6 +37,7 @@ from adapters.system.vault import AesGcmVault
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
 from domain.settings.parse import SettingsRules
+from service.commit_together import CommitTogether
 from service.events import LoggedEvents
 from service.keeper import Keeper
 from service.metrics import Metrics
@@ -68,6 +69,7 @@ from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
 from service.usecases.get_options import GetOptions
 from service.usecases.keep_grants import KeepGrants
+from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
 from service.usecases.prove import Prove
@@ -240,7 +242,21 @@ class Container(containers.DeclarativeContainer):
     send_test = providers.Singleton(
         SendTest, uow=uow.provider, prove=prove, sources=token_sources, clock=clock, rules=rules
     )
-    send = providers.Singleton(Send, uow=uow.provider, clock=clock, entropy=entropy, vault=vault, signals=signals)
+    known = providers.Singleton(KnownConfigurations)
+    accept = providers.Singleton(
+        CommitTogether, uow=uow.provider, apply=providers.Object(lambda work, batch: work.deliveries.accept_all(batch))
+    )
+    mark = providers.Singleton(
+        CommitTogether,
+        uow=uow.provider,
+        apply=providers.Object(lambda work, claims: work.deliveries.pass_no_return_all(claims)),
+    )
+    record = providers.Singleton(
+        CommitTogether, uow=uow.provider, apply=providers.Object(lambda work, all_: work.deliveries.record_all(all_))
+    )
+    send = providers.Singleton(
+        Send, uow=uow.provider, commit=accept, known=known, clock=clock, entropy=entropy, vault=vault, signals=signals
+    )
     get_delivery = providers.Singleton(GetDelivery, uow=uow.provider)
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
     cancel_delivery = providers.Singleton(CancelDelivery, uow=uow.provider, clock=clock, events=events)
@@ -286,7 +302,15 @@ class Container(containers.DeclarativeContainer):
     )
 
     attempt = providers.Singleton(
-        AttemptDelivery, uow=uow.provider, transport=transport, sources=token_sources, clock=clock, entropy=entropy
+        AttemptDelivery,
+        uow=uow.provider,
+        mark=mark,
+        record=record,
+        known=known,
+        transport=transport,
+        sources=token_sources,
+        clock=clock,
+        entropy=entropy,
     )
     reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
     announce_ends = providers.Singleton(AnnounceEnds, uow=uow.provider, clock=clock, events=events)

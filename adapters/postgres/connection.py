@@ -19,6 +19,7 @@ from adapters.postgres.failures import spoils_connection
 _Result = TypeVar("_Result")
 _SERVER_FIRST: Final = timedelta(milliseconds=250)
 _CANCEL_SECONDS: Final = 0.25
+_LATELY: Final = timedelta(seconds=1)
 
 # Weaker levels are raised to "on"; stronger ones (remote_apply) stay.
 _SESSION: Final = """
@@ -39,13 +40,16 @@ class BoundedConnection(AsyncConnection[TupleRow]):
     """
 
     answer_within: timedelta = timedelta(seconds=2)
+    _answered: float = 0.0
 
     async def wait(self, gen: PQGen[_Result], *args: Any, **kwargs: Any) -> _Result:
         """Waits as the base class does, within the bound; the server's own timeout comes first when it is alive."""
         limit = (self.answer_within + _SERVER_FIRST).total_seconds()
         watchdog = asyncio.get_running_loop().call_later(limit, self._drop_line)
         try:
-            return await super().wait(gen, *args, **kwargs)
+            answer = await super().wait(gen, *args, **kwargs)
+            self._answered = asyncio.get_running_loop().time()
+            return answer
         except psycopg.Error as error:
             if spoils_connection(error):
                 self.pgconn.finish()
@@ -61,6 +65,11 @@ class BoundedConnection(AsyncConnection[TupleRow]):
         # Whoever waits on the socket sees its end and cleans up; closing it here would pull it from under them.
         with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.pgconn.socket)) as line:
             line.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def has_just_answered(self) -> bool:
+        """Tells whether the server answered within the last second, so that asking again whether it lives is idle."""
+        return asyncio.get_running_loop().time() - self._answered < _LATELY.total_seconds()
 
     @property
     def is_read_only(self) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,11 +12,26 @@ from psycopg import sql
 
 from adapters.postgres.codec import is_storable
 from adapters.postgres.delivery_queue import DeliveryQueue
-from adapters.postgres.delivery_rows import COLUMNS, attempt_from, delivery_from, delivery_to, parse_id
+from adapters.postgres.delivery_rows import (
+    COLUMNS,
+    attempt_from,
+    columns_of,
+    delivery_from,
+    delivery_to,
+    parse_id,
+)
 from adapters.postgres.session import Session
 from domain.delivery import Attempt, Delivery
-from domain.errors import NotFound
-from domain.ports.storage import Accepted, DeliveryFilter, DeliveryPosition, IdempotencyRecord
+from domain.errors import NotFound, SecretUnreadable
+from domain.ports.storage import (
+    Accepted,
+    Account,
+    Claim,
+    DeliveryFilter,
+    DeliveryPosition,
+    IdempotencyRecord,
+    NewDelivery,
+)
 from domain.ports.vault import Place, Vault
 
 _ATTEMPTS_SHOWN: Final = 50
@@ -43,6 +60,35 @@ _CONDITIONS: Final = {
     "created_before": sql.SQL("d.create_time < %(created_before)s"),
     "at": sql.SQL("(d.create_time, d.delivery_id) < (%(at)s, %(below)s)"),
 }
+
+
+_ADDED: Final = (
+    "tenant delivery_id configuration_id message_id sender recipients state in_doubt_policy attempt_count doubt_count "
+    "create_time update_time expire_time next_attempt_time final_time failure data_center version"
+)
+_ADD_ALL: Final = """
+    insert into delivery (
+        tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy, attempt_count,
+        doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time, failure, data_center)
+    select i.tenant, i.delivery_id, i.configuration_id, i.message_id, i.sender, i.recipients::jsonb, i.state,
+        i.in_doubt_policy, i.attempt_count, i.doubt_count, i.create_time, i.update_time, i.expire_time,
+        i.next_attempt_time, i.final_time, i.failure::jsonb, i.data_center
+    from unnest(
+        %(tenant)s::text[], %(delivery_id)s::uuid[], %(configuration_id)s::text[], %(message_id)s::text[],
+        %(sender)s::text[], %(recipients)s::text[], %(state)s::text[], %(in_doubt_policy)s::text[],
+        %(attempt_count)s::integer[], %(doubt_count)s::integer[], %(create_time)s::timestamptz[],
+        %(update_time)s::timestamptz[], %(expire_time)s::timestamptz[], %(next_attempt_time)s::timestamptz[],
+        %(final_time)s::timestamptz[], %(failure)s::text[], %(data_center)s::text[], %(version)s::bigint[])
+        as i (tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy,
+            attempt_count, doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time, failure,
+            data_center, version)
+    where i.version is null or exists (
+        select from configuration c
+        where c.tenant = i.tenant and c.configuration_id = i.configuration_id and c.version = i.version)
+    returning delivery_id
+    """
+_WITH_CONTENT: Final = 64 * 1024
+"""Octets up to which a sealed message comes with its claim."""
 
 
 class PostgresDeliveries(DeliveryQueue):
@@ -86,12 +132,147 @@ class PostgresDeliveries(DeliveryQueue):
         await self._signal_due()
         return Accepted(delivery=delivery, content_digest=key.content_digest if key else b"", is_replay=False)
 
+    async def accept_all(self, batch: Sequence[NewDelivery]) -> Sequence[Accepted | None]:
+        """See the port."""
+        taken = await self._take_keys(batch)
+        fresh = [each for each in batch if each.key is None or each.delivery.delivery_id in taken]
+        added = await self._add(fresh)
+        await self._free_keys([each for each in fresh if each.delivery.delivery_id not in added])
+        results: list[Accepted | None] = []
+        for each in batch:
+            digest = each.key.content_digest if each.key else b""
+            if each.delivery.delivery_id in added:
+                results.append(Accepted(delivery=each.delivery, content_digest=digest, is_replay=False))
+            elif each.key is None or each.delivery.delivery_id in taken:
+                results.append(None)
+            else:  # somebody else's key, of this batch or of before
+                results.append(await self._standing_or_new(each))
+        return results
+
+    async def _standing_or_new(self, new: NewDelivery) -> Accepted | None:
+        assert new.key is not None
+        standing = await self.accepted(new.delivery.tenant, new.key.key)
+        if standing is not None:
+            return standing
+        (accepted,) = await self.accept_all([new])  # it was deleted in between: the key is free
+        return accepted
+
+    async def _take_keys(self, batch: Sequence[NewDelivery]) -> frozenset[str]:
+        """Writes the keys that are free, of several equal ones the first; returns whose they are by delivery."""
+        first: dict[tuple[str, str], NewDelivery] = {}
+        for each in batch:
+            if each.key is not None:
+                first.setdefault((each.delivery.tenant, each.key.key), each)
+        if not first:
+            return frozenset()
+        # In one order everywhere, so that two transactions never wait for each other's keys.
+        ordered = [first[name] for name in sorted(first)]
+        rows = await self._session.rows(
+            """
+            insert into idempotency_key as k (tenant, key, content_digest, delivery_id, expire_time)
+            select * from unnest(
+                %(tenants)s::text[], %(keys)s::text[], %(digests)s::bytea[], %(ids)s::uuid[],
+                %(expire_times)s::timestamptz[])
+            on conflict (tenant, key) do update
+            set content_digest = excluded.content_digest, delivery_id = excluded.delivery_id,
+                expire_time = excluded.expire_time
+            where k.expire_time <= now()
+            returning k.delivery_id
+            """,
+            {
+                "tenants": [each.delivery.tenant for each in ordered],
+                "keys": [each.key.key for each in ordered if each.key],
+                "digests": [each.key.content_digest for each in ordered if each.key],
+                "ids": [UUID(each.delivery.delivery_id) for each in ordered],
+                "expire_times": [each.key.expire_time for each in ordered if each.key],
+            },
+        )
+        return frozenset(str(row["delivery_id"]) for row in rows)
+
+    async def _free_keys(self, refused: Sequence[NewDelivery]) -> None:
+        keyed = [(each.delivery.tenant, each.key.key) for each in refused if each.key is not None]
+        if keyed:
+            await self._session.execute(
+                """
+                delete from idempotency_key k using unnest(%(tenants)s::text[], %(keys)s::text[]) as i (tenant, key)
+                where k.tenant = i.tenant and k.key = i.key
+                """,
+                {"tenants": [tenant for tenant, _ in keyed], "keys": [key for _, key in keyed]},
+            )
+
+    async def _add(self, fresh: Sequence[NewDelivery]) -> frozenset[str]:
+        """Stores deliveries with their contents; returns the ids of those whose configuration is as they think."""
+        if not fresh:
+            return frozenset()
+        columns = columns_of([{**delivery_to(each.delivery), "version": each.version} for each in fresh], _ADDED)
+        rows = await self._session.rows(_ADD_ALL, columns)
+        added = frozenset(str(row["delivery_id"]) for row in rows)
+        stored = [each for each in fresh if each.delivery.delivery_id in added]
+        if stored:
+            await self._session.execute(
+                # b for binary: as text, a bytea takes twice the room
+                """
+                insert into delivery_content (tenant, delivery_id, sealed)
+                select * from unnest(%(tenants)s::text[], %(ids)s::uuid[], %(sealed)b::bytea[])
+                """,
+                {
+                    "tenants": [each.delivery.tenant for each in stored],
+                    "ids": [UUID(each.delivery.delivery_id) for each in stored],
+                    "sealed": [self._vault.seal(each.content, place=_content_place(each.delivery)) for each in stored],
+                },
+            )
+            now = datetime.now(UTC)
+            if any(each.delivery.next_attempt_time and each.delivery.next_attempt_time <= now for each in stored):
+                await self._signal_due()
+        return added
+
     async def accepted(self, tenant: str, key: str) -> Accepted | None:
         """See the port."""
         row = await self._session.row(_STANDING, {"tenant": tenant, "key": key})
         if row is None:
             return None
         return Accepted(delivery=delivery_from(row), content_digest=row["content_digest"], is_replay=True)
+
+    async def claim(
+        self,
+        *,
+        worker: str,
+        lease: timedelta,
+        limit: int,
+        data_centers: tuple[str, ...] = (),
+        passing_over: frozenset[Account] = frozenset(),
+        only: Account | None = None,
+    ) -> tuple[Claim, ...]:
+        """See the port."""
+        claims = await super().claim(
+            worker=worker, lease=lease, limit=limit, data_centers=data_centers, passing_over=passing_over, only=only
+        )
+        if not claims:
+            return ()
+        rows = await self._session.rows(
+            """
+            select c.delivery_id, c.sealed from delivery_content c
+            join unnest(%(tenants)s::text[], %(ids)s::uuid[]) as i (tenant, delivery_id) using (tenant, delivery_id)
+            where octet_length(c.sealed) <= %(most)s
+            """,
+            {
+                "tenants": [claim.delivery.tenant for claim in claims],
+                "ids": [UUID(claim.delivery.delivery_id) for claim in claims],
+                "most": _WITH_CONTENT,
+            },
+            binary=True,
+        )
+        sealed = {str(row["delivery_id"]): row["sealed"] for row in rows}
+        return tuple(
+            replace(claim, content=self._opened(claim.delivery, sealed.get(claim.delivery.delivery_id)))
+            for claim in claims
+        )
+
+    def _opened(self, delivery: Delivery, sealed: bytes | None) -> bytes | None:
+        try:
+            return None if sealed is None else self._vault.open(sealed, place=_content_place(delivery))
+        except SecretUnreadable:
+            return None
 
     async def find(self, tenant: str, delivery_id: str) -> Delivery | None:
         """See the port."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -13,14 +14,14 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from adapters.postgres.codec import failure_to
-from adapters.postgres.delivery_rows import COLUMNS, attempt_to, delivery_from, delivery_to
+from adapters.postgres.delivery_rows import COLUMNS, attempt_to, columns_of, delivery_from, delivery_to
 from adapters.postgres.session import Session
 from adapters.postgres.signals import CHANGED_CHANNEL, DUE_CHANNEL
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost
 from domain.failures.failure import Failure
 from domain.pause import Pause
-from domain.ports.storage import Abandoned, Account, Claim, Lease
+from domain.ports.storage import Abandoned, Account, Claim, Lease, Outcome
 
 _PROGRESS: Final = sql.SQL(
     """
@@ -40,7 +41,10 @@ _UNDER_LEASE: Final = sql.SQL(
 )
 CLAIM: Final = sql.SQL(
     """
-    select {columns}, now() as claim_time from delivery d
+    select {columns}, now() as claim_time, (
+        select c.version from configuration c
+        where c.tenant = d.tenant and c.configuration_id = d.configuration_id) as version
+    from delivery d
     where d.next_attempt_time <= now() and d.expire_time > now()
       and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s))
       and (d.tenant, d.configuration_id) not in (select * from unnest(%(tenants)s::text[], %(ids)s::text[]))
@@ -49,11 +53,28 @@ CLAIM: Final = sql.SQL(
     for update of d skip locked
     """
 ).format(columns=COLUMNS)
+CLAIM_ONLY: Final = sql.SQL(
+    """
+    select {columns}, now() as claim_time, (
+        select c.version from configuration c
+        where c.tenant = d.tenant and c.configuration_id = d.configuration_id) as version
+    from delivery d
+    where d.tenant = %(tenant)s and d.configuration_id = %(id)s
+      and d.next_attempt_time <= now() and d.expire_time > now()
+      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s))
+      and not exists (
+        select from configuration_pause p where p.tenant = %(tenant)s and p.configuration_id = %(id)s)
+    order by d.next_attempt_time, d.delivery_id limit %(limit)s
+    for update of d skip locked
+    """
+).format(columns=COLUMNS)
 # Whoever locks the pause record alone may probe. A worker that comes after its commit sees the pause go on (_PROBED),
 # and once that is over too, that a delivery is still under way.
 PROBE: Final = sql.SQL(
     """
-    select {columns}, now() as claim_time
+    select {columns}, now() as claim_time, (
+        select c.version from configuration c
+        where c.tenant = d.tenant and c.configuration_id = d.configuration_id) as version
     from configuration_pause p
     cross join lateral (
         select * from delivery w
@@ -85,6 +106,41 @@ _TAKE: Final = sql.SQL(
     values (%(tenant)s, %(delivery_id)s, %(attempt_count)s, %(worker)s, %(update_time)s)
     """
 ).format(progress=_PROGRESS)
+_MARK_ALL: Final = """
+    update delivery d set no_return_time = now()
+    from unnest(%(tenants)s::text[], %(ids)s::uuid[], %(tokens)s::text[]) as i (tenant, delivery_id, token)
+    where d.tenant = i.tenant and d.delivery_id = i.delivery_id and d.state = 'SENDING'
+      and d.lease_token = i.token and d.lease_until > clock_timestamp()
+    returning d.delivery_id
+    """
+_RECORD_ALL: Final = """
+    update delivery d
+    set recipients = i.recipients::jsonb, state = i.state, attempt_count = i.attempt_count,
+        doubt_count = i.doubt_count, update_time = i.update_time, expire_time = i.expire_time,
+        next_attempt_time = i.next_attempt_time, final_time = i.final_time, failure = i.failure::jsonb,
+        no_return_time = null, worker = null, lease_token = null, lease_until = null
+    from unnest(
+        %(tenant)s::text[], %(delivery_id)s::uuid[], %(token)s::text[], %(recipients)s::text[], %(state)s::text[],
+        %(attempt_count)s::integer[], %(doubt_count)s::integer[], %(update_time)s::timestamptz[],
+        %(expire_time)s::timestamptz[], %(next_attempt_time)s::timestamptz[], %(final_time)s::timestamptz[],
+        %(failure)s::text[])
+        as i (tenant, delivery_id, token, recipients, state, attempt_count, doubt_count, update_time, expire_time,
+            next_attempt_time, final_time, failure)
+    where d.tenant = i.tenant and d.delivery_id = i.delivery_id and d.state = 'SENDING'
+      and d.lease_token = i.token and d.lease_until > clock_timestamp()
+    returning d.delivery_id
+    """
+_END_ATTEMPTS: Final = """
+    update attempt a
+    set start_time = i.start_time, end_time = i.end_time, failure = i.failure::jsonb, trace = i.trace::jsonb,
+        in_doubt = i.in_doubt
+    from unnest(
+        %(tenant)s::text[], %(delivery_id)s::uuid[], %(number)s::integer[], %(start_time)s::timestamptz[],
+        %(end_time)s::timestamptz[], %(attempt_failure)s::text[], %(trace)s::text[], %(in_doubt)s::boolean[])
+        as i (tenant, delivery_id, number, start_time, end_time, failure, trace, in_doubt)
+    where a.tenant = i.tenant and a.delivery_id = i.delivery_id and a.number = i.number
+    """
+_TELL: Final = "select pg_notify(%(channel)s, id) from unnest(%(ids)s::text[]) as i (id)"
 _ABANDONED: Final = sql.SQL(
     """
     select {columns}, d.no_return_time from delivery d
@@ -128,6 +184,7 @@ class DeliveryQueue:
         limit: int,
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
+        only: Account | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         where = {
@@ -135,10 +192,14 @@ class DeliveryQueue:
             "tenants": [account.tenant for account in passing_over],
             "ids": [account.configuration_id for account in passing_over],
         }
-        probes = await self._session.rows(PROBE, {**where, "limit": limit})
-        if probes:
+        probes: list[DictRow] = []
+        if only is not None:
+            names = {"tenant": only.tenant, "id": only.configuration_id}
+            rows = await self._session.rows(CLAIM_ONLY, {**where, **names, "limit": limit})
+        else:
+            probes = await self._session.rows(PROBE, {**where, "limit": limit})
             await self._session.execute_each(_PROBED, [{**row, "lease": lease} for row in probes])
-        rows = await self._session.rows(CLAIM, {**where, "limit": limit - len(probes)})
+            rows = await self._session.rows(CLAIM, {**where, "limit": limit - len(probes)})
         claims = tuple(_claimed(row) for row in (*probes, *rows) if _is_readable(row))
         await self._session.execute_each(_PARK, [row for row in (*probes, *rows) if not _is_readable(row)])
         await self._session.execute_each(
@@ -157,6 +218,76 @@ class DeliveryQueue:
     async def pass_no_return(self, claim: Claim) -> None:
         """See the port."""
         await self._under_lease(claim, sql.SQL("no_return_time = now()"), {})
+
+    async def pass_no_return_all(self, claims: Sequence[Claim]) -> Sequence[bool]:
+        """See the port."""
+        rows = await self._session.rows(
+            _MARK_ALL,
+            {
+                "tenants": [claim.delivery.tenant for claim in claims],
+                "ids": [UUID(claim.delivery.delivery_id) for claim in claims],
+                "tokens": [claim.lease.token for claim in claims],
+            },
+        )
+        marked = {str(row["delivery_id"]) for row in rows}
+        return [claim.delivery.delivery_id in marked for claim in claims]
+
+    async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
+        """See the port."""
+        rows = await self._session.rows(
+            _RECORD_ALL,
+            columns_of(
+                [{**delivery_to(each.delivery), "token": each.claim.lease.token} for each in outcomes],
+                "tenant delivery_id token recipients state attempt_count doubt_count update_time expire_time "
+                "next_attempt_time final_time failure",
+            ),
+        )
+        done = {str(row["delivery_id"]) for row in rows}
+        recorded = [each for each in outcomes if each.delivery.delivery_id in done]
+        if recorded:
+            await self._session.execute(
+                _END_ATTEMPTS,
+                columns_of(
+                    [
+                        {**_key(each.delivery), "number": each.claim.lease.attempt, **attempt_to(each.attempt)}
+                        for each in recorded
+                    ],
+                    "tenant delivery_id number start_time end_time attempt_failure trace in_doubt",
+                ),
+            )
+            await self._settle_pauses(recorded)
+            await self._session.execute(
+                _TELL, {"channel": CHANGED_CHANNEL, "ids": [each.delivery.delivery_id for each in recorded]}
+            )
+        return [each.delivery.delivery_id in done for each in outcomes]
+
+    async def _settle_pauses(self, recorded: Sequence[Outcome]) -> None:
+        is_due = any(each.delivery.state is DeliveryState.QUEUED for each in recorded)
+        for each in recorded:
+            if each.pause is not None:
+                await self._pause(each.claim.account, each.pause)
+        usable: dict[Account, int] = {}
+        for each in recorded:
+            if each.usable_revision is not None:
+                usable[each.claim.account] = max(usable.get(each.claim.account, 0), each.usable_revision)
+        if usable:
+            is_due |= (
+                await self._session.execute(
+                    """
+                delete from configuration_pause p
+                using unnest(%(tenants)s::text[], %(ids)s::text[], %(up_to)s::integer[]) as i (tenant, id, up_to)
+                where p.tenant = i.tenant and p.configuration_id = i.id and p.revision <= i.up_to
+                """,
+                    {
+                        "tenants": [account.tenant for account in usable],
+                        "ids": [account.configuration_id for account in usable],
+                        "up_to": list(usable.values()),
+                    },
+                )
+                > 0
+            )
+        if is_due:
+            await self._signal_due()
 
     async def record(
         self,
@@ -301,4 +432,5 @@ def _is_readable(row: DictRow) -> bool:
 
 def _claimed(row: DictRow) -> Claim:
     delivery = advance(delivery_from(row), Claimed(), at=row["claim_time"])
-    return Claim(delivery, Lease(token=secrets.token_hex(16), attempt=delivery.attempt_count))
+    lease = Lease(token=secrets.token_hex(16), attempt=delivery.attempt_count)
+    return Claim(delivery, lease, version=row["version"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +23,9 @@ from adapters.postgres.codec import (
 )
 from domain.delivery import Attempt, Delivery, DeliveryState
 from domain.message import InDoubtPolicy
+
+dump = partial(json.dumps, separators=(",", ":"))
+"""Writes JSON as PostgreSQL takes it."""
 
 COLUMNS: Final = sql.SQL(
     """
@@ -107,6 +113,15 @@ def attempt_from(row: DictRow) -> Attempt:
         trace=trace_from(row["trace"]),
         in_doubt=row["in_doubt"],
     )
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]], names: str) -> dict[str, list[Any]]:
+    """Turns *rows* into a list for each of *names*, for ``unnest``; JSON becomes text, which arrays can hold."""
+    return {name: [_text(row[name]) for row in rows] for name in names.split()}
+
+
+def _text(value: Any) -> Any:
+    return dump(value.obj) if isinstance(value, Jsonb) else value
 
 
 def _jsonb(value: Any) -> Jsonb | None:

@@ -69,7 +69,8 @@ def make_pool(
 
     async def check(connection: BoundedConnection) -> None:
         try:
-            await AsyncConnectionPool.check_connection(connection)
+            if not connection.has_just_answered:
+                await AsyncConnectionPool.check_connection(connection)
             if connection.is_read_only:
                 raise psycopg.errors.ReadOnlySqlTransaction("the server turned read-only")
         except psycopg.Error:

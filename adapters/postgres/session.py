@@ -31,9 +31,9 @@ class Session:
             await cursor.execute(query, parameters)
             return await cursor.fetchone()
 
-    async def rows(self, query: QueryNoTemplate, parameters: Parameters) -> list[DictRow]:
-        """Returns all rows."""
-        async with translated(), self._connection.cursor(row_factory=dict_row) as cursor:
+    async def rows(self, query: QueryNoTemplate, parameters: Parameters, *, binary: bool = False) -> list[DictRow]:
+        """Returns all rows; *binary* as with `row`."""
+        async with translated(), self._connection.cursor(row_factory=dict_row, binary=binary) as cursor:
             await cursor.execute(query, parameters)
             return await cursor.fetchall()
 
@@ -44,6 +44,8 @@ class Session:
             return cursor.rowcount
 
     async def execute_each(self, query: QueryNoTemplate, parameters: Sequence[Parameters]) -> None:
-        """Runs the statement once for each of *parameters*, in one round trip."""
+        """Runs the statement once for each of *parameters*, in one round trip; in none when there are none."""
+        if not parameters:
+            return
         async with translated(), self._connection.cursor() as cursor:
             await cursor.executemany(query, parameters)

@@ -120,11 +120,41 @@ class Claim:
 
     delivery: Delivery
     lease: Lease
+    version: int | None = None
+    """Of its configuration when it was claimed; None: that is gone."""
+    content: bytes | None = None
+    """The flattened message, when it is small and opens; None: to be asked for with `Deliveries.content`."""
 
     @property
     def account(self) -> Account:
         """Returns the account whose lane the attempt takes."""
         return Account(self.delivery.tenant, self.delivery.configuration_id)
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """What is to be accepted."""
+
+    delivery: Delivery
+    content: bytes
+    """The flattened message."""
+    key: IdempotencyRecord | None = None
+    version: int | None = None
+    """Of the configuration that it was made for; None: not to be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt came to, to be recorded."""
+
+    claim: Claim
+    delivery: Delivery
+    """After the attempt."""
+    attempt: Attempt
+    pause: Pause | None = None
+    """Pauses the configuration, unless its active revision is another by now."""
+    usable_revision: int | None = None
+    """The attempt showed that this revision works; a pause of this or an older one is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +194,14 @@ class Deliveries(Protocol):
 
         When a live key is taken, stores nothing and returns what stands under it; of any number of concurrent callers
         one is the first. An expired key is free again.
+        """
+        ...
+
+    async def accept_all(self, batch: Sequence[NewDelivery]) -> Sequence[Accepted | None]:
+        """
+        Accepts each as `accept` does, in order, in as few statements as can be.
+
+        None for one whose configuration has another version by now, or is gone: nothing of it is stored.
         """
         ...
 
@@ -209,14 +247,16 @@ class Deliveries(Protocol):
         limit: int,
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
+        only: Account | None = None,
     ) -> tuple[Claim, ...]:
         """
         Takes up to *limit* due, unexpired deliveries, oldest due time first, that no other worker holds.
 
         Each is advanced by Claimed, gets an attempt record and a fresh lease token. *data_centers*: only work for these
-        sites or for any; empty takes all. *passing_over*: accounts that have all the lanes they may have.
-        A configuration with a pause record is passed over until the pause is over, and then gives one delivery at a
-        time, the probe, before all others.
+        sites or for any; empty takes all. *passing_over*: accounts that have all they may have;
+        *only*: of this one alone, unless it is paused.
+        Small messages come with their content. A configuration with a pause record is passed over until the pause is
+        over, and then gives one delivery at a time, the probe, before all others.
         """
         ...
 
@@ -226,6 +266,14 @@ class Deliveries(Protocol):
 
     async def pass_no_return(self, claim: Claim) -> None:
         """Marks that content may leave from now on. Raises LeaseLost when the lease no longer holds."""
+        ...
+
+    async def pass_no_return_all(self, claims: Sequence[Claim]) -> Sequence[bool]:
+        """Marks each as `pass_no_return` does; False where the lease no longer holds."""
+        ...
+
+    async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
+        """Records each as `record` does; False where the lease no longer holds."""
         ...
 
     async def record(

@@ -17,10 +17,12 @@ from domain.failures.failure import Failure
 from domain.grant import Grant, GrantKey, grant_for
 from domain.pause import Pause, pause_after, shows_usable
 from domain.ports.environment import Clock, Entropy
-from domain.ports.storage import Claim, UnitOfWork
+from domain.ports.storage import Claim, Outcome, UnitOfWork
 from domain.ports.transport import MailTransport, Patience, Report
-from domain.settings.model import MailSettings
+from domain.settings.model import MailSettings, OAuthAuthentication
+from service.commit_together import CommitTogether
 from service.logs import DELIVERY_ID, RENEWAL_FAILED
+from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.obstacles import broken, gone, unmarked, unreadable_content, usable_settings
 from service.usecases.token_sources import TokenSources
 
@@ -45,6 +47,10 @@ class _Course:
     is_past_no_return: bool = False
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 class _ChangesOfPause(NamedTuple):
     """What the attempt makes of the configuration's pause."""
 
@@ -59,6 +65,9 @@ class AttemptDelivery:
         self,
         *,
         uow: Callable[[], UnitOfWork],
+        mark: CommitTogether[Claim, bool],
+        record: CommitTogether[Outcome, bool],
+        known: KnownConfigurations,
         transport: MailTransport,
         sources: TokenSources,
         clock: Clock,
@@ -68,6 +77,9 @@ class AttemptDelivery:
         last_moment: timedelta = _LAST_MOMENT,
     ) -> None:
         self._uow = uow
+        self._mark = mark
+        self._record_outcome = record
+        self._known = known
         self._transport = transport
         self._sources = sources
         self._clock = clock
@@ -76,9 +88,11 @@ class AttemptDelivery:
         self._store_again = store_again
         self._last_moment = last_moment
 
-    async def __call__(self, claim: Claim) -> Delivery | None:
+    async def __call__(self, claim: Claim, *, talked: Callable[[], None] = _nothing) -> Delivery | None:
         """
         Returns the delivery as it was recorded, or None when the lease was lost: another worker decides then.
+
+        *talked* is called when the server has had its last word, which is not recorded yet: another mail may go there.
 
         The lease is renewed while the server thinks. Once the server has answered, the answer is kept and stored again
         and again until the database takes it or the lease is lost; when the process stops, for a last moment.
@@ -90,11 +104,12 @@ class AttemptDelivery:
             try:
                 async with self._kept_alive(claim):
                     event, report = await self._talk(claim, course)
+                talked()
             except LeaseLost:
                 raise
             except asyncio.CancelledError:
                 if not course.is_past_no_return:
-                    await self._give_back(claim, course)
+                    await self.give_back(claim, start=course.start)
                 raise
             except Exception:
                 await self._record(claim, course, self._unforeseen(course), None)
@@ -131,33 +146,44 @@ class AttemptDelivery:
         """Reads what the attempt needs; a store that is away is waited for as long as the lease holds."""
         while True:
             try:
-                return await self._read(claim.delivery, course)
+                return await self._read(claim, course)
             except Unavailable:
                 await asyncio.sleep(self._store_again.total_seconds())
 
-    async def _read(self, delivery: Delivery, course: _Course) -> tuple[MailSettings, bytes] | Failure:
+    async def _read(self, claim: Claim, course: _Course) -> tuple[MailSettings, bytes] | Failure:
+        configuration = self._known_at(claim)
+        if configuration is not None and claim.content is not None and not _uses_oauth(configuration):
+            settings = _note(course, configuration, ())
+            return settings if isinstance(settings, Failure) else (settings, claim.content)
         async with self._uow() as work:
-            configuration = await work.configurations.find(delivery.tenant, delivery.configuration_id)
-            held = await work.grants.of(delivery.tenant, [delivery.configuration_id])
-            grants = held.get(delivery.configuration_id, ())
-            if configuration is not None and configuration.active is not None:
-                course.revision = configuration.active.number
-                grant = grant_for(configuration.active.settings, grants)
-                course.grant = grant.key if grant is not None else None
-            settings = usable_settings(configuration, grants)
-            if isinstance(settings, Failure):
-                return settings
-            try:
-                return settings, await work.deliveries.content(delivery)
-            except SecretUnreadable:
-                return unreadable_content()
-            except NotFound:
-                return gone("The message's content is no longer stored.")
+            return await self._read_stored(work, claim, course, configuration)
+
+    async def _read_stored(
+        self, work: UnitOfWork, claim: Claim, course: _Course, known: Configuration | None
+    ) -> tuple[MailSettings, bytes] | Failure:
+        tenant, configuration_id = claim.delivery.tenant, claim.delivery.configuration_id
+        configuration = known or await work.configurations.find(tenant, configuration_id)
+        grants: Sequence[Grant] = ()
+        if configuration is not None:
+            self._known.learn(configuration)
+            if _uses_oauth(configuration):
+                grants = (await work.grants.of(tenant, [configuration_id])).get(configuration_id, ())
+        settings = _note(course, configuration, grants)
+        if isinstance(settings, Failure):
+            return settings
+        try:
+            return settings, claim.content or await work.deliveries.content(claim.delivery)
+        except SecretUnreadable:
+            return unreadable_content()
+        except NotFound:
+            return gone("The message's content is no longer stored.")
+
+    def _known_at(self, claim: Claim) -> Configuration | None:
+        return self._known.of_version(claim.account, claim.version) if claim.version is not None else None
 
     async def _pass_no_return(self, claim: Claim) -> None:
-        async with self._uow() as work:
-            await work.deliveries.pass_no_return(claim)
-            await work.commit()
+        if not await self._mark(claim):
+            raise LeaseLost
 
     def _unforeseen(self, course: _Course) -> NotTried | LeaseExpired:
         if course.is_past_no_return:
@@ -192,11 +218,25 @@ class AttemptDelivery:
             raise
         return after
 
-    async def _give_back(self, claim: Claim, course: _Course) -> None:
-        """Queues the delivery again, if the store takes it in a last moment; else the lease runs out by itself."""
+    async def renew(self, claim: Claim) -> bool:
+        """Prolongs the lease of a claim that was not begun; False when it is lost. Raises Unavailable."""
+        try:
+            async with self._uow() as work:
+                await work.deliveries.renew(claim, lease=LEASE)
+                await work.commit()
+        except LeaseLost:
+            return False
+        return True
+
+    async def give_back(self, claim: Claim, *, start: datetime | None = None) -> None:
+        """
+        Queues a delivery again of which nothing was sent, for another worker to take at once.
+
+        If the store takes it in a last moment; else the lease runs out by itself. *start*: when it was begun, if so.
+        """
         end = self._clock.now()
         after = advance(claim.delivery, LeaseExpired(past_no_return=False, jitter=0.0), at=end)
-        attempt = Attempt(number=claim.lease.attempt, start_time=course.start, end_time=end)
+        attempt = Attempt(number=claim.lease.attempt, start_time=start or end, end_time=end)
         storing = asyncio.create_task(self._store(claim, after, attempt), name=f"give back {after.delivery_id}")
         await asyncio.wait([storing], timeout=self._last_moment.total_seconds())
         storing.cancel()
@@ -209,9 +249,8 @@ class AttemptDelivery:
         pause, usable_revision = changes or _ChangesOfPause()
         while True:
             try:
-                async with self._uow() as work:
-                    await work.deliveries.record(claim, after, attempt, pause=pause, usable_revision=usable_revision)
-                    await work.commit()
+                if not await self._record_outcome(Outcome(claim, after, attempt, pause, usable_revision)):
+                    raise LeaseLost
                 return
             except Unavailable:
                 await asyncio.sleep(self._store_again.total_seconds())
@@ -277,6 +316,20 @@ class AttemptDelivery:
             if lost and work_task.uncancel() == 0:
                 raise LeaseLost from None
             raise
+
+
+def _note(course: _Course, configuration: Configuration | None, grants: Sequence[Grant]) -> MailSettings | Failure:
+    """Returns the settings to send with, or why there are none, and notes what they are."""
+    if configuration is not None and configuration.active is not None:
+        course.revision = configuration.active.number
+        grant = grant_for(configuration.active.settings, grants)
+        course.grant = grant.key if grant is not None else None
+    return usable_settings(configuration, grants)
+
+
+def _uses_oauth(configuration: Configuration) -> bool:
+    active = configuration.active
+    return active is not None and isinstance(active.settings.authentication, OAuthAuthentication)
 
 
 def _lane(claim: Claim, course: _Course) -> str:

@@ -10,16 +10,19 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from domain.caller import Caller
+from domain.configuration import Configuration
 from domain.delivery import Delivery, Recipient, minimum_retention
-from domain.errors import AlreadyExists, InputInvalid, MailportError, Unavailable, Violation
+from domain.errors import AlreadyExists, InputInvalid, MailportError, NotReady, Unavailable, Violation
 from domain.idempotency import check_key, content_bytes
 from domain.message import WrittenMessage
 from domain.message_parser import ParsedMessage, parse_message
 from domain.mime.compose import compose, make_message_id
 from domain.ports.environment import Clock, Entropy
 from domain.ports.signals import Signals
-from domain.ports.storage import Accepted, IdempotencyRecord, UnitOfWork
+from domain.ports.storage import Accepted, Account, IdempotencyRecord, NewDelivery, UnitOfWork
 from domain.ports.vault import Vault
+from service.commit_together import CommitTogether
+from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.lookup import configuration_of, delivery_of
 from service.usecases.views import DeliveryView
 
@@ -44,9 +47,19 @@ class Send:
     """Accepts messages under idempotency keys."""
 
     def __init__(
-        self, *, uow: Callable[[], UnitOfWork], clock: Clock, entropy: Entropy, vault: Vault, signals: Signals
+        self,
+        *,
+        uow: Callable[[], UnitOfWork],
+        commit: CommitTogether[NewDelivery, Accepted | None],
+        known: KnownConfigurations,
+        clock: Clock,
+        entropy: Entropy,
+        vault: Vault,
+        signals: Signals,
     ) -> None:
         self._uow = uow
+        self._commit = commit
+        self._known = known
         self._clock = clock
         self._entropy = entropy
         self._vault = vault
@@ -98,26 +111,55 @@ class Send:
     async def _accept(
         self, caller: Caller, configuration_id: str, written: WrittenMessage, key: str, digest: bytes
     ) -> Accepted:
+        configuration = self._known.latest(Account(caller.tenant, configuration_id))
+        while True:
+            if configuration is None:
+                async with self._uow() as work:
+                    configuration = await configuration_of(work, caller.tenant, configuration_id)
+                self._known.learn(configuration)
+            accepted = await self._accept_for(configuration, written, key, digest)
+            if accepted is not None:
+                return accepted
+            configuration = None  # it was changed by somebody
+
+    async def _accept_for(
+        self, configuration: Configuration, written: WrittenMessage, key: str, digest: bytes
+    ) -> Accepted | None:
+        """Accepts the message for the configuration as it was read; None when it is another by now."""
         now = self._clock.now()
-        async with self._uow() as work:
-            configuration = await configuration_of(work, caller.tenant, configuration_id)
-        settings = configuration.require_active().settings
+        tenant, configuration_id = configuration.tenant, configuration.configuration_id
+        try:
+            settings = configuration.require_active().settings
+        except NotReady:
+            if await self._is_current(configuration):
+                raise
+            return None
         identity = str(self._entropy.uuid())
 
         def prepare() -> tuple[Delivery, bytes]:
             parsed = parse_message(written, settings=settings, now=now)
-            delivery = _new_delivery(caller.tenant, identity, configuration_id, parsed, now, settings.data_center)
+            delivery = _new_delivery(tenant, identity, configuration_id, parsed, now, settings.data_center)
             return delivery, compose(parsed.message, message_id=delivery.message_id, date=now)
 
-        delivery, content = await _aside(prepare, written)
+        try:
+            delivery, content = await _aside(prepare, written)
+        except MailportError:
+            if await self._is_current(configuration):
+                raise
+            return None
         record = None
         if key:
             kept_until = now + minimum_retention(delivery.expire_time, now)
             record = IdempotencyRecord(key=key, content_digest=digest, expire_time=kept_until)
+        new = NewDelivery(delivery, content, record, version=configuration.version)
+        return await self._commit(new, size=len(content))
+
+    async def _is_current(self, configuration: Configuration) -> bool:
+        """Tells whether what a message was judged by, and refused, is what the store has."""
         async with self._uow() as work:
-            accepted = await work.deliveries.accept(delivery, content, record)
-            await work.commit()
-        return accepted
+            found = await configuration_of(work, configuration.tenant, configuration.configuration_id)
+        self._known.learn(found)
+        return found.version == configuration.version
 
     async def _violations(
         self, caller: Caller, configuration_id: str, written: WrittenMessage

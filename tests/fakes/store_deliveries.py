@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
-from domain.errors import LeaseLost, NotFound
+from domain.errors import LeaseLost, NotFound, SecretUnreadable
 from domain.failures.failure import Failure
 from domain.pause import Pause
 from domain.ports.changes import Change
@@ -20,6 +21,8 @@ from domain.ports.storage import (
     DeliveryPosition,
     IdempotencyRecord,
     Lease,
+    NewDelivery,
+    Outcome,
 )
 from tests.fakes.store import Name, StoredDelivery, StoredKey, StoredLease, content_place
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from tests.fakes.storage import FakeUnitOfWork
 
 _ATTEMPTS_SHOWN: Final = 50
+_WITH_CONTENT: Final = 64 * 1024
 _RELEASED: Final = frozenset({DeliveryState.HELD, DeliveryState.RETRYING})
 _OPEN: Final = frozenset({DeliveryState.QUEUED, DeliveryState.RETRYING, DeliveryState.HELD})
 
@@ -50,6 +54,21 @@ class FakeDeliveries:
         self._put(StoredDelivery(delivery, sealed))
         self._unit.due = True
         return Accepted(delivery=delivery, content_digest=key.content_digest if key else b"", is_replay=False)
+
+    async def accept_all(self, batch: Sequence[NewDelivery]) -> Sequence[Accepted | None]:
+        results: list[Accepted | None] = []
+        for each in batch:
+            configuration = self._unit.configuration_rows.get((each.delivery.tenant, each.delivery.configuration_id))
+            is_other = each.version is not None and (
+                configuration is None or configuration.configuration.version != each.version
+            )
+            standing = self._standing(each.delivery.tenant, each.key.key) if each.key else None
+            if is_other and standing is None:
+                await self._unit.begin("deliveries.accept")
+                results.append(None)
+            else:
+                results.append(await self.accept(each.delivery, each.content, each.key))
+        return results
 
     async def accepted(self, tenant: str, key: str) -> Accepted | None:
         await self._unit.begin("deliveries.accepted")
@@ -110,6 +129,7 @@ class FakeDeliveries:
         limit: int,
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
+        only: Account | None = None,
     ) -> tuple[Claim, ...]:
         await self._unit.begin("deliveries.claim")
         now = self._now
@@ -119,10 +139,11 @@ class FakeDeliveries:
             if (delivery := stored.delivery).next_attempt_time is not None
             and delivery.next_attempt_time <= now < delivery.expire_time
             and (not data_centers or delivery.data_center in ("", *data_centers))
-            and Account(delivery.tenant, delivery.configuration_id) not in passing_over
+            and (account := Account(delivery.tenant, delivery.configuration_id)) not in passing_over
+            and only in (None, account)
         ]
         paused = [(at, stored) for at, stored in found if _account(stored.delivery) in self._unit.pause_rows]
-        probes = self._probes(paused, limit)
+        probes = self._probes(paused, limit) if only is None else []
         for stored in probes:
             name = _account(stored.delivery)
             await self._unit.lock(("pause", *name))
@@ -140,6 +161,23 @@ class FakeDeliveries:
         await self._unit.begin("deliveries.pass_no_return")
         stored, held = await self._held(claim)
         self._put(replace(stored, lease=replace(held, past_no_return=True)))
+
+    async def pass_no_return_all(self, claims: Sequence[Claim]) -> Sequence[bool]:
+        return [await _holds(self.pass_no_return(claim)) for claim in claims]
+
+    async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
+        return [
+            await _holds(
+                self.record(
+                    each.claim,
+                    each.delivery,
+                    each.attempt,
+                    pause=each.pause,
+                    usable_revision=each.usable_revision,
+                )
+            )
+            for each in outcomes
+        ]
 
     async def record(
         self,
@@ -285,7 +323,21 @@ class FakeDeliveries:
         held = StoredLease(token=f"lease {self._unit.store.leases_given}", worker=worker, until=self._now + lease)
         attempt = Attempt(number=delivery.attempt_count, start_time=self._now)
         self._put(replace(stored, delivery=delivery, attempts=(*stored.attempts, attempt), lease=held))
-        return Claim(delivery, Lease(token=held.token, attempt=attempt.number))
+        configuration = self._unit.configuration_rows.get(_account(delivery))
+        return Claim(
+            delivery,
+            Lease(token=held.token, attempt=attempt.number),
+            version=configuration.configuration.version if configuration is not None else None,
+            content=self._opened(stored),
+        )
+
+    def _opened(self, stored: StoredDelivery) -> bytes | None:
+        if stored.content is None or len(stored.content) > _WITH_CONTENT:
+            return None
+        try:
+            return self._unit.store.vault.open(stored.content, place=content_place(stored.delivery))
+        except SecretUnreadable:
+            return None
 
     async def _release(self, name: Name) -> None:
         stored = await self._locked(name)
@@ -338,3 +390,11 @@ def _fits(delivery: Delivery, where: DeliveryFilter) -> bool:
         and (where.created_from is None or delivery.create_time >= where.created_from)
         and (where.created_before is None or delivery.create_time < where.created_before)
     )
+
+
+async def _holds(change: Awaitable[None]) -> bool:
+    try:
+        await change
+    except LeaseLost:
+        return False
+    return True

@@ -11,8 +11,9 @@ from domain.configuration import Configuration
 from domain.delivery import Delivery
 from domain.grant import Grant, GrantKey
 from domain.message import WrittenMessage
-from domain.ports.storage import Claim, IdempotencyRecord
+from domain.ports.storage import Accepted, Claim, IdempotencyRecord, NewDelivery, Outcome
 from domain.settings.parse import SettingsRules
+from service.commit_together import CommitTogether
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import LEASE, AttemptDelivery
 from service.usecases.authorize import Authorize
@@ -26,6 +27,7 @@ from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
 from service.usecases.keep_grants import KeepGrants
+from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
 from service.usecases.prove import Prove
@@ -128,7 +130,25 @@ class World:
         )
         self.confirm_validation = ConfirmValidation(uow=self.uow, clock=self.clock, vault=self.vault)
         self.send_test = SendTest(uow=self.uow, prove=prove, sources=self.sources, clock=self.clock, rules=self.rules)
-        self.send = Send(uow=self.uow, clock=self.clock, entropy=self.entropy, vault=self.vault, signals=self.signals)
+        self.known = KnownConfigurations()
+        self.accept: CommitTogether[NewDelivery, Accepted | None] = CommitTogether(
+            uow=self.uow, apply=lambda work, batch: work.deliveries.accept_all(batch)
+        )
+        self.mark: CommitTogether[Claim, bool] = CommitTogether(
+            uow=self.uow, apply=lambda work, claims: work.deliveries.pass_no_return_all(claims)
+        )
+        self.record: CommitTogether[Outcome, bool] = CommitTogether(
+            uow=self.uow, apply=lambda work, outcomes: work.deliveries.record_all(outcomes)
+        )
+        self.send = Send(
+            uow=self.uow,
+            commit=self.accept,
+            known=self.known,
+            clock=self.clock,
+            entropy=self.entropy,
+            vault=self.vault,
+            signals=self.signals,
+        )
         self.get_delivery = GetDelivery(uow=self.uow)
         self.list_deliveries = ListDeliveries(uow=self.uow)
         self.cancel_delivery = CancelDelivery(uow=self.uow, clock=self.clock, events=self.events)
@@ -148,6 +168,9 @@ class World:
         tick = timedelta(milliseconds=1)
         return AttemptDelivery(
             uow=self.uow,
+            mark=self.mark,
+            record=self.record,
+            known=self.known,
             transport=self.transport,
             sources=self.sources,
             clock=self.clock,

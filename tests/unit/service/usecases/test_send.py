@@ -23,6 +23,7 @@ from domain.errors import (
 )
 from domain.message import InDoubtPolicy, WrittenAddress, WrittenAttachment, WrittenMessage
 from domain.reasons import Reason
+from service.commit_together import CommitTogether
 from service.usecases.send import Send
 from tests.builders import (
     CONFIGURATION_ID,
@@ -37,6 +38,7 @@ from tests.builders import (
     some_settings,
 )
 from tests.fakes.signals import FakeSignals
+from tests.fakes.storage import FakeUnitOfWork
 from tests.fakes.vault import FakeVault
 from tests.unit.service.world import CALLER, MINUTE, World
 
@@ -356,12 +358,20 @@ async def test_given_a_store_that_is_away_when_sent_then_it_is_asked_once_and_no
     world = await a_world()
     entered = 0
 
-    def counted() -> object:
+    def counted() -> FakeUnitOfWork:
         nonlocal entered
         entered += 1
         return world.uow()
 
-    send = Send(uow=counted, clock=world.clock, entropy=world.entropy, vault=FakeVault(), signals=world.signals)  # type: ignore[arg-type]
+    send = Send(
+        uow=counted,
+        commit=CommitTogether(uow=counted, apply=lambda work, batch: work.deliveries.accept_all(batch)),
+        known=world.known,
+        clock=world.clock,
+        entropy=world.entropy,
+        vault=FakeVault(),
+        signals=world.signals,
+    )
     world.store.away = True
 
     with pytest.raises(Unavailable):
@@ -387,7 +397,15 @@ async def test_given_wait_when_the_delivery_settles_then_the_answer_comes_with_t
     world = await a_world()
     signals = world.store.also_signals(RecordingSignals())
     assert isinstance(signals, RecordingSignals)
-    send = Send(uow=world.uow, clock=world.clock, entropy=world.entropy, vault=world.vault, signals=signals)
+    send = Send(
+        uow=world.uow,
+        commit=world.accept,
+        known=world.known,
+        clock=world.clock,
+        entropy=world.entropy,
+        vault=world.vault,
+        signals=signals,
+    )
 
     async def work() -> None:
         await world.signals.work_due(MINUTE)

@@ -1,0 +1,114 @@
+"""Group commit: changes of many callers in one transaction, so that they share one wait for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from domain.errors import Unavailable
+from domain.ports.storage import UnitOfWork
+
+_MOST: Final = 64
+_MOST_BYTES: Final = 8 * 1024 * 1024
+_AT_ONCE: Final = 1
+"""Transactions at once: while one waits for the disk, the next one is filled and sent."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting(Generic[Item, Result]):
+    item: Item
+    size: int
+    outcome: asyncio.Future[Result]
+
+
+class CommitTogether(Generic[Item, Result]):
+    """
+    Commits what its callers hand in, several in one transaction whenever several wait.
+
+    Nobody waits for company: what finds no transaction under way is committed at once, and what comes in the meantime
+    goes together with the next. A process has one for each kind of change.
+    """
+
+    def __init__(
+        self,
+        *,
+        uow: Callable[[], UnitOfWork],
+        apply: Callable[[UnitOfWork, Sequence[Item]], Awaitable[Sequence[Result]]],
+        most: int = _MOST,
+        most_bytes: int = _MOST_BYTES,
+        at_once: int = _AT_ONCE,
+    ) -> None:
+        """*apply* writes items and returns a result for each, in order; it neither commits nor waits for others."""
+        self._uow = uow
+        self._apply = apply
+        self._most = most
+        self._most_bytes = most_bytes
+        self._at_once = at_once
+        self._queue: deque[_Waiting[Item, Result]] = deque()
+        self._flushing: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, item: Item, *, size: int = 0) -> Result:
+        """
+        Returns the result for *item* once it is durable; *size* is about how many bytes it writes.
+
+        Where one item breaks the transaction of several, each is done anew by itself, so that nobody pays for another's
+        fault. Raises what *apply* raised for it, or Unavailable when the store is away, also when the answer to the
+        commit was lost and nobody knows. A caller that is cancelled before its item is taken up has changed nothing.
+        """
+        waiting: _Waiting[Item, Result] = _Waiting(item, size, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        if len(self._flushing) < self._at_once:
+            task = asyncio.create_task(self._flush(), name="group commit")
+            self._flushing.add(task)
+            task.add_done_callback(self._flushing.discard)
+        return await waiting.outcome
+
+    async def _flush(self) -> None:
+        while batch := self._take():
+            try:
+                await self._commit(batch)
+            except BaseException as error:
+                # Cancelled with the process, or a fault of ours: nobody is left waiting.
+                for each in batch:
+                    if not each.outcome.done():
+                        each.outcome.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+                raise
+
+    def _take(self) -> list[_Waiting[Item, Result]]:
+        batch: list[_Waiting[Item, Result]] = []
+        size = 0
+        while self._queue and len(batch) < self._most and (not batch or size + self._queue[0].size <= self._most_bytes):
+            waiting = self._queue.popleft()
+            if waiting.outcome.done():  # cancelled
+                continue
+            batch.append(waiting)
+            size += waiting.size
+        return batch
+
+    async def _commit(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+        try:
+            async with self._uow() as work:
+                results = await self._apply(work, [each.item for each in batch])
+                await work.commit()
+        except Exception as error:
+            if len(batch) == 1 or isinstance(error, Unavailable):
+                for each in batch:
+                    _fail(each, error)
+                return
+            for each in batch:
+                await self._commit([each])
+            return
+        for each, result in zip(batch, results, strict=True):
+            if not each.outcome.done():
+                each.outcome.set_result(result)
+
+
+def _fail(waiting: _Waiting[Item, Result], error: Exception) -> None:
+    if not waiting.outcome.done():
+        waiting.outcome.set_exception(error)

@@ -1,6 +1,6 @@
 # Every target sets itself up: scripts/setup.sh does nothing, quickly, when nothing is left to do.
 .DEFAULT_GOAL := help
-.PHONY: help run test setup lint format proto breaking lock clean
+.PHONY: help run test bench setup lint format proto breaking lock clean
 
 BIN := .venv/bin
 CODE := domain adapters service tests
@@ -16,6 +16,9 @@ run: setup ## Serve with the sandbox, walk through the journey once, stop with C
 
 test: setup ## Run the whole suite; ARGS="tests/unit -k retry" for a part of it
 	@$(BIN)/pytest $(ARGS)
+
+bench: setup ## Measure against Postfix and others into docs/bench.md; BENCH="send --rounds 1 --messages 500" for a part
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 setup: ## Make .venv from requirements.lock; the other targets do it themselves
 	@sh scripts/setup.sh

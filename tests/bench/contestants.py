@@ -57,7 +57,10 @@ def mailport(
     async def run(count: int) -> Run:
         before = await sink.count()
         answer = await calling.ask({"callers": callers, "messages": count, "keys": keys})
-        last = await _arrival(sink, before, count)
+        try:
+            last = await _arrival(sink, before, count)
+        except Lost as lost:
+            raise Lost(f"{lost}; {await running.trouble()}") from None
         await running.settled()
         await _nothing_twice(sink, before + count)
         return Run(count, last - answer["begun"], answer["took"], answer["refused"])

@@ -26,6 +26,10 @@ SENDER: Final = "robot@example.com"
 _SETTLED_SECONDS: Final = 60
 _WAITING: Final = "select count(*) from delivery where next_attempt_time is not null or state = 'SENDING'"
 
+_TROUBLE: Final = """
+    select count(*), state, left(min(failure::text), 1000) from delivery where state <> 'SENT' group by state
+    """
+
 
 class Database:
     """One server as mailport starts it, fsync and all; each contestant has a database in it."""
@@ -80,6 +84,12 @@ class Mailports:
                 if time.monotonic() > end:
                     raise RuntimeError(f"{row[0]} deliveries have not ended {_SETTLED_SECONDS} s after their arrival")
                 await asyncio.sleep(0.05)
+
+    async def trouble(self) -> str:
+        """Returns what is left to deliver, and the first reasons that were given for it."""
+        async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:
+            found = await (await connection.execute(_TROUBLE)).fetchall()
+        return "; ".join(f"{count} {state}: {failure}" for count, state, failure in found) or "nothing is waiting"
 
     def resident_mib(self) -> float:
         """Returns the resident memory of all processes together, without the database's."""

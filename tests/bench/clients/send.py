@@ -59,12 +59,12 @@ class Caller:
             idempotency_key=str(uuid4()) if question.get("keys") else "",
         )
         stub = next(self._stubs)
+        begun = time.perf_counter()
         while True:
-            begun = time.perf_counter()
             try:
                 sent = await stub.Send(request, timeout=_CALL_SECONDS)
             except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                if not _may_repeat(error, request):
                     raise
                 self._refused += 1
                 await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
@@ -79,6 +79,13 @@ class Caller:
         begun = time.perf_counter()
         await self._echo(b"", timeout=_CALL_SECONDS)
         self._took.append(time.perf_counter() - begun)
+
+
+def _may_repeat(error: grpc.aio.AioRpcError, request: mail_service_pb2.SendRequest) -> bool:
+    """After UNAVAILABLE the message may be stored or not; only its key makes the call safe to repeat."""
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
+        return bool(request.idempotency_key)
+    return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def _at_once(call: Any, question: Mapping[str, Any]) -> None:

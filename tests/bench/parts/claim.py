@@ -32,7 +32,7 @@ _LEASE: Final = timedelta(minutes=1)
 _CONFIGURATIONS: Final = 1_000
 _CHANGED: Final[Mapping[str, str]] = {
     "delivery_id": "gen_random_uuid()",
-    "configuration_id": f"'configuration-' || n % {_CONFIGURATIONS}",
+    "configuration_id": f"'configuration-' || mod(n, {_CONFIGURATIONS})",
     "message_id": "'<' || n || '@bench.example>'",
     # The new ones come last, and all are due.
     "next_attempt_time": "clock_timestamp() - interval '1 hour' + n * interval '1 microsecond'",
@@ -125,9 +125,10 @@ async def _add(connection: psycopg.AsyncConnection[tuple[object, ...]], first: i
     names = [str(name) for (name,) in columns]
     values: list[Composable] = [SQL(_CHANGED[name]) if name in _CHANGED else Identifier(name) for name in names]
     await connection.execute(
-        SQL("insert into delivery ({}) select {} from pattern, generate_series(%(first)s, %(last)s) as n").format(
-            SQL(", ").join(map(Identifier, names)), SQL(", ").join(values)
-        ),
+        SQL(
+            "insert into delivery ({}) select {} from pattern,"
+            " generate_series(%(first)s::bigint, %(last)s::bigint) as n"
+        ).format(SQL(", ").join(map(Identifier, names)), SQL(", ").join(values)),
         {"first": first, "last": first + count - 1},
     )
 

@@ -31,6 +31,7 @@ class _Setting:
     echoing: Child
     sink: TimedSink
     count: int
+    refused: list[int]
 
 
 async def measure(plan: Plan) -> Section:
@@ -45,7 +46,7 @@ async def measure(plan: Plan) -> Section:
         echo = await stack.enter_async_context(child(*python("echo", {})))
         caller = {"addresses": [echo.ready["address"]], "configurations": [""], "text": TEXT}
         echoing = await stack.enter_async_context(child(*python("clients.send", caller)))
-        setting = _Setting(running, calling, echoing, sink, _RATE * (plan.seconds or _SECONDS))
+        setting = _Setting(running, calling, echoing, sink, _RATE * (plan.seconds or _SECONDS), [])
         await _send(setting, {}, count=_RATE)
         await _echo(setting, {}, count=_RATE)
         for turn in range(plan.rounds):
@@ -54,11 +55,15 @@ async def measure(plan: Plan) -> Section:
     return Section(
         f"Latency at {_RATE} Sends a second",
         f"Milliseconds; a call begins every {1000 // _RATE} ms, whatever became of those before it. Medians of"
-        f" {plan.rounds} rounds with {setting.count:,} calls each. Created: the delivery's create_time, before it is"
+        f" {plan.rounds} rounds with {setting.count:,} calls each, Sends with an idempotency key."
+        " Created: the delivery's create_time, before it is"
         " stored, so that the time from there to the server's acceptance has the commit in it; the time from the answer"
         " lacks the way of the answer. Stored → accepted lies between them.",
         ("", "p50", "p99", "wanted p50", "wanted p99"),
         _rows(samples),
+        [f"{sum(setting.refused)} calls were refused at first and made again 50 ms later."]
+        if any(setting.refused)
+        else [],
     )
 
 
@@ -89,10 +94,11 @@ async def _echo(setting: _Setting, samples: dict[str, list[list[float]]], *, cou
 
 async def _send(setting: _Setting, samples: dict[str, list[list[float]]], *, count: int) -> None:
     before = await setting.sink.count()
-    answer = await setting.calling.ask({"rate": _RATE, "messages": count, "note": True})
+    answer = await setting.calling.ask({"rate": _RATE, "messages": count, "keys": True, "note": True})
     await arrival(setting.sink, before + count, within_seconds=120)
     await setting.running.settled()
     arrivals = await setting.sink.arrivals()
+    setting.refused.append(answer["refused"])
     if samples:
         samples[_SEND].append(answer["took"])
         sent = answer["sent"].items()

@@ -40,6 +40,7 @@ class Session(asyncio.Protocol):
         self._context = context
         self._is_open = context is None
         self._is_secure = False
+        self._is_securing = False
         self._awaits_token = False
         self._in_content = False
         self._unread = b""
@@ -51,12 +52,17 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._unread += data
+        if not self._is_securing:
+            self._answer()
+
+    def _answer(self) -> None:
         replies = b""
         while (reply := self._next()) is not None:
             replies += reply
         if replies and not self._transport.is_closing():
             self._transport.write(replies)
         if replies.startswith(b"220"):
+            self._is_securing = True
             self._securing = asyncio.create_task(self._secure())
 
     def _next(self) -> bytes | None:
@@ -130,6 +136,8 @@ class Session(asyncio.Protocol):
             return
         assert secured is not None
         self._transport = secured
+        self._is_securing = False
+        self._answer()  # what came before the new transport was known
 
 
 async def main() -> None:

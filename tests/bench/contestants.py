@@ -42,7 +42,8 @@ async def configured(
     configurations: Sequence[str] = ("bench",),
 ) -> AsyncIterator[tuple[Mailports, Child]]:
     """mailports with proven *configurations*, and a process that calls them."""
-    profile = plan.profile and plan.profile.with_name(f"{plan.profile.stem}-{processes}.pstats")
+    kind = f"{processes}-process{'-oauth' if settings.HasField('oauth') else ''}-{len(configurations)}-config"
+    profile = plan.profile and plan.profile.with_name(f"{plan.profile.stem}-{kind}.pstats")
     async with mailports(plan.new_folder("mailport"), database, processes=processes, profile=profile) as running:
         await running.configure(configurations, settings)
         async with callers_of(running, configurations) as calling:

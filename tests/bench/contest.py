@@ -91,7 +91,7 @@ def notes(contestants: Iterable[Contestant]) -> list[str]:
     """Returns what was odd about the rounds."""
     return [
         f"{each.name}: {refused} calls of {sum(run.messages for run in each.runs)} were refused at first"
-        " (RESOURCE_EXHAUSTED) and made again 50 ms later."
+        " (above mailport's bound of calls) and made again 50 ms later."
         for each in contestants
         if (refused := sum(run.refused for run in each.runs))
     ]

@@ -17,6 +17,7 @@ from tests.bench.echo import METHOD
 
 _CALL_SECONDS: Final = 60
 _REFUSED_PAUSE_SECONDS: Final = 0.05
+_REFUSED_STREAM: Final = "RST_STREAM with error code 7"
 
 
 class Caller:
@@ -82,9 +83,14 @@ class Caller:
 
 
 def _may_repeat(error: grpc.aio.AioRpcError, request: mail_service_pb2.SendRequest) -> bool:
-    """After UNAVAILABLE the message may be stored or not; only its key makes the call safe to repeat."""
+    """
+    Tells whether nothing can be sent twice.
+
+    After UNAVAILABLE the message may be stored or not, and only its key helps; but a stream that was refused has not
+    been looked at (RFC 9113 section 8.7).
+    """
     if error.code() is grpc.StatusCode.UNAVAILABLE:
-        return bool(request.idempotency_key)
+        return bool(request.idempotency_key) or _REFUSED_STREAM in (error.details() or "")
     return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 

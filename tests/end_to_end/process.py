@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -42,11 +42,18 @@ class MailportProcess:
 
 
 @asynccontextmanager
-async def a_process(folder: Path, *arguments: str, **environment: str) -> AsyncIterator[MailportProcess]:
-    """Starts `mailport serve` on free ports with its data in *folder*; kills what is left of it afterwards."""
+async def a_process(
+    folder: Path, *arguments: str, under: Sequence[str] = (), **environment: str
+) -> AsyncIterator[MailportProcess]:
+    """
+    Starts `mailport serve` on free ports with its data in *folder*; kills what is left of it afterwards.
+
+    *under* are arguments of Python before it, such as those of a profiler's module that runs it.
+    """
     with (folder.parent / f"{folder.name}.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            *under,
             "-m",
             "service",
             "serve",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.peers import npm
 from tests.peers.net import free_port, wait_port
 
 FOLDER: Final = Path(__file__).parent
@@ -19,11 +17,7 @@ CLIENT_SECRET: Final = "mailport-secret"
 MAIL_SCOPE: Final = "https://mail.example.test/"
 SCOPES: Final = ("openid", "offline_access", "email", MAIL_SCOPE)
 
-_MODULES: Final = FOLDER / "node_modules"
-_STAMP: Final = _MODULES / ".installed-from"
-_INSTALL_SECONDS: Final = 300
 _START_SECONDS: Final = 30
-_LOWEST_NODE: Final = 20
 
 
 class OidcProvider:
@@ -58,13 +52,7 @@ class OidcProvider:
     @staticmethod
     def missing() -> str | None:
         """Returns why the provider cannot run here, or None if it can; installs its packages on the first call."""
-        for program in ("node", "npm"):
-            if shutil.which(program) is None:
-                return f"{program} is not installed (Debian: nodejs, npm)"
-        version = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
-        if int(version.strip().removeprefix("v").partition(".")[0]) < _LOWEST_NODE:
-            return f"node {_LOWEST_NODE} is needed and {version.strip()} installed"
-        return _install()
+        return npm.missing(FOLDER)
 
     @property
     def issuer(self) -> str:
@@ -112,30 +100,3 @@ class OidcProvider:
     def log(self) -> str:
         """Returns what the provider printed so far."""
         return (self._folder / "oidc-provider.log").read_text(errors="replace")
-
-
-def _install() -> str | None:
-    """Installs what package-lock.json names, once; returns why that failed, or None."""
-    wanted = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
-    _MODULES.mkdir(exist_ok=True)
-    with (FOLDER / "node_modules" / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs in one checkout
-        if _STAMP.exists() and _STAMP.read_text() == wanted:
-            return None
-        # Not `npm ci`, which would remove the folder that holds the lock.
-        command = ["npm", "install", "--omit=dev", "--omit-lockfile-registry-resolved=true", "--no-save"]
-        try:
-            done = subprocess.run(
-                [*command, "--no-audit", "--no-fund"],
-                cwd=FOLDER,
-                capture_output=True,
-                text=True,
-                timeout=_INSTALL_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"npm did not install oidc-provider within {_INSTALL_SECONDS} seconds"
-        if done.returncode != 0:
-            return f"npm could not install oidc-provider: {done.stderr.strip()[-300:]}"
-        _STAMP.write_text(wanted)
-        return None

@@ -59,6 +59,7 @@ from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import AttemptDelivery
 from service.usecases.authorize import Authorize
 from service.usecases.cancel_delivery import CancelDelivery
+from service.usecases.changed_accounts import ChangedAccounts
 from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
@@ -312,6 +313,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         entropy=entropy,
     )
+    changed_accounts = providers.Singleton(ChangedAccounts, signals=signals, lanes=transport, known=known)
     reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
     announce_ends = providers.Singleton(AnnounceEnds, uow=uow.provider, clock=clock, events=events)
     keep_grants = providers.Singleton(

@@ -109,6 +109,7 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
         _keep_running(parts.signals().run(), "signals", service, stack)
         await _start_api(service, parts, stack)
         if ProcessRole.WORKER in options.roles:
+            _keep_running(parts.changed_accounts().run(), "changed accounts", service, stack)
             worker = parts.worker()
             _keep_running(worker.run(), "worker", service, stack)
             service.drains.append(partial(worker.drain, _DRAIN))

@@ -22,6 +22,7 @@ from domain.ports.transport import MailTransport, Patience, Report
 from domain.settings.model import MailSettings, OAuthAuthentication
 from service.commit_together import CommitTogether
 from service.logs import DELIVERY_ID, RENEWAL_FAILED
+from service.usecases.changed_accounts import lanes_of
 from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.obstacles import broken, gone, unmarked, unreadable_content, usable_settings
 from service.usecases.token_sources import TokenSources
@@ -335,7 +336,7 @@ def _uses_oauth(configuration: Configuration) -> bool:
 def _lane(claim: Claim, course: _Course) -> str:
     """Names what a connection may be kept for: one account, with the settings and the consent that it has now."""
     grant = course.grant.grant_id if course.grant is not None else ""
-    return "\0".join([claim.delivery.tenant, claim.delivery.configuration_id, str(course.revision), grant])
+    return "\0".join([lanes_of(claim.account), str(course.revision), grant])
 
 
 def _is_overtaken(course: _Course, configuration: Configuration | None, grants: Sequence[Grant]) -> bool:

@@ -14,6 +14,7 @@ from domain.forecast import ForecastKind
 from domain.grant import GrantKey
 from domain.pause import Pause
 from domain.ports.changes import Change
+from domain.ports.storage import Account
 from tests.fakes.store import (
     FakeStore,
     Name,
@@ -66,6 +67,7 @@ class FakeUnitOfWork:
         )
         self.due = False
         self.changed: list[str] = []
+        self.accounts: list[Account] = []
         self.logged: list[Change] = []
         """Changes of state that this unit made; they get their numbers at commit."""
         self._configurations: Final = FakeConfigurations(self)
@@ -121,10 +123,10 @@ class FakeUnitOfWork:
         for change in self.logged:
             self.store.changes_logged += 1
             self.store.changes.append(replace(change, number=self.store.changes_logged))
-        due, changed = self.due, self.changed
+        due, changed, accounts = self.due, self.changed, self.accounts
         self._forget()
         self.store.unlock(self)
-        self.store.tell(due=due, changed=changed)
+        self.store.tell(due=due, changed=changed, accounts=accounts)
         self.store.meet("commit", afterwards=True)
 
     async def begin(self, operation: str) -> None:
@@ -152,7 +154,7 @@ class FakeUnitOfWork:
     def _forget(self) -> None:
         for rows in self._tables:
             rows.forget()
-        self.due, self.changed, self.logged = False, [], []
+        self.due, self.changed, self.logged, self.accounts = False, [], [], []
 
 
 class Rows(MutableMapping[_Key, _Row]):

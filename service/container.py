@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,7 @@ from adapters.system.resolver import SystemLookup, SystemResolver
 from adapters.system.vault import AesGcmVault
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
+from domain.retention import Retention
 from domain.settings.parse import SettingsRules
 from service.commit_together import CommitTogether
 from service.events import LoggedEvents
@@ -65,6 +66,7 @@ from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
 from service.usecases.exchange_code import ExchangeCode
+from service.usecases.forget_old import ForgetOld
 from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
@@ -87,6 +89,7 @@ from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
 _DATABASE_NAME: Final = "pg"
+_FORGET_EVERY: Final = timedelta(minutes=1)
 """The folder that the embedded server makes in the data folder, whole or not at all."""
 
 
@@ -320,6 +323,15 @@ class Container(containers.DeclarativeContainer):
         KeepGrants, uow=uow.provider, tokens=fresh_tokens, announce_ends=announce_ends, clock=clock, events=events
     )
     keeper = providers.Singleton(Keeper, keep=keep_grants)
+    forget_old = providers.Singleton(
+        ForgetOld,
+        uow=uow.provider,
+        clock=clock,
+        retention=providers.Singleton(
+            Retention, content=options.provided.content_retention, delivery=options.provided.delivery_retention
+        ),
+    )
+    forgetter = providers.Singleton(Keeper, keep=forget_old, every=_FORGET_EVERY)
     worker = providers.Singleton(
         Worker,
         uow=uow.provider,

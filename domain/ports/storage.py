@@ -17,6 +17,7 @@ from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
 from domain.ports.changes import Changes
+from domain.ports.retention import Leftovers
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,6 +529,9 @@ class UnitOfWork(Protocol):
 
     @property
     def changes(self) -> Changes: ...
+
+    @property
+    def leftovers(self) -> Leftovers: ...
 
     async def commit(self) -> None:
         """Makes everything durable, then lets the signals out."""

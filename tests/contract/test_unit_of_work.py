@@ -15,6 +15,7 @@ from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.forecast import ForecastKind
 from domain.ports.changes import ChangeFilter, Changes
+from domain.ports.retention import Leftovers
 from domain.ports.storage import (
     Announcements,
     Claim,
@@ -94,6 +95,9 @@ CALLS: Final[dict[str, Call]] = {
     "changes.newest": lambda work, _: work.changes.newest(),
     "changes.after": lambda work, _: work.changes.after(TENANT, ChangeFilter(), 0, limit=1),
     "changes.purge": lambda work, _: work.changes.purge(NOW, limit=1),
+    "leftovers.shred_contents": lambda work, _: work.leftovers.shred_contents(NOW, limit=1),
+    "leftovers.forget_deliveries": lambda work, _: work.leftovers.forget_deliveries(NOW, limit=1),
+    "leftovers.forget_keys": lambda work, _: work.leftovers.forget_keys(limit=1),
     "commit": lambda work, _: work.commit(),
 }
 
@@ -116,6 +120,7 @@ def test_given_the_port_when_its_calls_are_listed_here_then_none_is_missing() ->
         "announcements": Announcements,
         "deliveries": Deliveries,
         "changes": Changes,
+        "leftovers": Leftovers,
     }
 
     calls = {f"{name}.{call}" for name, port in ports.items() for call in vars(port) if not call.startswith("_")}

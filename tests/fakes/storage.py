@@ -31,6 +31,7 @@ from tests.fakes.store_configurations import FakeConfigurations
 from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
 from tests.fakes.store_grants import FakeGrants
+from tests.fakes.store_leftovers import FakeLeftovers
 
 __all__ = ["FakeStore", "FakeUnitOfWork"]
 
@@ -76,6 +77,7 @@ class FakeUnitOfWork:
         self._announcements: Final = FakeAnnouncements(self)
         self._deliveries: Final = FakeDeliveries(self)
         self._changes: Final = FakeChanges(self)
+        self._leftovers: Final = FakeLeftovers(self)
         self._is_open = False
         self._is_broken = False
 
@@ -102,6 +104,10 @@ class FakeUnitOfWork:
     @property
     def changes(self) -> FakeChanges:
         return self._changes
+
+    @property
+    def leftovers(self) -> FakeLeftovers:
+        return self._leftovers
 
     async def __aenter__(self) -> Self:
         await asyncio.sleep(0)

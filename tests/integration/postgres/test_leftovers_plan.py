@@ -42,4 +42,3 @@ def test_given_much_that_ended_when_the_old_is_removed_then_it_is_found_by_the_i
 
     plan = "\n".join(line for (line,) in rows)
     assert f"using {index}" in plan, plan
-    assert "Seq Scan on delivery " not in plan, plan

@@ -1,8 +1,8 @@
 """
 Forks a `mailport` for each line that it is given; ``python -m tests.proofs.replica_process``.
 
-It has imported everything, so that a replica costs a fraction of a second; from there on each runs the command line
-as ``python -m service`` does. It tells the number of each process that it starts, and of each that ends with its exit code.
+It has imported everything, so that a replica costs a fraction of a second; each runs the command line from there on, as
+``python -m service`` does. It tells the number of each process that it starts, and of each that ends, with its code.
 """
 
 from __future__ import annotations

@@ -42,6 +42,8 @@ class Replica:
         """All that each of its processes said, one behind the other."""
         self.grpc_address: Final = environment["MAILPORT_GRPC_ADDRESS"]
         self.pid = 0
+        self.is_serving = False
+        """From when it said so to when it was told to end."""
         self._replicas = replicas
         self._environment = environment
         self._channel = grpc.aio.insecure_channel(self.grpc_address, options=_CHANNEL)
@@ -66,16 +68,18 @@ class Replica:
             while _SERVING not in (said := self._said(begin)):
                 assert not end.done(), f"{self.name} ended with {end.result()}: {said[-2000:].decode()}"
                 await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        self.is_serving = True
 
     async def kill(self) -> str:
         """Ends it as a crash does (SIGKILL), and returns what it was called in the database."""
-        worker = self.worker
+        worker, self.is_serving = self.worker, False
         os.kill(self.pid, signal.SIGKILL)
         await self.ended()
         return worker
 
     async def stop(self) -> int:
         """Ends it as an orchestrator does (SIGTERM), and returns the exit code."""
+        self.is_serving = False
         os.kill(self.pid, signal.SIGTERM)
         return await self.ended()
 

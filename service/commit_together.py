@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
 from domain.errors import Unavailable
@@ -43,13 +44,20 @@ class CommitTogether(Generic[Item, Result]):
         most: int = _MOST,
         most_bytes: int = _MOST_BYTES,
         at_once: int = _AT_ONCE,
+        answer_within: timedelta | None = None,
     ) -> None:
-        """*apply* writes items and returns a result for each, in order; it neither commits nor waits for others."""
+        """
+        *apply* writes items and returns a result for each, in order; it neither commits nor waits for others.
+
+        *answer_within* bounds how long a caller waits: one that stands behind a transaction that the store does not
+        answer would wait for that one first and then for its own.
+        """
         self._uow = uow
         self._apply = apply
         self._most = most
         self._most_bytes = most_bytes
         self._at_once = at_once
+        self._answer_within = None if answer_within is None else answer_within.total_seconds()
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._flushing: set[asyncio.Task[None]] = set()
 
@@ -59,7 +67,8 @@ class CommitTogether(Generic[Item, Result]):
 
         Where one item breaks the transaction of several, each is done anew by itself, so that nobody pays for another's
         fault. Raises what *apply* raised for it, or Unavailable when the store is away, also when the answer to the
-        commit was lost and nobody knows. A caller that is cancelled before its item is taken up has changed nothing.
+        commit was lost or did not come in time and nobody knows. A caller that is cancelled, or has waited long enough,
+        before its item is taken up has changed nothing.
         """
         waiting: _Waiting[Item, Result] = _Waiting(item, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
@@ -67,7 +76,13 @@ class CommitTogether(Generic[Item, Result]):
             task = asyncio.create_task(self._flush(), name="group commit")
             self._flushing.add(task)
             task.add_done_callback(self._flushing.discard)
-        return await waiting.outcome
+        try:
+            await asyncio.wait([waiting.outcome], timeout=self._answer_within)
+            if waiting.outcome.done():
+                return waiting.outcome.result()
+            raise _unanswered()
+        finally:
+            waiting.outcome.cancel()  # what was not taken up yet is not any more
 
     async def _flush(self) -> None:
         while batch := self._take():
@@ -112,3 +127,11 @@ class CommitTogether(Generic[Item, Result]):
 def _fail(waiting: _Waiting[Item, Result], error: Exception) -> None:
     if not waiting.outcome.done():
         waiting.outcome.set_exception(error)
+
+
+def _unanswered() -> Unavailable:
+    return Unavailable(
+        "mailport's database does not answer.",
+        remedy="Try again shortly, with the same idempotency key where there was one: whether the last change was"
+        " stored is not known.",
+    )

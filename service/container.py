@@ -89,6 +89,8 @@ from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
 _DATABASE_NAME: Final = "pg"
+_ANSWER_WITHIN: Final = timedelta(seconds=2)
+"""How long a Send waits for the database before its caller is told that it is away (P28)."""
 _FORGET_EVERY: Final = timedelta(minutes=1)
 """The folder that the embedded server makes in the data folder, whole or not at all."""
 
@@ -248,7 +250,10 @@ class Container(containers.DeclarativeContainer):
     )
     known = providers.Singleton(KnownConfigurations)
     accept = providers.Singleton(
-        CommitTogether, uow=uow.provider, apply=providers.Object(lambda work, batch: work.deliveries.accept_all(batch))
+        CommitTogether,
+        uow=uow.provider,
+        apply=providers.Object(lambda work, batch: work.deliveries.accept_all(batch)),
+        answer_within=_ANSWER_WITHIN,
     )
     mark = providers.Singleton(
         CommitTogether,

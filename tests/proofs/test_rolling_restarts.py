@@ -58,12 +58,12 @@ class Rollout:
         self._replicas = replicas
 
     async def call(self, caller: int, numbers: Iterator[int]) -> None:
-        """Sends one message after the other, each until it is answered, at the next replica after a failure."""
+        """Sends one message after the other, each until it is answered; after a failure it goes to the next replica."""
+        where = caller
         while not self.is_over:
             number = next(numbers)
             request = a_request(f"m{number}")
             request.wait = number % 4 == 0
-            where = caller
             while not await self._is_answered(self._replicas[where % REPLICAS], request):
                 where += 1
                 await asyncio.sleep(PAUSE_SECONDS)

@@ -44,20 +44,20 @@ class CommitTogether(Generic[Item, Result]):
         most: int = _MOST,
         most_bytes: int = _MOST_BYTES,
         at_once: int = _AT_ONCE,
-        answer_within: timedelta | None = None,
+        hangs_after: timedelta | None = None,
     ) -> None:
         """
         *apply* writes items and returns a result for each, in order; it neither commits nor waits for others.
 
-        *answer_within* bounds how long a caller waits: one that stands behind a transaction that the store does not
-        answer would wait for that one first and then for its own.
+        *hangs_after*: a store that let a transaction wait for so long before it turned out to be away is away for those
+        who stand behind it, too: they would wait as long again. None: each finds out by itself.
         """
         self._uow = uow
         self._apply = apply
         self._most = most
         self._most_bytes = most_bytes
         self._at_once = at_once
-        self._answer_within = None if answer_within is None else answer_within.total_seconds()
+        self._hangs_after = float("inf") if hangs_after is None else hangs_after.total_seconds()
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._flushing: set[asyncio.Task[None]] = set()
 
@@ -67,8 +67,7 @@ class CommitTogether(Generic[Item, Result]):
 
         Where one item breaks the transaction of several, each is done anew by itself, so that nobody pays for another's
         fault. Raises what *apply* raised for it, or Unavailable when the store is away, also when the answer to the
-        commit was lost or did not come in time and nobody knows. A caller that is cancelled, or has waited long enough,
-        before its item is taken up has changed nothing.
+        commit was lost and nobody knows. A caller that is cancelled before its item is taken up has changed nothing.
         """
         waiting: _Waiting[Item, Result] = _Waiting(item, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
@@ -76,13 +75,7 @@ class CommitTogether(Generic[Item, Result]):
             task = asyncio.create_task(self._flush(), name="group commit")
             self._flushing.add(task)
             task.add_done_callback(self._flushing.discard)
-        try:
-            await asyncio.wait([waiting.outcome], timeout=self._answer_within)
-            if waiting.outcome.done():
-                return waiting.outcome.result()
-            raise _unanswered()
-        finally:
-            waiting.outcome.cancel()  # what was not taken up yet is not any more
+        return await waiting.outcome
 
     async def _flush(self) -> None:
         while batch := self._take():
@@ -107,6 +100,7 @@ class CommitTogether(Generic[Item, Result]):
         return batch
 
     async def _commit(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+        begin = asyncio.get_running_loop().time()
         try:
             async with self._uow() as work:
                 results = await self._apply(work, [each.item for each in batch])
@@ -115,6 +109,9 @@ class CommitTogether(Generic[Item, Result]):
             if len(batch) == 1 or isinstance(error, Unavailable):
                 for each in batch:
                     _fail(each, error)
+                if isinstance(error, Unavailable) and asyncio.get_running_loop().time() - begin > self._hangs_after:
+                    while self._queue:
+                        _fail(self._queue.popleft(), Unavailable("mailport's database does not answer."))
                 return
             for each in batch:
                 await self._commit([each])
@@ -127,11 +124,3 @@ class CommitTogether(Generic[Item, Result]):
 def _fail(waiting: _Waiting[Item, Result], error: Exception) -> None:
     if not waiting.outcome.done():
         waiting.outcome.set_exception(error)
-
-
-def _unanswered() -> Unavailable:
-    return Unavailable(
-        "mailport's database does not answer.",
-        remedy="Try again shortly, with the same idempotency key where there was one: whether the last change was"
-        " stored is not known.",
-    )

@@ -89,8 +89,8 @@ from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
 _DATABASE_NAME: Final = "pg"
-_ANSWER_WITHIN: Final = timedelta(seconds=2)
-"""How long a Send waits for the database before its caller is told that it is away (P28)."""
+_HANGS_AFTER: Final = timedelta(seconds=1)
+"""From when on a database that did not answer one Send is not asked by those behind it: they are told in time (P28)."""
 _FORGET_EVERY: Final = timedelta(minutes=1)
 """The folder that the embedded server makes in the data folder, whole or not at all."""
 
@@ -253,7 +253,7 @@ class Container(containers.DeclarativeContainer):
         CommitTogether,
         uow=uow.provider,
         apply=providers.Object(lambda work, batch: work.deliveries.accept_all(batch)),
-        answer_within=_ANSWER_WITHIN,
+        hangs_after=_HANGS_AFTER,
     )
     mark = providers.Singleton(
         CommitTogether,

@@ -202,9 +202,7 @@ async def _unanswered(counted: Counted, commit: CommitTogether[Write, str]) -> l
     return await asyncio.gather(*changes, return_exceptions=True)
 
 
-async def test_given_a_store_that_hung_before_it_was_away_when_others_stand_behind_then_they_do_not_wait_for_it_too() -> (
-    None
-):
+async def test_given_a_store_that_hung_before_it_was_away_when_others_stand_behind_then_they_do_not_wait_too() -> None:
     counted = await a_store()
 
     outcomes = await _unanswered(counted, grouped(counted, hangs_after=timedelta(milliseconds=10)))

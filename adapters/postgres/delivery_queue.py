@@ -96,16 +96,49 @@ _PROBED: Final = """
     update configuration_pause set pause_until = now() + %(lease)s
     where tenant = %(tenant)s and configuration_id = %(configuration_id)s
     """
-_TAKE: Final = sql.SQL(
-    """
-    with taken as (
-        update delivery
-        set {progress}, worker = %(worker)s, lease_token = %(token)s, lease_until = now() + %(lease)s
-        where tenant = %(tenant)s and delivery_id = %(delivery_id)s)
+_TAKE_ALL: Final = """
+    with i as (
+        select * from unnest(
+            %(tenant)s::text[], %(delivery_id)s::uuid[], %(token)s::text[], %(attempt_count)s::integer[],
+            %(update_time)s::timestamptz[])
+            as i (tenant, delivery_id, token, attempt_count, update_time)),
+    taken as (
+        update delivery d
+        set state = 'SENDING', attempt_count = i.attempt_count, update_time = i.update_time, next_attempt_time = null,
+            no_return_time = null, worker = %(worker)s, lease_token = i.token, lease_until = now() + %(lease)s
+        from i where d.tenant = i.tenant and d.delivery_id = i.delivery_id)
     insert into attempt (tenant, delivery_id, number, worker, start_time)
-    values (%(tenant)s, %(delivery_id)s, %(attempt_count)s, %(worker)s, %(update_time)s)
+    select tenant, delivery_id, attempt_count, %(worker)s, update_time from i
     """
-).format(progress=_PROGRESS)
+# What somebody else has locked is left alone, so that two statements never wait for each other's rows.
+_RENEW_ALL: Final = """
+    with held as (
+        select d.tenant, d.delivery_id from delivery d
+        join unnest(%(tenants)s::text[], %(ids)s::uuid[], %(tokens)s::text[]) as i (tenant, delivery_id, token)
+            using (tenant, delivery_id)
+        where d.state = 'SENDING' and d.lease_token = i.token and d.lease_until > clock_timestamp()
+        for update of d skip locked)
+    update delivery d set lease_until = now() + %(lease)s
+    from held h where d.tenant = h.tenant and d.delivery_id = h.delivery_id
+    returning d.delivery_id
+    """
+_PUT_BACK: Final = """
+    with i as (
+        select *
+        from unnest(%(tenants)s::text[], %(ids)s::uuid[], %(tokens)s::text[]) as i (tenant, delivery_id, token)),
+    back as (
+        update delivery d
+        set state = 'QUEUED', attempt_count = d.attempt_count - 1, update_time = now(), next_attempt_time = now(),
+            worker = null, lease_token = null, lease_until = null
+        from i
+        where d.tenant = i.tenant and d.delivery_id = i.delivery_id and d.state = 'SENDING'
+          and d.lease_token = i.token and d.lease_until > clock_timestamp() and d.no_return_time is null
+        returning d.tenant, d.delivery_id, d.attempt_count + 1 as number),
+    unmade as (
+        delete from attempt a using back b
+        where a.tenant = b.tenant and a.delivery_id = b.delivery_id and a.number = b.number)
+    select delivery_id from back
+    """
 _MARK_ALL: Final = """
     update delivery d set no_return_time = now()
     from unnest(%(tenants)s::text[], %(ids)s::uuid[], %(tokens)s::text[]) as i (tenant, delivery_id, token)
@@ -202,18 +235,34 @@ class DeliveryQueue:
             rows = await self._session.rows(CLAIM, {**where, "limit": limit - len(probes)})
         claims = tuple(_claimed(row) for row in (*probes, *rows) if _is_readable(row))
         await self._session.execute_each(_PARK, [row for row in (*probes, *rows) if not _is_readable(row)])
-        await self._session.execute_each(
-            _TAKE,
-            [
-                {**delivery_to(claim.delivery), "worker": worker, "token": claim.lease.token, "lease": lease}
-                for claim in claims
-            ],
-        )
+        if claims:
+            await self._session.execute(
+                _TAKE_ALL,
+                {
+                    **columns_of(
+                        [{**delivery_to(claim.delivery), "token": claim.lease.token} for claim in claims],
+                        "tenant delivery_id token attempt_count update_time",
+                    ),
+                    "worker": worker,
+                    "lease": lease,
+                },
+            )
         return claims
 
     async def renew(self, claim: Claim, *, lease: timedelta) -> None:
         """See the port."""
         await self._under_lease(claim, sql.SQL("lease_until = now() + %(lease)s"), {"lease": lease})
+
+    async def renew_all(self, claims: Sequence[Claim], *, lease: timedelta) -> Sequence[bool]:
+        """See the port."""
+        return await self._changed_under_leases(_RENEW_ALL, claims, {"lease": lease})
+
+    async def put_back(self, claims: Sequence[Claim]) -> Sequence[bool]:
+        """See the port."""
+        done = await self._changed_under_leases(_PUT_BACK, claims, {})
+        if any(done):
+            await self._signal_due()
+        return done
 
     async def pass_no_return(self, claim: Claim) -> None:
         """See the port."""
@@ -221,16 +270,7 @@ class DeliveryQueue:
 
     async def pass_no_return_all(self, claims: Sequence[Claim]) -> Sequence[bool]:
         """See the port."""
-        rows = await self._session.rows(
-            _MARK_ALL,
-            {
-                "tenants": [claim.delivery.tenant for claim in claims],
-                "ids": [UUID(claim.delivery.delivery_id) for claim in claims],
-                "tokens": [claim.lease.token for claim in claims],
-            },
-        )
-        marked = {str(row["delivery_id"]) for row in rows}
-        return [claim.delivery.delivery_id in marked for claim in claims]
+        return await self._changed_under_leases(_MARK_ALL, claims, {})
 
     async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
         """See the port."""
@@ -392,6 +432,21 @@ class DeliveryQueue:
             {"tenant": account.tenant, "id": account.configuration_id, "up_to": up_to},
         )
         return ended > 0
+
+    async def _changed_under_leases(self, query: str, claims: Sequence[Claim], values: dict[str, Any]) -> list[bool]:
+        if not claims:
+            return []
+        rows = await self._session.rows(
+            query,
+            {
+                **values,
+                "tenants": [claim.delivery.tenant for claim in claims],
+                "ids": [UUID(claim.delivery.delivery_id) for claim in claims],
+                "tokens": [claim.lease.token for claim in claims],
+            },
+        )
+        changed = {str(row["delivery_id"]) for row in rows}
+        return [claim.delivery.delivery_id in changed for claim in claims]
 
     async def _under_lease(self, claim: Claim, assignments: sql.Composable, values: dict[str, Any]) -> None:
         changed = await self._session.execute(

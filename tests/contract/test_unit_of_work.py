@@ -25,6 +25,8 @@ from domain.ports.storage import (
     DeliveryFilter,
     Grants,
     Lease,
+    NewDelivery,
+    Outcome,
     RefreshLease,
     UnitOfWork,
 )
@@ -74,6 +76,7 @@ CALLS: Final[dict[str, Call]] = {
         TENANT, CONFIGURATION_ID, ForecastKind.GRANT_IDLE, before=None, after=an_announcement()
     ),
     "deliveries.accept": lambda work, delivery: work.deliveries.accept(delivery, CONTENT, None),
+    "deliveries.accept_all": lambda work, delivery: work.deliveries.accept_all([NewDelivery(delivery, CONTENT)]),
     "deliveries.accepted": lambda work, _: work.deliveries.accepted(TENANT, "k1"),
     "deliveries.find": lambda work, delivery: work.deliveries.find(TENANT, delivery.delivery_id),
     "deliveries.attempts": lambda work, delivery: work.deliveries.attempts(TENANT, delivery.delivery_id),
@@ -81,6 +84,12 @@ CALLS: Final[dict[str, Call]] = {
     "deliveries.content": lambda work, delivery: work.deliveries.content(delivery),
     "deliveries.claim": lambda work, _: work.deliveries.claim(worker="w", lease=_MINUTE, limit=1),
     "deliveries.renew": lambda work, delivery: work.deliveries.renew(a_claim(delivery), lease=_MINUTE),
+    "deliveries.renew_all": lambda work, delivery: work.deliveries.renew_all([a_claim(delivery)], lease=_MINUTE),
+    "deliveries.put_back": lambda work, delivery: work.deliveries.put_back([a_claim(delivery)]),
+    "deliveries.pass_no_return_all": lambda work, delivery: work.deliveries.pass_no_return_all([a_claim(delivery)]),
+    "deliveries.record_all": lambda work, delivery: work.deliveries.record_all(
+        [Outcome(a_claim(delivery), delivery, an_attempt())]
+    ),
     "deliveries.pass_no_return": lambda work, delivery: work.deliveries.pass_no_return(a_claim(delivery)),
     "deliveries.record": lambda work, delivery: work.deliveries.record(a_claim(delivery), delivery, an_attempt()),
     "deliveries.abandoned": lambda work, _: work.deliveries.abandoned(1),

@@ -125,6 +125,8 @@ _ADD_ALL: Final = """
     """
 _WITH_CONTENT: Final = 64 * 1024
 """Octets up to which a sealed message comes with its claim."""
+_LARGEST: Final = 32 * 1024 * 1024
+"""Octets of a sealed message, which may be as large as a call."""
 
 
 class PostgresDeliveries(DeliveryQueue):
@@ -153,6 +155,7 @@ class PostgresDeliveries(DeliveryQueue):
             """,
             delivery_to(delivery),
         )
+        await self._session.allow_for(len(content))
         await self._session.execute(
             # b for binary: as text, a bytea takes twice the room
             """
@@ -201,6 +204,7 @@ class PostgresDeliveries(DeliveryQueue):
         """Stores what is due to be stored; returns what became of those whose configuration is as they think."""
         columns = columns_of([_new_row(each) for each in batch], _ADDED)
         sealed = [self._vault.seal(each.content, place=_content_place(each.delivery)) for each in batch]
+        await self._session.allow_for(sum(len(each) for each in sealed))
         rows = await self._session.rows(_ADD_ALL, {**columns, "sealed": sealed})
         found = {str(row["delivery_id"]): row for row in rows}
         waiting = [
@@ -306,6 +310,7 @@ class PostgresDeliveries(DeliveryQueue):
 
     async def content(self, delivery: Delivery) -> bytes:
         """See the port."""
+        await self._session.allow_for(_LARGEST)
         row = await self._session.row(
             "select sealed from delivery_content where tenant = %(tenant)s and delivery_id = %(id)s",
             {"tenant": delivery.tenant, "id": UUID(delivery.delivery_id)},

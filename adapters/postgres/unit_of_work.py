@@ -102,6 +102,7 @@ class PostgresUnitOfWork:
 
 async def _roll_back(connection: BoundedConnection) -> None:
     """Ends the transaction; after a commit there is none, and nothing happens."""
+    connection.usual_bound()
     try:
         await connection.rollback()
     except psycopg.Error:

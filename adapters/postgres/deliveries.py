@@ -16,10 +16,10 @@ from adapters.postgres.delivery_queue import DeliveryQueue
 from adapters.postgres.delivery_rows import (
     COLUMNS,
     attempt_from,
-    columns_of,
     delivery_from,
     delivery_to,
     parse_id,
+    records_of,
 )
 from adapters.postgres.session import Session
 from domain.delivery import Attempt, Delivery
@@ -67,7 +67,7 @@ _CONDITIONS: Final = {
 _ADDED: Final = (
     "tenant delivery_id configuration_id message_id sender recipients state in_doubt_policy attempt_count doubt_count "
     "create_time update_time expire_time next_attempt_time final_time failure data_center version key content_digest "
-    "key_expire_time token worker lease"
+    "key_expire_time token worker lease place"
 )
 # One statement, so that a group of messages costs one round trip. A key that another transaction is about to take is
 # waited for. Of equal keys within the statement the callers see to it that there is one.
@@ -76,17 +76,13 @@ _ADD_ALL: Final = """
         select i.*, i.token is not null and i.next_attempt_time <= now() and not exists (
                 select from configuration_pause p
                 where p.tenant = i.tenant and p.configuration_id = i.configuration_id) as is_taken
-        from unnest(
-            %(tenant)s::text[], %(delivery_id)s::uuid[], %(configuration_id)s::text[], %(message_id)s::text[],
-            %(sender)s::text[], %(recipients)s::text[], %(state)s::text[], %(in_doubt_policy)s::text[],
-            %(attempt_count)s::integer[], %(doubt_count)s::integer[], %(create_time)s::timestamptz[],
-            %(update_time)s::timestamptz[], %(expire_time)s::timestamptz[], %(next_attempt_time)s::timestamptz[],
-            %(final_time)s::timestamptz[], %(failure)s::text[], %(data_center)s::text[], %(version)s::bigint[],
-            %(key)s::text[], %(content_digest)s::bytea[], %(key_expire_time)s::timestamptz[], %(token)s::text[],
-            %(worker)s::text[], %(lease)s::interval[])
-            as i (tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy,
-                attempt_count, doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time,
-                failure, data_center, version, key, content_digest, key_expire_time, token, worker, lease)
+        from json_to_recordset(%(rows)s::json)
+            as i (tenant text, delivery_id uuid, configuration_id text, message_id text, sender text,
+                recipients jsonb, state text, in_doubt_policy text, attempt_count integer, doubt_count integer,
+                create_time timestamptz, update_time timestamptz, expire_time timestamptz,
+                next_attempt_time timestamptz, final_time timestamptz, failure jsonb, data_center text,
+                version bigint, key text, content_digest bytea, key_expire_time timestamptz, token text, worker text,
+                lease interval, place bigint)
         where i.version is null or exists (
             select from configuration c
             where c.tenant = i.tenant and c.configuration_id = i.configuration_id and c.version = i.version)),
@@ -104,10 +100,10 @@ _ADD_ALL: Final = """
             tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy,
             attempt_count, doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time, failure,
             data_center, worker, lease_token, lease_until)
-        select i.tenant, i.delivery_id, i.configuration_id, i.message_id, i.sender, i.recipients::jsonb,
+        select i.tenant, i.delivery_id, i.configuration_id, i.message_id, i.sender, i.recipients,
             case when i.is_taken then 'SENDING' else i.state end, i.in_doubt_policy,
             i.attempt_count + i.is_taken::integer, i.doubt_count, i.create_time, i.update_time, i.expire_time,
-            case when not i.is_taken then i.next_attempt_time end, i.final_time, i.failure::jsonb, i.data_center,
+            case when not i.is_taken then i.next_attempt_time end, i.final_time, i.failure, i.data_center,
             case when i.is_taken then i.worker end, case when i.is_taken then i.token end,
             case when i.is_taken then now() + i.lease end
         from i where i.key is null or i.delivery_id in (select delivery_id from kept)
@@ -117,9 +113,9 @@ _ADD_ALL: Final = """
         select tenant, delivery_id, attempt_count, worker, update_time from added where worker is not null),
     stored as (
         insert into delivery_content (tenant, delivery_id, sealed)
-        select c.tenant, c.delivery_id, c.sealed
-        from unnest(%(tenant)s::text[], %(delivery_id)s::uuid[], %(sealed)b::bytea[]) as c (tenant, delivery_id, sealed)
-        where c.delivery_id in (select delivery_id from added))
+        select i.tenant, i.delivery_id, c.sealed
+        from unnest(%(sealed)b::bytea[]) with ordinality as c (sealed, place)
+        join i using (place) join added using (tenant, delivery_id))
     select i.delivery_id, a.delivery_id is not null as is_added, a.worker is not null as is_taken
     from i left join added a using (tenant, delivery_id)
     """
@@ -202,10 +198,10 @@ class PostgresDeliveries(DeliveryQueue):
 
     async def _add(self, batch: Sequence[NewDelivery]) -> dict[str, DictRow]:
         """Stores what is due to be stored; returns what became of those whose configuration is as they think."""
-        columns = columns_of([_new_row(each) for each in batch], _ADDED)
+        new = records_of([_new_row(each, place) for place, each in enumerate(batch, start=1)], _ADDED)
         sealed = [self._vault.seal(each.content, place=_content_place(each.delivery)) for each in batch]
         await self._session.allow_for(sum(len(each) for each in sealed))
-        rows = await self._session.rows(_ADD_ALL, {**columns, "sealed": sealed})
+        rows = await self._session.rows(_ADD_ALL, {"rows": new, "sealed": sealed})
         found = {str(row["delivery_id"]): row for row in rows}
         waiting = [
             each
@@ -366,7 +362,7 @@ class PostgresDeliveries(DeliveryQueue):
         return delivery_from(row) if row else None
 
 
-def _new_row(new: NewDelivery) -> dict[str, Any]:
+def _new_row(new: NewDelivery, place: int) -> dict[str, Any]:
     key, take = new.key, new.take
     return {
         **delivery_to(new.delivery),
@@ -377,6 +373,7 @@ def _new_row(new: NewDelivery) -> dict[str, Any]:
         "token": take.token if take else None,
         "worker": take.worker if take else None,
         "lease": take.lease if take else None,
+        "place": place,
     }
 
 

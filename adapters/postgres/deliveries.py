@@ -21,6 +21,7 @@ from adapters.postgres.delivery_rows import (
     parse_id,
 )
 from adapters.postgres.session import Session
+from domain.data_center import Reach
 from domain.delivery import Attempt, Delivery
 from domain.errors import NotFound, SecretUnreadable
 from domain.ports.storage import (
@@ -64,24 +65,26 @@ _CONDITIONS: Final = {
 
 _ADDED: Final = (
     "tenant delivery_id configuration_id message_id sender recipients state in_doubt_policy attempt_count doubt_count "
-    "create_time update_time expire_time next_attempt_time final_time failure data_center version"
+    "create_time update_time expire_time next_attempt_time final_time failure data_center data_center_policy version"
 )
 _ADD_ALL: Final = """
     insert into delivery (
         tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy, attempt_count,
-        doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time, failure, data_center)
+        doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time, failure, data_center,
+        data_center_policy)
     select i.tenant, i.delivery_id, i.configuration_id, i.message_id, i.sender, i.recipients::jsonb, i.state,
         i.in_doubt_policy, i.attempt_count, i.doubt_count, i.create_time, i.update_time, i.expire_time,
-        i.next_attempt_time, i.final_time, i.failure::jsonb, i.data_center
+        i.next_attempt_time, i.final_time, i.failure::jsonb, i.data_center, i.data_center_policy
     from unnest(
         %(tenant)s::text[], %(delivery_id)s::uuid[], %(configuration_id)s::text[], %(message_id)s::text[],
         %(sender)s::text[], %(recipients)s::text[], %(state)s::text[], %(in_doubt_policy)s::text[],
         %(attempt_count)s::integer[], %(doubt_count)s::integer[], %(create_time)s::timestamptz[],
         %(update_time)s::timestamptz[], %(expire_time)s::timestamptz[], %(next_attempt_time)s::timestamptz[],
-        %(final_time)s::timestamptz[], %(failure)s::text[], %(data_center)s::text[], %(version)s::bigint[])
+        %(final_time)s::timestamptz[], %(failure)s::text[], %(data_center)s::text[], %(data_center_policy)s::text[],
+        %(version)s::bigint[])
         as i (tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy,
             attempt_count, doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time, failure,
-            data_center, version)
+            data_center, data_center_policy, version)
     where i.version is null or exists (
         select from configuration c
         where c.tenant = i.tenant and c.configuration_id = i.configuration_id and c.version = i.version)
@@ -109,11 +112,12 @@ class PostgresDeliveries(DeliveryQueue):
             insert into delivery (
                 tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy,
                 attempt_count, doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time,
-                failure, data_center)
+                failure, data_center, data_center_policy)
             values (
                 %(tenant)s, %(delivery_id)s, %(configuration_id)s, %(message_id)s, %(sender)s, %(recipients)s,
                 %(state)s, %(in_doubt_policy)s, %(attempt_count)s, %(doubt_count)s, %(create_time)s, %(update_time)s,
-                %(expire_time)s, %(next_attempt_time)s, %(final_time)s, %(failure)s, %(data_center)s)
+                %(expire_time)s, %(next_attempt_time)s, %(final_time)s, %(failure)s, %(data_center)s,
+                %(data_center_policy)s)
             """,
             delivery_to(delivery),
         )
@@ -242,10 +246,17 @@ class PostgresDeliveries(DeliveryQueue):
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
+        reach: Reach | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         claims = await super().claim(
-            worker=worker, lease=lease, limit=limit, data_centers=data_centers, passing_over=passing_over, only=only
+            worker=worker,
+            lease=lease,
+            limit=limit,
+            data_centers=data_centers,
+            passing_over=passing_over,
+            only=only,
+            reach=reach,
         )
         if not claims:
             return ()
@@ -288,7 +299,7 @@ class PostgresDeliveries(DeliveryQueue):
             return ()
         rows = await self._session.rows(
             """
-            select number, start_time, end_time, failure, trace, in_doubt from attempt
+            select number, start_time, end_time, failure, trace, in_doubt, data_center from attempt
             where tenant = %(tenant)s and delivery_id = %(id)s order by number desc limit %(limit)s
             """,
             {"tenant": tenant, "id": identity, "limit": _ATTEMPTS_SHOWN},

@@ -19,6 +19,7 @@ from adapters.postgres.delivery_changes import PostgresChanges
 from adapters.postgres.failures import translated
 from adapters.postgres.grants import PostgresGrants
 from adapters.postgres.session import Session
+from adapters.postgres.workers import PostgresWorkers
 from domain.errors import Unavailable
 from domain.ports.vault import Vault
 
@@ -60,6 +61,11 @@ class PostgresUnitOfWork:
         """The log of deliveries' states, as this transaction sees it."""
         return self._changes
 
+    @property
+    def workers(self) -> PostgresWorkers:
+        """Which workers live, as this transaction sees it."""
+        return self._workers
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(translated())
@@ -71,6 +77,7 @@ class PostgresUnitOfWork:
             self._announcements = PostgresAnnouncements(session=session)
             self._deliveries = PostgresDeliveries(session=session, vault=self._vault)
             self._changes = PostgresChanges(session=session)
+            self._workers = PostgresWorkers(session=session)
             stack.push_async_callback(_roll_back, self._connection)  # the pool would commit
             self._stack = stack.pop_all()
         return self

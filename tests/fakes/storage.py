@@ -24,6 +24,7 @@ from tests.fakes.store import (
     StoredDelivery,
     StoredGrant,
     StoredKey,
+    StoredWorker,
 )
 from tests.fakes.store_announcements import FakeAnnouncements
 from tests.fakes.store_changes import FakeChanges
@@ -31,6 +32,7 @@ from tests.fakes.store_configurations import FakeConfigurations
 from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
 from tests.fakes.store_grants import FakeGrants
+from tests.fakes.store_workers import FakeWorkers
 
 __all__ = ["FakeStore", "FakeUnitOfWork"]
 
@@ -55,6 +57,7 @@ class FakeUnitOfWork:
         self.grant_rows: Rows[GrantKey, StoredGrant] = Rows(store.grants)
         self.pause_rows: Rows[Name, Pause] = Rows(store.pauses)
         self.announcement_rows: Rows[Name, Mapping[ForecastKind, Announcement]] = Rows(store.announcements)
+        self.worker_rows: Rows[str, StoredWorker] = Rows(store.workers)
         self._tables: Final = (
             self.configuration_rows,
             self.delivery_rows,
@@ -64,6 +67,7 @@ class FakeUnitOfWork:
             self.grant_rows,
             self.pause_rows,
             self.announcement_rows,
+            self.worker_rows,
         )
         self.due = False
         self.changed: list[str] = []
@@ -76,6 +80,7 @@ class FakeUnitOfWork:
         self._announcements: Final = FakeAnnouncements(self)
         self._deliveries: Final = FakeDeliveries(self)
         self._changes: Final = FakeChanges(self)
+        self._workers: Final = FakeWorkers(self)
         self._is_open = False
         self._is_broken = False
 
@@ -102,6 +107,10 @@ class FakeUnitOfWork:
     @property
     def changes(self) -> FakeChanges:
         return self._changes
+
+    @property
+    def workers(self) -> FakeWorkers:
+        return self._workers
 
     async def __aenter__(self) -> Self:
         await asyncio.sleep(0)

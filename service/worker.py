@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Final, cast
 
+from domain.data_center import Reach
 from domain.delivery import DeliveryState
 from domain.errors import Unavailable
 from domain.ports.signals import Signals
@@ -64,7 +65,7 @@ class Worker:
         signals: Signals,
         events: Events,
         name: str,
-        data_centers: tuple[str, ...] = (),
+        reach: Callable[[], Reach] = Reach,
         pause_when_away: timedelta = _DATABASE_AWAY,
         reap_every: timedelta = _REAP_EVERY,
     ) -> None:
@@ -74,7 +75,7 @@ class Worker:
         self._signals = signals
         self._events = events
         self._name = name
-        self._data_centers = data_centers
+        self._reach = reach
         self._pause_when_away = pause_when_away
         self._reap_every = reap_every
         self._claiming = asyncio.Lock()
@@ -175,7 +176,7 @@ class Worker:
                 worker=self._name,
                 lease=LEASE,
                 limit=room,
-                data_centers=self._data_centers,
+                reach=self._reach(),
                 passing_over=passing_over,
                 only=only,
             )

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
+import psycopg
+
+from adapters.postgres.failures import translated
 from adapters.postgres.session import Session
 from domain.data_center import Presence
+
+_PRESENT: Final = """
+    select data_center, count(*) filter (where seen_until > now()) as live,
+        greatest(now() - max(seen_until), interval '0') as away
+    from worker where seen_until > now() - interval '1 day' group by data_center order by data_center
+    """
+_CONNECT_SECONDS: Final = 5
+
+
+def present_workers(dsn: str) -> tuple[Presence, ...]:
+    """Does as `PostgresWorkers.present` over a connection of its own; blocks. Raises Unavailable."""
+    with translated(), psycopg.connect(dsn, connect_timeout=_CONNECT_SECONDS) as connection:
+        return tuple(Presence(*row) for row in connection.execute(_PRESENT))
 
 
 class PostgresWorkers:
@@ -39,11 +56,7 @@ class PostgresWorkers:
     async def present(self) -> tuple[Presence, ...]:
         """See the port."""
         rows = await self._session.rows(
-            """
-            select data_center, count(*) filter (where seen_until > now()) as live,
-                greatest(now() - max(seen_until), interval '0') as away
-            from worker where seen_until > now() - interval '1 day' group by data_center order by data_center
-            """,
+            _PRESENT,
             {},
         )
         return tuple(Presence(row["data_center"], row["live"], row["away"]) for row in rows)

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 
+from domain.data_center import Reach
 from domain.delivery import Delivery, DeliveryState
 from domain.host import Host
 from domain.message import Envelope
@@ -33,6 +34,7 @@ from tests.unit.service.world import World, until
 
 TICK = timedelta(milliseconds=1)
 LONG = timedelta(seconds=5)
+ANYWHERE = Reach()
 
 
 class SignalsAlone(FakeSignals):
@@ -82,9 +84,7 @@ def a_world(transport: FakeTransport | None = None) -> World:
     return World(signals=SignalsAlone(), transport=transport)
 
 
-def a_worker(
-    world: World, *, uow: Callable[[], FakeUnitOfWork] | None = None, data_centers: tuple[str, ...] = ()
-) -> Worker:
+def a_worker(world: World, *, uow: Callable[[], FakeUnitOfWork] | None = None, reach: Reach = ANYWHERE) -> Worker:
     return Worker(
         uow=uow or world.uow,
         attempt=world.attempt,
@@ -92,7 +92,7 @@ def a_worker(
         signals=world.signals,
         events=world.events,
         name="worker-1",
-        data_centers=data_centers,
+        reach=lambda: reach,
         pause_when_away=TICK,
         reap_every=TICK,
     )
@@ -350,7 +350,7 @@ async def test_given_a_data_center_when_at_work_then_other_sites_mail_is_left_to
     ours = await world.accepted(a_delivery(data_center="eu-1"))
     anyones = await world.accepted(a_delivery())
 
-    async with at_work(a_worker(world, data_centers=("eu-1",))):
+    async with at_work(a_worker(world, reach=Reach("eu-1"))):
         await until(lambda: state(world, ours) is DeliveryState.SENT)
         await until(lambda: state(world, anyones) is DeliveryState.SENT)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from adapters.postgres.migrate import MigrationFailed, migrate, pending
 from adapters.postgres.pool import make_pool
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
+from adapters.postgres.workers import present_workers
 from adapters.smtp.transport import SmtpMailTransport
 from adapters.system.clock import SystemClock
 from adapters.system.egress import EgressAllowInvalid, EgressPolicy
@@ -34,6 +36,7 @@ from adapters.system.keyfile import KeyFile
 from adapters.system.keyring import KeyRing, KeyRingUnusable
 from adapters.system.resolver import SystemLookup, SystemResolver
 from adapters.system.vault import AesGcmVault
+from domain.data_center import Presence
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
 from domain.ports.storage import Accepted, Claim, NewDelivery, Outcome, UnitOfWork
@@ -82,6 +85,7 @@ from service.usecases.reap import Reap
 from service.usecases.refresh_grant import RefreshGrant
 from service.usecases.retry_delivery import RetryDelivery
 from service.usecases.revoke_auth import RevokeAuth
+from service.usecases.roster import Roster
 from service.usecases.send import Send
 from service.usecases.send_test import SendTest
 from service.usecases.token_sources import TokenSources
@@ -286,6 +290,16 @@ class Container(containers.DeclarativeContainer):
     )
     changed_accounts = providers.Singleton(ChangedAccounts, signals=signals, lanes=transport, known=known)
     reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
+    roster = providers.Singleton(
+        Roster,
+        uow=uow.provider,
+        clock=clock,
+        events=events,
+        name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"),
+        data_center=options.provided.data_center,
+        order=options.provided.data_centers,
+        has_worker=providers.Callable(lambda roles: ProcessRole.WORKER in roles, options.provided.roles),
+    )
     worker = providers.Singleton(
         Worker,
         uow=uow.provider,
@@ -294,7 +308,7 @@ class Container(containers.DeclarativeContainer):
         signals=signals,
         events=events,
         name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}"),
-        data_centers=providers.Callable(lambda here: (here,) if here else (), options.provided.data_center),
+        reach=roster.provided.reach,
     )
     accept = providers.Singleton(
         accept_together,
@@ -308,8 +322,8 @@ class Container(containers.DeclarativeContainer):
     send = providers.Singleton(
         Send, uow=uow.provider, commit=accept, known=known, clock=clock, entropy=entropy, vault=vault, signals=signals
     )
-    get_delivery = providers.Singleton(GetDelivery, uow=uow.provider)
-    list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
+    get_delivery = providers.Singleton(GetDelivery, uow=uow.provider, clock=clock)
+    list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider, clock=clock)
     cancel_delivery = providers.Singleton(CancelDelivery, uow=uow.provider, clock=clock, events=events)
     retry_delivery = providers.Singleton(RetryDelivery, uow=uow.provider, clock=clock)
     watch_deliveries = providers.Singleton(WatchDeliveries, uow=uow.provider, clock=clock, signals=signals)
@@ -390,6 +404,12 @@ def pending_migrations(dsn: str) -> tuple[str, ...]:
     """Names what the schema lacks; blocks. Raises StartFailed."""
     with explained():
         return pending(dsn)
+
+
+def living_workers(dsn: str) -> tuple[Presence, ...]:
+    """Returns the sites at which a worker was within a day; blocks. Raises StartFailed."""
+    with explained():
+        return present_workers(dsn)
 
 
 def load_keys(options: Options, *, now: datetime) -> KeyRing:

@@ -17,11 +17,13 @@ from adapters.postgres.codec import failure_to
 from adapters.postgres.delivery_rows import COLUMNS, attempt_to, delivery_from, delivery_to, records_of
 from adapters.postgres.session import Session
 from adapters.postgres.signals import CHANGED_CHANNEL, DUE_CHANNEL, MOST_NOTIFIED
+from domain.data_center import Reach
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost
 from domain.failures.failure import Failure
 from domain.pause import Pause
 from domain.ports.storage import Abandoned, Account, Claim, Lease, Outcome
+from domain.settings.model import DataCenterPolicy
 
 _PROGRESS: Final = sql.SQL(
     """
@@ -46,7 +48,8 @@ CLAIM: Final = sql.SQL(
         where c.tenant = d.tenant and c.configuration_id = d.configuration_id) as version
     from delivery d
     where d.next_attempt_time <= now() and d.expire_time > now()
-      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s))
+      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s)
+        or (d.data_center_policy = 'PREFERRED' and d.data_center <> all(%(others)s::text[])))
       and (d.tenant, d.configuration_id) not in (select * from unnest(%(tenants)s::text[], %(ids)s::text[]))
       and (d.tenant, d.configuration_id) not in (select p.tenant, p.configuration_id from configuration_pause p)
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
@@ -61,7 +64,8 @@ CLAIM_ONLY: Final = sql.SQL(
     from delivery d
     where d.tenant = %(tenant)s and d.configuration_id = %(id)s
       and d.next_attempt_time <= now() and d.expire_time > now()
-      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s))
+      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s)
+        or (d.data_center_policy = 'PREFERRED' and d.data_center <> all(%(others)s::text[])))
       and not exists (
         select from configuration_pause p where p.tenant = %(tenant)s and p.configuration_id = %(id)s)
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
@@ -80,7 +84,8 @@ PROBE: Final = sql.SQL(
         select * from delivery w
         where w.tenant = p.tenant and w.configuration_id = p.configuration_id
           and w.next_attempt_time <= now() and w.expire_time > now()
-          and (%(sites)s::text[] is null or w.data_center = '' or w.data_center = any(%(sites)s))
+          and (%(sites)s::text[] is null or w.data_center = '' or w.data_center = any(%(sites)s)
+            or (w.data_center_policy = 'PREFERRED' and w.data_center <> all(%(others)s::text[])))
         order by w.next_attempt_time, w.delivery_id limit 1
         for update skip locked) d
     where p.pause_until <= now()
@@ -103,10 +108,11 @@ _TAKE_ALL: Final = """
     taken as (
         update delivery d
         set state = 'SENDING', attempt_count = i.attempt_count, update_time = i.update_time, next_attempt_time = null,
-            no_return_time = null, worker = %(worker)s, lease_token = i.token, lease_until = now() + %(lease)s
+            no_return_time = null, attempted_from = %(here)s, worker = %(worker)s, lease_token = i.token,
+            lease_until = now() + %(lease)s
         from i where d.tenant = i.tenant and d.delivery_id = i.delivery_id)
-    insert into attempt (tenant, delivery_id, number, worker, start_time)
-    select tenant, delivery_id, attempt_count, %(worker)s, update_time from i
+    insert into attempt (tenant, delivery_id, number, worker, start_time, data_center)
+    select tenant, delivery_id, attempt_count, %(worker)s, update_time, %(here)s from i
     """
 # What somebody else has locked is left alone, so that two statements never wait for each other's rows.
 _RENEW_ALL: Final = """
@@ -213,10 +219,12 @@ class DeliveryQueue:
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
+        reach: Reach | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         where = {
-            "sites": list(data_centers) or None,
+            "sites": [reach.data_center] if reach is not None else list(data_centers) or None,
+            "others": list(reach.stands_in_except) if reach and reach.stands_in_except is not None else None,
             "tenants": [account.tenant for account in passing_over],
             "ids": [account.configuration_id for account in passing_over],
         }
@@ -228,7 +236,8 @@ class DeliveryQueue:
             probes = await self._session.rows(PROBE, {**where, "limit": limit})
             await self._session.execute_each(_PROBED, [{**row, "lease": lease} for row in probes])
             rows = await self._session.rows(CLAIM, {**where, "limit": limit - len(probes)})
-        claims = tuple(_claimed(row) for row in (*probes, *rows) if _is_readable(row))
+        here = reach.data_center if reach is not None else ""
+        claims = tuple(_claimed(row, here) for row in (*probes, *rows) if _is_readable(row))
         await self._session.execute_each(_PARK, [row for row in (*probes, *rows) if not _is_readable(row)])
         if claims:
             await self._session.execute(
@@ -240,6 +249,7 @@ class DeliveryQueue:
                     ),
                     "worker": worker,
                     "lease": lease,
+                    "here": here,
                 },
             )
         return claims
@@ -398,6 +408,21 @@ class DeliveryQueue:
             await self._signal_due()
         return released
 
+    async def move(self, tenant: str, configuration_id: str, data_center: str, policy: DataCenterPolicy) -> int:
+        """See the port."""
+        moved = await self._session.execute(
+            """
+            update delivery set data_center = %(data_center)s, data_center_policy = %(policy)s
+            where tenant = %(tenant)s and configuration_id = %(id)s
+              and state in ('QUEUED', 'RETRYING', 'HELD', 'IN_DOUBT')
+              and (data_center, data_center_policy) is distinct from (%(data_center)s, %(policy)s)
+            """,
+            {"tenant": tenant, "id": configuration_id, "data_center": data_center, "policy": policy.value},
+        )
+        if moved:
+            await self._signal_due()
+        return moved
+
     async def _pause(self, account: Account, pause: Pause) -> None:
         names = {"tenant": account.tenant, "id": account.configuration_id}
         # In a statement of its own, so that the next one sees the active revision of whoever was waited for.
@@ -481,7 +506,7 @@ def _is_readable(row: DictRow) -> bool:
     return True
 
 
-def _claimed(row: DictRow) -> Claim:
-    delivery = advance(delivery_from(row), Claimed(), at=row["claim_time"])
+def _claimed(row: DictRow, here: str) -> Claim:
+    delivery = advance(delivery_from(row), Claimed(here), at=row["claim_time"])
     lease = Lease(token=secrets.token_hex(16), attempt=delivery.attempt_count)
     return Claim(delivery, lease, version=row["version"])

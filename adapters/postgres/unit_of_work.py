@@ -20,6 +20,7 @@ from adapters.postgres.failures import translated
 from adapters.postgres.grants import PostgresGrants
 from adapters.postgres.leftovers import PostgresLeftovers
 from adapters.postgres.session import Session
+from adapters.postgres.workers import PostgresWorkers
 from domain.errors import Unavailable
 from domain.ports.vault import Vault
 
@@ -66,6 +67,11 @@ class PostgresUnitOfWork:
         """What is left of ended deliveries, as this transaction sees it."""
         return self._leftovers
 
+    @property
+    def workers(self) -> PostgresWorkers:
+        """Which workers live, as this transaction sees it."""
+        return self._workers
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(translated())
@@ -78,6 +84,7 @@ class PostgresUnitOfWork:
             self._deliveries = PostgresDeliveries(session=session, vault=self._vault)
             self._changes = PostgresChanges(session=session)
             self._leftovers = PostgresLeftovers(session=session)
+            self._workers = PostgresWorkers(session=session)
             stack.push_async_callback(_roll_back, self._connection)  # the pool would commit
             self._stack = stack.pop_all()
         return self

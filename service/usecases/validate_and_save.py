@@ -25,6 +25,7 @@ from domain.reasons import Reason
 from service.usecases.lookup import configuration_of
 from service.usecases.prove import Prove, check_sendable
 from service.usecases.settle_grants import drop_unneeded_grants
+from service.usecases.sites import follow_settings
 from service.usecases.token_sources import TokenSources
 from service.usecases.views import ConfigurationView, view_configurations
 
@@ -121,6 +122,7 @@ class ValidateAndSave:
                 ) from error
             if not code:
                 await drop_unneeded_grants(work, changed)
+                await follow_settings(work, proven, changed)
                 await work.deliveries.release(proven.tenant, proven.configuration_id)
             (view,) = await view_configurations(work, changed, now=now)
             await work.commit()

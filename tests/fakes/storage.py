@@ -24,6 +24,7 @@ from tests.fakes.store import (
     StoredDelivery,
     StoredGrant,
     StoredKey,
+    StoredWorker,
 )
 from tests.fakes.store_announcements import FakeAnnouncements
 from tests.fakes.store_changes import FakeChanges
@@ -32,6 +33,7 @@ from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
 from tests.fakes.store_grants import FakeGrants
 from tests.fakes.store_leftovers import FakeLeftovers
+from tests.fakes.store_workers import FakeWorkers
 
 __all__ = ["FakeStore", "FakeUnitOfWork"]
 
@@ -56,6 +58,7 @@ class FakeUnitOfWork:
         self.grant_rows: Rows[GrantKey, StoredGrant] = Rows(store.grants)
         self.pause_rows: Rows[Name, Pause] = Rows(store.pauses)
         self.announcement_rows: Rows[Name, Mapping[ForecastKind, Announcement]] = Rows(store.announcements)
+        self.worker_rows: Rows[str, StoredWorker] = Rows(store.workers)
         self._tables: Final = (
             self.configuration_rows,
             self.delivery_rows,
@@ -65,6 +68,7 @@ class FakeUnitOfWork:
             self.grant_rows,
             self.pause_rows,
             self.announcement_rows,
+            self.worker_rows,
         )
         self.due = False
         self.changed: list[str] = []
@@ -78,6 +82,7 @@ class FakeUnitOfWork:
         self._deliveries: Final = FakeDeliveries(self)
         self._changes: Final = FakeChanges(self)
         self._leftovers: Final = FakeLeftovers(self)
+        self._workers: Final = FakeWorkers(self)
         self._is_open = False
         self._is_broken = False
 
@@ -108,6 +113,10 @@ class FakeUnitOfWork:
     @property
     def leftovers(self) -> FakeLeftovers:
         return self._leftovers
+
+    @property
+    def workers(self) -> FakeWorkers:
+        return self._workers
 
     async def __aenter__(self) -> Self:
         await asyncio.sleep(0)

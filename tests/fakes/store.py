@@ -100,6 +100,14 @@ class StoredGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredWorker:
+    """Where a worker is, and until when it lives."""
+
+    data_center: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Fault:
     error: Exception
     afterwards: bool
@@ -128,6 +136,7 @@ class FakeStore:
         self.grants: dict[GrantKey, StoredGrant] = {}
         self.pauses: dict[Name, Pause] = {}
         self.announcements: dict[Name, Mapping[ForecastKind, Announcement]] = {}
+        self.workers: dict[str, StoredWorker] = {}
         self.changes: list[Change] = []
         """The log, oldest first."""
         self.changes_logged = 0

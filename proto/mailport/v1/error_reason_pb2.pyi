@@ -355,6 +355,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The peer's answer is above every sound bound. Remedy: check that host and port are a mail server's. Sample: a
     reply line without end.
     """
+    ERROR_REASON_DATA_CENTER_AWAY: _ErrorReason.ValueType  # 510
+    """No worker is alive that may open the connection: none of the settings' data center under the policy STRICT, else
+    none at all. Remedy: start a worker there, or prove settings with another data center or PREFERRED; what waits goes
+    along. Sample: STRICT `eu-1` after its workers were removed.
+    """
     ERROR_REASON_TLS_MODE_MISMATCH: _ErrorReason.ValueType  # 600
     """Securing the connection.
 
@@ -825,6 +830,11 @@ ERROR_REASON_PROTOCOL_ERROR: ErrorReason.ValueType  # 508
 ERROR_REASON_REPLY_TOO_LARGE: ErrorReason.ValueType  # 509
 """The peer's answer is above every sound bound. Remedy: check that host and port are a mail server's. Sample: a
 reply line without end.
+"""
+ERROR_REASON_DATA_CENTER_AWAY: ErrorReason.ValueType  # 510
+"""No worker is alive that may open the connection: none of the settings' data center under the policy STRICT, else
+none at all. Remedy: start a worker there, or prove settings with another data center or PREFERRED; what waits goes
+along. Sample: STRICT `eu-1` after its workers were removed.
 """
 ERROR_REASON_TLS_MODE_MISMATCH: ErrorReason.ValueType  # 600
 """Securing the connection.

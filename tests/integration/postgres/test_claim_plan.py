@@ -22,7 +22,7 @@ _FILL = """
     from generate_series(1, 20000) n;
     analyze;
 """
-_WHERE = {"sites": None, "tenants": ["acme"], "ids": ["c7"], "limit": 5, "lease": timedelta(minutes=1)}
+_WHERE = {"sites": None, "others": None, "tenants": ["acme"], "ids": ["c7"], "limit": 5, "lease": timedelta(minutes=1)}
 
 
 @pytest.mark.parametrize(("query", "index"), [(CLAIM, "delivery_due"), (PROBE, "delivery_waiting")])

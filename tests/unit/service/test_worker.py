@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 
+from domain.data_center import Reach
 from domain.delivery import Delivery, DeliveryState
 from domain.errors import Unavailable
 from domain.failures.failure import FailureKind, Stage
@@ -47,6 +48,7 @@ from tests.unit.service.world import CALLER, MINUTE, World, until
 
 TICK = timedelta(milliseconds=1)
 LONG = timedelta(seconds=5)
+ANYWHERE = Reach()
 
 
 class SignalsAlone(FakeSignals):
@@ -96,9 +98,7 @@ def a_world(transport: FakeTransport | None = None) -> World:
     return World(signals=SignalsAlone(), transport=transport)
 
 
-def a_worker(
-    world: World, *, uow: Callable[[], FakeUnitOfWork] | None = None, data_centers: tuple[str, ...] = ()
-) -> Worker:
+def a_worker(world: World, *, uow: Callable[[], FakeUnitOfWork] | None = None, reach: Reach = ANYWHERE) -> Worker:
     return Worker(
         uow=uow or world.uow,
         attempt=world.attempt,
@@ -106,7 +106,7 @@ def a_worker(
         signals=world.signals,
         events=world.events,
         name="worker-1",
-        data_centers=data_centers,
+        reach=lambda: reach,
         pause_when_away=TICK,
         reap_every=TICK,
     )
@@ -364,7 +364,7 @@ async def test_given_a_data_center_when_at_work_then_other_sites_mail_is_left_to
     ours = await world.accepted(a_delivery(data_center="eu-1"))
     anyones = await world.accepted(a_delivery())
 
-    async with at_work(a_worker(world, data_centers=("eu-1",))):
+    async with at_work(a_worker(world, reach=Reach("eu-1"))):
         await until(lambda: state(world, ours) is DeliveryState.SENT)
         await until(lambda: state(world, anyones) is DeliveryState.SENT)
 
@@ -527,7 +527,7 @@ async def test_given_something_stored_when_sent_then_it_goes_behind_it_until_the
 
 async def test_given_a_worker_that_does_not_run_or_another_site_when_sent_then_it_waits_to_be_claimed() -> None:
     world = a_world()
-    worker = a_worker(world, data_centers=("eu-1",))
+    worker = a_worker(world, reach=Reach("eu-1"))
 
     before = worker.reserve(a_delivery())
     async with at_work(worker):

@@ -26,6 +26,7 @@ from domain.errors import NotFound, SecretUnreadable
 from domain.ports.storage import (
     Accepted,
     Account,
+    Admit,
     Claim,
     DeliveryFilter,
     DeliveryPosition,
@@ -242,10 +243,19 @@ class PostgresDeliveries(DeliveryQueue):
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+        admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         claims = await super().claim(
-            worker=worker, lease=lease, limit=limit, data_centers=data_centers, passing_over=passing_over, only=only
+            worker=worker,
+            lease=lease,
+            limit=limit,
+            data_centers=data_centers,
+            passing_over=passing_over,
+            only=only,
+            tenants_passed_over=tenants_passed_over,
+            admit=admit,
         )
         if not claims:
             return ()

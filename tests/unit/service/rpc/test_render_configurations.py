@@ -15,6 +15,7 @@ from domain.secret import Secret, UnreadableSecret
 from domain.settings.model import BasicAuthentication, GraphTransport, MailSettings
 from domain.settings.parse import SettingsRules
 from domain.settings.parse import parse_settings as judge_settings
+from domain.settings.written import WrittenLimits
 from mailport.v1 import configuration_pb2 as pb
 from service.rpc.parse import parse_settings
 from service.rpc.render import render_configuration
@@ -50,6 +51,8 @@ def read_back(judged: MailSettings) -> MailSettings:
             from_name="Jürgen", allowed_from=("b@example.com",), data_center="eu-1", mailbox=samples.mailbox()
         ),
         samples.written(authentication=None),
+        samples.written(limits=WrittenLimits(1, 2, 3, 4)),
+        samples.gmail(limits=WrittenLimits(recipients_per_day=10_000)),
         samples.written(transport=samples.smtp(port=465, security="IMPLICIT_TLS", minimum_tls_version="TLS_1_3")),
         samples.written(transport=samples.smtp(minimum_tls_version="TLS_1_0", ehlo_name="mail.example.com")),
         samples.written(authentication=samples.custom()),

@@ -37,6 +37,7 @@ from adapters.system.vault import AesGcmVault
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
 from domain.settings.parse import SettingsRules
+from service.allowances import Allowances
 from service.commit_together import CommitTogether
 from service.events import LoggedEvents
 from service.keeper import Keeper
@@ -318,6 +319,8 @@ class Container(containers.DeclarativeContainer):
         KeepGrants, uow=uow.provider, tokens=fresh_tokens, announce_ends=announce_ends, clock=clock, events=events
     )
     keeper = providers.Singleton(Keeper, keep=keep_grants)
+    worker_name = providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}")
+    allowances = providers.Singleton(Allowances, uow=uow.provider, known=known, clock=clock, worker=worker_name)
     worker = providers.Singleton(
         Worker,
         uow=uow.provider,
@@ -325,7 +328,8 @@ class Container(containers.DeclarativeContainer):
         reap=reap,
         signals=signals,
         events=events,
-        name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}"),
+        allowances=allowances,
+        name=worker_name,
         data_centers=providers.Callable(lambda here: (here,) if here else (), options.provided.data_center),
     )
 

@@ -14,6 +14,7 @@ from domain.delivery import DeliveryState
 from domain.errors import Unavailable
 from domain.ports.signals import Signals
 from domain.ports.storage import Account, Claim, UnitOfWork
+from service.allowances import LANES_PER_ACCOUNT, Allowances
 from service.backlog import Backlog
 from service.logs import (
     ATTEMPT,
@@ -37,8 +38,10 @@ from service.usecases.reap import Reap
 
 LANES: Final = 32
 """Attempts at once in this process."""
-LANES_PER_ACCOUNT: Final = 5
-"""Attempts at once for one configuration, so that a stuck server holds its share at most (P8, F25)."""
+LANES_PER_TENANT: Final = LANES // 2
+"""Attempts at once for one tenant while another one waits (P8)."""
+LANES_FREE: Final = LANES // 8
+"""Lanes that nobody takes who has that many, so that whoever comes next finds one, however slow the others are."""
 HELD: Final = 256
 """Deliveries under lease at once in this process, those under way included."""
 HELD_PER_ACCOUNT: Final = 50
@@ -47,6 +50,7 @@ _QUICK: Final = timedelta(seconds=1)
 """Of an attempt: an account whose mail goes out within it may have more of it ahead."""
 _POLL: Final = timedelta(seconds=1)
 _REAP_EVERY: Final = timedelta(seconds=5)
+_KEEP_SHARES_EVERY: Final = timedelta(seconds=5)
 _DATABASE_AWAY: Final = timedelta(seconds=1)
 
 _logger = logging.getLogger(__name__)
@@ -63,6 +67,7 @@ class Worker:
         reap: Reap,
         signals: Signals,
         events: Events,
+        allowances: Allowances,
         name: str,
         data_centers: tuple[str, ...] = (),
         pause_when_away: timedelta = _DATABASE_AWAY,
@@ -81,6 +86,7 @@ class Worker:
         self._lanes: dict[asyncio.Task[None], Claim] = {}
         self._recording: set[asyncio.Task[None]] = set()
         self._backlog = Backlog()
+        self._allowances = allowances
         self._quick: set[Account] = set()
         """Whose server takes mail so fast that lanes would wait for the store: more of theirs is claimed ahead."""
         self._may_be_more = True
@@ -94,6 +100,7 @@ class Worker:
         helpers = [
             asyncio.create_task(self._reap_now_and_then(), name="reaper"),
             asyncio.create_task(self._renew_now_and_then(), name="leases of the backlog"),
+            asyncio.create_task(self._keep_shares(), name="shares of connections"),
         ]
         try:
             while not self._stopping.is_set():
@@ -131,6 +138,7 @@ class Worker:
             task.cancel()
         if left := [*self._lanes, *self._recording, *self._giving_back]:
             await asyncio.wait(left)
+        await self._allowances.end()
 
     async def _claim_some(self) -> None:
         """Claims what there are free lanes for, and ahead for those accounts whose server is quick."""
@@ -141,15 +149,29 @@ class Worker:
             held = Counter(claim.account for claim in (*self._lanes.values(), *self._backlog))
             for account in [each for each in self._quick if held[each] < HELD_PER_ACCOUNT // 2]:
                 room = min(HELD - held.total(), HELD_PER_ACCOUNT - held[account])
-                if room > 0 and self._keep(await self._claim(room, only=account)) == 0:
+                if room > 0 and self._keep(await self._claim(room, held, only=account)) == 0:
                     self._quick.discard(account)
-            full = frozenset(account for account, count in held.items() if count >= LANES_PER_ACCOUNT)
+            full = frozenset(account for account, count in held.items() if count >= self._allowances.lanes(account))
             # All that is claimed may be for the busiest of the others, and even that one keeps its bound.
             busiest = max((count for account, count in held.items() if account not in full), default=0)
             room = min(LANES - len(self._lanes), LANES_PER_ACCOUNT - busiest)
-            passing_over = full | self._quick
-            self._may_be_more = room > 0 and self._keep(await self._claim(room, passing_over=passing_over)) == room
+            self._may_be_more = False
+            if room > 0:
+                await self._claim_for_all(room, held, full | self._quick | self._allowances.passed_over())
             self._fill_lanes()
+
+    async def _claim_for_all(self, room: int, held: Counter[Account], passing_over: frozenset[Account]) -> None:
+        """Claims for those who have less than their share of the lanes first, and then for those who have more."""
+        tenants = Counter(claim.account.tenant for claim in self._lanes.values())
+        crowding = frozenset(tenant for tenant, count in tenants.items() if count >= LANES_PER_TENANT)
+        # As with accounts, all may be for the busiest of the others.
+        busiest = max((count for tenant, count in tenants.items() if tenant not in crowding), default=0)
+        room = min(room, LANES_PER_TENANT - busiest)
+        kept = self._keep(await self._claim(room, held, passing_over=passing_over, tenants_passed_over=crowding))
+        spare = min(room, LANES - len(self._lanes) - LANES_FREE) - kept
+        if crowding and not self._may_be_more and spare > 0:
+            kept += self._keep(await self._claim(spare, held, passing_over=passing_over))
+        self._may_be_more |= kept == room
 
     def _keep(self, claims: Sequence[Claim]) -> int:
         for claim in claims:
@@ -159,18 +181,37 @@ class Worker:
     def _fill_lanes(self) -> None:
         """Begins what has a lane."""
         while len(self._lanes) < LANES and len(self._recording) < HELD and not self._stopping.is_set():
-            running = Counter(claim.account for claim in self._lanes.values())
-            claim = self._backlog.take(lambda account: running[account] < LANES_PER_ACCOUNT)  # noqa: B023 - used at once
+            claim = self._next()
             if claim is None:
                 return
             task = asyncio.create_task(self._run_lane(claim), name=f"attempt {claim.delivery.delivery_id}")
             self._lanes[task] = claim
             task.add_done_callback(self._free)
 
+    def _next(self) -> Claim | None:
+        """Takes a claim whose account has a lane; those of tenants that have less than their share go before others."""
+        running = Counter(claim.account for claim in self._lanes.values())
+        tenants = Counter(claim.account.tenant for claim in self._lanes.values())
+
+        def has_lane(account: Account) -> bool:
+            return running[account] < self._allowances.lanes(account)
+
+        claim = self._backlog.take(lambda each: tenants[each.tenant] < LANES_PER_TENANT and has_lane(each))
+        if claim is None and len(self._lanes) < LANES - LANES_FREE:
+            claim = self._backlog.take(has_lane)
+        return claim
+
     async def _claim(
-        self, room: int, *, passing_over: frozenset[Account] = frozenset(), only: Account | None = None
+        self,
+        room: int,
+        held: Counter[Account],
+        *,
+        passing_over: frozenset[Account] = frozenset(),
+        only: Account | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
     ) -> tuple[Claim, ...]:
         async with self._uow() as work:
+            admission = self._allowances.admission(work, held=held, ahead=only is not None)
             claims = await work.deliveries.claim(
                 worker=self._name,
                 lease=LEASE,
@@ -178,8 +219,12 @@ class Worker:
                 data_centers=self._data_centers,
                 passing_over=passing_over,
                 only=only,
+                tenants_passed_over=tenants_passed_over,
+                admit=admission,
             )
             await work.commit()
+        admission.committed()
+        self._may_be_more |= admission.has_refused  # of others, whom it hid
         return claims
 
     async def _run_lane(self, claim: Claim) -> None:
@@ -199,6 +244,7 @@ class Worker:
             return
         if after is None:
             return
+        await self._allowances.attempted(claim, after)
         if after.state is DeliveryState.SENT and asyncio.get_running_loop().time() - begun < _QUICK.total_seconds():
             self._quick.add(claim.account)
         else:
@@ -227,9 +273,13 @@ class Worker:
 
     def _give_back(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
-            task = asyncio.create_task(self._attempt.give_back(claim), name=f"give back {claim.delivery.delivery_id}")
+            task = asyncio.create_task(self._return(claim), name=f"give back {claim.delivery.delivery_id}")
             self._giving_back.add(task)
             task.add_done_callback(self._giving_back.discard)
+
+    async def _return(self, claim: Claim) -> None:
+        await self._attempt.give_back(claim)
+        await self._allowances.returned(claim)
 
     def _is_idle(self) -> bool:
         """Tells whether a lane is free that claiming may find work for."""
@@ -239,7 +289,12 @@ class Worker:
         """Waits for due work, a lane that is free where more may be due, or the end; at the latest for a poll."""
         if self._may_be_more and self._is_idle():
             return
-        await self._either(self._signals.work_due(_POLL), self._lane_freed.wait(), self._stopping.wait())
+        await self._either(
+            self._signals.work_due(_POLL),
+            self._allowances.someone_may_go(),
+            self._lane_freed.wait(),
+            self._stopping.wait(),
+        )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_POLL.total_seconds()):
                 while not self._is_idle() and not self._stopping.is_set():
@@ -265,6 +320,17 @@ class Worker:
                         self._backlog.remove(claim)
             except Unavailable:
                 pass  # each attempt proves its lease itself, before anything leaves
+            except Exception:
+                _logger.exception(RENEWAL_FAILED)
+
+    async def _keep_shares(self) -> None:
+        """Keeps the connections that are in use here, and lets others have those that are not."""
+        while True:
+            await asyncio.sleep(_KEEP_SHARES_EVERY.total_seconds())
+            try:
+                await self._allowances.keep(Counter(claim.account for claim in (*self._lanes.values(), *self._backlog)))
+            except Unavailable:
+                pass  # other processes cannot take them either
             except Exception:
                 _logger.exception(RENEWAL_FAILED)
 

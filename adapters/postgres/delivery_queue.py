@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from adapters.postgres.claim_around import CLAIM_AROUND, HORIZON, IS_BEYOND, MAY_GO
+from adapters.postgres.claim_around import CLAIM_AROUND, IS_BEYOND, MAY_GO, WITHIN_REACH
 from adapters.postgres.codec import failure_to
 from adapters.postgres.delivery_rows import COLUMNS, attempt_to, columns_of, delivery_from, delivery_to
 from adapters.postgres.session import Session
@@ -46,13 +46,13 @@ CLAIM: Final = sql.SQL(
         select c.version from configuration c
         where c.tenant = d.tenant and c.configuration_id = d.configuration_id) as version
     from delivery d
-    where d.next_attempt_time <= now() and d.expire_time > now() and {within_horizon}
+    where {within_reach} and d.next_attempt_time <= now() and d.expire_time > now()
       and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s))
       and {may_go}
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
     for update of d skip locked
     """
-).format(columns=COLUMNS, within_horizon=HORIZON, may_go=MAY_GO.format(of=sql.Identifier("d")))
+).format(columns=COLUMNS, within_reach=WITHIN_REACH, may_go=MAY_GO.format(of=sql.Identifier("d")))
 CLAIM_ONLY: Final = sql.SQL(
     """
     select {columns}, now() as claim_time, (
@@ -227,7 +227,7 @@ class DeliveryQueue:
         """Returns the oldest that may go; what is hidden behind many that may not is looked for in another way."""
         rows = await self._session.rows(CLAIM, {**where, "limit": limit})
         if len(rows) < limit and await self._session.row(IS_BEYOND, {}) is not None:
-            return rows or await self._session.rows(CLAIM_AROUND, {**where, "limit": limit})
+            return await self._session.rows(CLAIM_AROUND, {**where, "limit": limit}) or rows
         return rows
 
     async def renew(self, claim: Claim, *, lease: timedelta) -> None:

@@ -73,7 +73,7 @@ def _rows_read(plan: dict[str, Any]) -> Iterator[float]:
 
 
 @pytest.mark.parametrize(("query", "index"), [(CLAIM, "delivery_due"), (PROBE, "delivery_waiting")])
-def test_given_much_mail_and_some_pauses_when_claimed_then_it_is_found_by_the_index_and_not_sorted(
+def test_given_much_mail_and_some_pauses_when_claimed_then_it_is_found_by_the_index(
     database_url: str, query: psycopg.sql.Composed, index: str
 ) -> None:
     with psycopg.connect(database_url) as connection:
@@ -84,4 +84,4 @@ def test_given_much_mail_and_some_pauses_when_claimed_then_it_is_found_by_the_in
     plan = "\n".join(line for (line,) in rows)
     assert f"Index Scan using {index}" in plan, plan
     assert "Seq Scan on delivery " not in plan, plan
-    assert query is PROBE or "Sort" not in plan, plan
+    assert query is PROBE or "Tid Scan on delivery" in plan, plan  # of a few, whose order costs nothing

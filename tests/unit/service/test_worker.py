@@ -16,6 +16,7 @@ from domain.host import Host
 from domain.message import Envelope
 from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
 from domain.settings.model import MailSettings, SmtpTransport
+from service.allowances import LANES_PER_ACCOUNT, Allowances
 from service.logs import (
     ATTEMPT_FAILED,
     CLAIM_FAILED,
@@ -24,8 +25,8 @@ from service.logs import (
     WORKER_WAITS_FOR_DATABASE,
 )
 from service.usecases.attempt import LEASE
-from service.worker import LANES, LANES_PER_ACCOUNT, Worker
-from tests.builders import CONTENT, a_configuration, a_delivery, an_smtp_transport, some_settings
+from service.worker import LANES, LANES_FREE, LANES_PER_TENANT, Worker
+from tests.builders import CONTENT, OTHER_TENANT, TENANT, a_configuration, a_delivery, an_smtp_transport, some_settings
 from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeUnitOfWork
 from tests.fakes.transport import FakeTransport
@@ -83,7 +84,11 @@ def a_world(transport: FakeTransport | None = None) -> World:
 
 
 def a_worker(
-    world: World, *, uow: Callable[[], FakeUnitOfWork] | None = None, data_centers: tuple[str, ...] = ()
+    world: World,
+    *,
+    uow: Callable[[], FakeUnitOfWork] | None = None,
+    data_centers: tuple[str, ...] = (),
+    name: str = "worker-1",
 ) -> Worker:
     return Worker(
         uow=uow or world.uow,
@@ -91,7 +96,8 @@ def a_worker(
         reap=world.reap,
         signals=world.signals,
         events=world.events,
-        name="worker-1",
+        allowances=Allowances(uow=uow or world.uow, known=world.known, clock=world.clock, worker=name),
+        name=name,
         data_centers=data_centers,
         pause_when_away=TICK,
         reap_every=TICK,
@@ -112,9 +118,9 @@ def state(world: World, delivery: Delivery) -> DeliveryState:
     return world.store.delivery(delivery.delivery_id).state
 
 
-async def given_server(world: World, host: str, *, name: str) -> None:
+async def given_server(world: World, host: str, *, name: str, tenant: str = TENANT) -> None:
     settings = some_settings(transport=an_smtp_transport(host=Host(host)))
-    await world.given(a_configuration(configuration_id=name, settings=settings))
+    await world.given(a_configuration(configuration_id=name, settings=settings, tenant=tenant))
 
 
 async def test_given_an_idle_worker_when_a_message_is_accepted_then_it_is_woken_and_sends() -> None:
@@ -169,8 +175,8 @@ async def test_given_a_silent_server_with_most_of_its_lanes_when_more_comes_then
     assert transport.most["stuck.example.com"] == LANES_PER_ACCOUNT
 
 
-async def test_given_more_stuck_accounts_than_lanes_when_at_work_then_no_more_than_the_lanes_are_used() -> None:
-    """P27: every pool is bounded."""
+async def test_given_more_stuck_accounts_than_lanes_when_at_work_then_some_lanes_stay_free_for_who_comes_next() -> None:
+    """P8, P27: every pool is bounded, and a tenant alone has all of it but for what lets another one in."""
     transport = OneStuckServer()
     world = a_world(transport)
     for number in range(10):
@@ -179,12 +185,34 @@ async def test_given_more_stuck_accounts_than_lanes_when_at_work_then_no_more_th
             await world.accepted(a_delivery(configuration_id=f"stuck{number}"))
 
     async with at_work(a_worker(world)):
-        await until(lambda: transport.connected.total() == LANES)
+        await until(lambda: transport.connected.total() == LANES - LANES_FREE)
         for _ in range(200):
             await asyncio.sleep(0)
         used = transport.connected.total()
+        await given_server(world, "fine.example.com", name="fine", tenant=OTHER_TENANT)
+        fine = await world.accepted(a_delivery(configuration_id="fine", tenant=OTHER_TENANT))
+        await until(lambda: state(world, fine) is DeliveryState.SENT)
 
-    assert used == LANES
+    assert used == LANES - LANES_FREE
+
+
+async def test_given_two_tenants_with_more_stuck_accounts_than_lanes_when_at_work_then_each_has_its_half() -> None:
+    """P8."""
+    transport = OneStuckServer()
+    world = a_world(transport)
+    for tenant in (TENANT, OTHER_TENANT):
+        for number in range(10):
+            await given_server(world, f"stuck.{tenant}.example.com", name=f"stuck{number}", tenant=tenant)
+            for _ in range(LANES_PER_ACCOUNT):
+                await world.accepted(a_delivery(configuration_id=f"stuck{number}", tenant=tenant))
+
+    async with at_work(a_worker(world)):
+        await until(lambda: transport.connected.total() == LANES)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        used = [transport.connected[f"stuck.{tenant}.example.com"] for tenant in (TENANT, OTHER_TENANT)]
+
+    assert used == [LANES_PER_TENANT, LANES_PER_TENANT]
 
 
 async def test_given_a_running_attempt_when_drained_then_is_waited_for_and_nothing_new_is_claimed() -> None:

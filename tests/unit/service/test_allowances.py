@@ -89,7 +89,7 @@ def states(world: World, deliveries: list[Delivery]) -> Counter[DeliveryState]:
 async def all_are_sent(world: World, mails: list[Delivery], *, hurry: timedelta = timedelta(0)) -> None:
     """Minutes pass on the world's clock, each second of which takes a hundredth."""
     async with asyncio.timeout(120):
-        while states(world, mails)[DeliveryState.SENT] < len(mails):  # noqa: ASYNC110 - a fake raises no event
+        while states(world, mails)[DeliveryState.SENT] < len(mails):
             await asyncio.sleep(0.01)
             world.clock.advance(hurry)
 

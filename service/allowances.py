@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -66,6 +66,7 @@ class Allowances:
         self._without_share: dict[Account, timedelta] = {}
         """Until when each is passed over here, by the monotonic clock."""
         self._wakes: dict[Account, timedelta] = {}
+        self._somebody_waits = asyncio.Event()
         self._lowered: frozenset[Account] = frozenset()
         self._looked: timedelta | None = None
 
@@ -80,22 +81,32 @@ class Allowances:
         self._without_share = {account: until for account, until in self._without_share.items() if until > now}
         return frozenset(self._without_share)
 
-    def is_unbounded(self, configuration: Configuration) -> bool:
-        """Tells whether mail of *configuration* may go out without being asked for here."""
-        account = Account(configuration.tenant, configuration.configuration_id)
-        return _limits(configuration).are_none and account not in self._lowered
+    def is_unbounded(self, account: Account) -> bool:
+        """Tells whether mail of *account* may go out without being asked for here; of one not known it may not."""
+        configuration = self._known.latest(account)
+        return configuration is not None and account not in self._lowered and _limits(configuration).are_none
 
-    def admission(self, work: UnitOfWork, *, held: Mapping[Account, int], ahead: bool = False) -> Admission:
-        """Returns what a claim in *work* asks; *held*: claims here already. *ahead*: more than there are lanes for."""
+    async def admission(self, work: UnitOfWork, *, held: Callable[[Account], int], ahead: bool = False) -> Admission:
+        """Returns what a claim in *work* asks; *held* counts claims here already. *ahead*: more than it has lanes."""
+        if self._looked is None or self._now - self._looked >= _LOOK_AGAIN:
+            self._lowered = await work.allowances.lowered()
+            self._looked = self._now
         return Admission(self, work, held=held, ahead=ahead)
 
     async def someone_may_go(self) -> None:
-        """Returns when an account that had to wait may go on; never when there is none."""
-        if not self._wakes and not self._without_share:
-            await asyncio.Event().wait()
-        first = min((*self._wakes.values(), *self._without_share.values()))
-        await asyncio.sleep((first - self._now).total_seconds())
+        """Returns when an account that had to wait may go on; while there is none, it waits for one."""
+        while True:
+            self._somebody_waits.clear()
+            first = min((*self._wakes.values(), *self._without_share.values()), default=None)
+            if first is not None and first <= self._now:
+                break
+            try:
+                async with asyncio.timeout((first - self._now).total_seconds() if first is not None else None):
+                    await self._somebody_waits.wait()
+            except TimeoutError:
+                break
         self._wakes = {account: at for account, at in self._wakes.items() if at > self._now}
+        self.passed_over()
 
     async def attempted(self, claim: Claim, after: Delivery) -> None:
         """
@@ -120,11 +131,11 @@ class Allowances:
         recipients = len(claim.delivery.to_try())
         await self._change(claim, lambda allowance, now: allowance.given_back(recipients, now=now))
 
-    async def keep(self, held: Mapping[Account, int]) -> None:
-        """Prolongs the shares that are in use, *held* being the claims here, and gives back the others."""
+    async def keep(self, held: Callable[[Account], int]) -> None:
+        """Prolongs the shares that are in use, *held* counting the claims here, and gives back the others."""
         for account, share in list(self._shares.items()):
             now = self._now
-            if held.get(account, 0):
+            if held(account):
                 share.used = now
             if now - share.used >= _SHARE_KEPT:
                 async with self._uow() as work:
@@ -160,12 +171,9 @@ class Allowances:
                 self._known.learn(configuration)
         return AccountLimits() if configuration is None else _limits(configuration)
 
-    async def lowered(self, work: UnitOfWork) -> frozenset[Account]:
-        """Returns who is lowered, as it was a second ago at most."""
-        if self._looked is None or self._now - self._looked >= _LOOK_AGAIN:
-            self._lowered = await work.allowances.lowered()
-            self._looked = self._now
-        return self._lowered
+    def is_lowered(self, account: Account) -> bool:
+        """Tells whether it was lowered, as far as was known a second ago."""
+        return account in self._lowered
 
     async def share(self, work: UnitOfWork, account: Account, *, wanted: int, most: int | None) -> _Share | None:
         """Returns the share that this process has from now on, once *work* is committed; None where none is needed."""
@@ -195,6 +203,7 @@ class Allowances:
             self._without_share[account] = self._now + _ASK_AGAIN
         if wait is not None:
             self._wakes[account] = self._now + wait
+        self._somebody_waits.set()
 
     def has_share(self, account: Account) -> bool:
         """Tells whether connections of *account* are counted here."""
@@ -213,6 +222,7 @@ class Allowances:
         except Unavailable:
             return
         self._wakes[claim.account] = self._now + (free - stored.now)
+        self._somebody_waits.set()
 
     @property
     def _now(self) -> timedelta:
@@ -230,7 +240,7 @@ class Admission:
     Nothing counts before the unit is committed; `committed` says that it is.
     """
 
-    def __init__(self, book: Allowances, work: UnitOfWork, *, held: Mapping[Account, int], ahead: bool) -> None:
+    def __init__(self, book: Allowances, work: UnitOfWork, *, held: Callable[[Account], int], ahead: bool) -> None:
         self._book = book
         self._work = work
         self._held = held
@@ -241,14 +251,13 @@ class Admission:
 
     async def __call__(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         """Returns those that may go now: all of an account without limits."""
-        lowered = await self._book.lowered(self._work)
         together: defaultdict[Account, list[Claim]] = defaultdict(list)
         for claim in claims:
             together[claim.account].append(claim)
         chosen: dict[Account, list[Claim]] = {}
         for account in sorted(together, key=lambda each: (each.tenant, each.configuration_id)):
             limits = await self._book.limits(self._work, together[account][0])
-            if not limits.are_none or account in lowered or self._book.has_share(account):
+            if not limits.are_none or self._book.is_lowered(account) or self._book.has_share(account):
                 chosen[account] = await self._choose(account, limits, together[account])
         if not chosen:
             return claims
@@ -264,7 +273,7 @@ class Admission:
     async def _choose(self, account: Account, limits: AccountLimits, claims: list[Claim]) -> list[Claim]:
         stored = await self._work.allowances.lock(account)
         now, allowance = stored.now, stored.allowance.settled(now=stored.now)
-        held = self._held.get(account, 0)
+        held = self._held(account)
         most = allowance.in_force(limits, now=now).connections
         share = await self._book.share(self._work, account, wanted=held + len(claims), most=most)
         room = len(claims)

@@ -103,7 +103,7 @@ async def claim(
 ) -> tuple[Claim, ...]:
     """Claims as a worker does."""
     async with world.uow() as work:
-        admission = book.admission(work, held={ACCOUNT: held}, ahead=ahead)
+        admission = await book.admission(work, held=lambda _: held, ahead=ahead)
         claims = await work.deliveries.claim(worker="w", lease=LEASE, limit=limit, admit=admission)
         await work.commit()
     admission.committed()
@@ -218,9 +218,9 @@ async def test_given_one_who_has_all_connections_when_they_are_not_used_any_more
     refused = await claim(world, other)
     was_passed_over = other.passed_over()
     world.clock.advance(10 * SECOND)
-    await one.keep({ACCOUNT: 3})
+    await one.keep(lambda _: 3)
     world.clock.advance(20 * SECOND)
-    await one.keep({ACCOUNT: 0})
+    await one.keep(lambda _: 0)
     after = await claim(world, other)
 
     assert (len(taken), len(refused), len(after)) == (3, 0, 3)
@@ -238,7 +238,7 @@ async def test_given_shares_in_use_when_kept_then_they_outlive_their_lease_and_w
 
     for _ in range(4):
         world.clock.advance(SHARE_LEASE / 2)
-        await one.keep({ACCOUNT: 3})
+        await one.keep(lambda _: 3)
     refused = await claim(world, other)
     world.clock.advance(SHARE_LEASE)
     after_its_death = await claim(world, other)
@@ -304,7 +304,7 @@ async def test_given_a_throttling_answer_when_learnt_then_every_worker_waits_and
 
     assert resting == (0, 0)
     assert len(slowly) == 2  # half of the connections that it is taken to have
-    assert not one.is_unbounded(a_configuration())
+    assert not one.is_unbounded(ACCOUNT)
 
 
 async def test_given_a_server_that_was_not_reached_when_learnt_then_the_days_count_forgets_it() -> None:
@@ -326,11 +326,11 @@ async def test_given_no_limits_when_claimed_then_the_allowances_are_not_touched(
     world.store.fail_next("allowances.lock", AssertionError("asked for"))
     book = allowances(world)
     async with world.uow() as work:
-        await book.lowered(work)
+        await book.admission(work, held=lambda _: 0)
     world.store.fail_next("allowances.lowered", AssertionError("asked for again within the second"))
 
     assert len(await claim(world, book, limit=50)) == 50
-    assert book.is_unbounded(a_configuration())
+    assert book.is_unbounded(ACCOUNT)
     assert world.store.allowances == {}
 
 

@@ -42,6 +42,7 @@ from domain.ports.environment import Clock
 from domain.ports.storage import Accepted, Claim, NewDelivery, Outcome, UnitOfWork
 from domain.retention import Retention
 from domain.settings.parse import SettingsRules
+from service.allowances import Allowances
 from service.commit_together import CommitTogether
 from service.events import LoggedEvents
 from service.keeper import Keeper
@@ -300,6 +301,8 @@ class Container(containers.DeclarativeContainer):
         order=options.provided.data_centers,
         has_worker=providers.Callable(lambda roles: ProcessRole.WORKER in roles, options.provided.roles),
     )
+    worker_name = providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}")
+    allowances = providers.Singleton(Allowances, uow=uow.provider, known=known, clock=clock, worker=worker_name)
     worker = providers.Singleton(
         Worker,
         uow=uow.provider,
@@ -307,7 +310,8 @@ class Container(containers.DeclarativeContainer):
         reap=reap,
         signals=signals,
         events=events,
-        name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}"),
+        allowances=allowances,
+        name=worker_name,
         reach=roster.provided.reach,
     )
     accept = providers.Singleton(

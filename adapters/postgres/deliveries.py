@@ -28,6 +28,7 @@ from domain.errors import NotFound, SecretUnreadable
 from domain.ports.storage import (
     Accepted,
     Account,
+    Admit,
     Claim,
     DeliveryFilter,
     DeliveryPosition,
@@ -234,6 +235,8 @@ class PostgresDeliveries(DeliveryQueue):
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
         reach: Reach | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+        admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         claims = await super().claim(
@@ -244,6 +247,8 @@ class PostgresDeliveries(DeliveryQueue):
             passing_over=passing_over,
             only=only,
             reach=reach,
+            tenants_passed_over=tenants_passed_over,
+            admit=admit,
         )
         if not claims:
             return ()

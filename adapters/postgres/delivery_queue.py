@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from adapters.postgres.claim_around import CLAIM_AROUND, IS_BEYOND, MAY_GO, WITHIN_REACH
 from adapters.postgres.codec import failure_to
 from adapters.postgres.delivery_rows import COLUMNS, attempt_to, delivery_from, delivery_to, records_of
 from adapters.postgres.session import Session
@@ -22,7 +23,7 @@ from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost
 from domain.failures.failure import Failure
 from domain.pause import Pause
-from domain.ports.storage import Abandoned, Account, Claim, Lease, Outcome
+from domain.ports.storage import Abandoned, Account, Admit, Claim, Lease, Outcome
 from domain.settings.model import DataCenterPolicy
 
 _PROGRESS: Final = sql.SQL(
@@ -47,15 +48,14 @@ CLAIM: Final = sql.SQL(
         select c.version from configuration c
         where c.tenant = d.tenant and c.configuration_id = d.configuration_id) as version
     from delivery d
-    where d.next_attempt_time <= now() and d.expire_time > now()
+    where {within_reach} and d.next_attempt_time <= now() and d.expire_time > now()
       and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s)
         or (d.data_center_policy = 'PREFERRED' and d.data_center <> all(%(others)s::text[])))
-      and (d.tenant, d.configuration_id) not in (select * from unnest(%(tenants)s::text[], %(ids)s::text[]))
-      and (d.tenant, d.configuration_id) not in (select p.tenant, p.configuration_id from configuration_pause p)
+      and {may_go}
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
     for update of d skip locked
     """
-).format(columns=COLUMNS)
+).format(columns=COLUMNS, within_reach=WITHIN_REACH, may_go=MAY_GO.format(of=sql.Identifier("d")))
 CLAIM_ONLY: Final = sql.SQL(
     """
     select {columns}, now() as claim_time, (
@@ -67,7 +67,7 @@ CLAIM_ONLY: Final = sql.SQL(
       and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s)
         or (d.data_center_policy = 'PREFERRED' and d.data_center <> all(%(others)s::text[])))
       and not exists (
-        select from configuration_pause p where p.tenant = %(tenant)s and p.configuration_id = %(id)s)
+        select from account_at_rest r where r.tenant = %(tenant)s and r.configuration_id = %(id)s)
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
     for update of d skip locked
     """
@@ -90,6 +90,10 @@ PROBE: Final = sql.SQL(
         for update skip locked) d
     where p.pause_until <= now()
       and (p.tenant, p.configuration_id) not in (select * from unnest(%(tenants)s::text[], %(ids)s::text[]))
+      and p.tenant <> all (%(tenants_passed_over)s::text[])
+      and not exists (
+        select from allowance a
+        where a.tenant = p.tenant and a.configuration_id = p.configuration_id and a.wait_until > now())
       and not exists (
         select from delivery s
         where s.tenant = p.tenant and s.configuration_id = p.configuration_id and s.state = 'SENDING')
@@ -220,6 +224,8 @@ class DeliveryQueue:
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
         reach: Reach | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+        admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         where = {
@@ -227,6 +233,7 @@ class DeliveryQueue:
             "others": list(reach.stands_in_except) if reach and reach.stands_in_except is not None else None,
             "tenants": [account.tenant for account in passing_over],
             "ids": [account.configuration_id for account in passing_over],
+            "tenants_passed_over": list(tenants_passed_over),
         }
         probes: list[DictRow] = []
         if only is not None:
@@ -234,10 +241,15 @@ class DeliveryQueue:
             rows = await self._session.rows(CLAIM_ONLY, {**where, **names, "limit": limit})
         else:
             probes = await self._session.rows(PROBE, {**where, "limit": limit})
-            await self._session.execute_each(_PROBED, [{**row, "lease": lease} for row in probes])
-            rows = await self._session.rows(CLAIM, {**where, "limit": limit - len(probes)})
+            rows = await self._due(where, limit - len(probes))
         here = reach.data_center if reach is not None else ""
         claims = tuple(_claimed(row, here) for row in (*probes, *rows) if _is_readable(row))
+        if admit is not None and claims:
+            claims = tuple(await admit(claims))
+        taken = {claim.delivery.delivery_id for claim in claims}
+        await self._session.execute_each(
+            _PROBED, [{**row, "lease": lease} for row in probes if str(row["delivery_id"]) in taken]
+        )
         await self._session.execute_each(_PARK, [row for row in (*probes, *rows) if not _is_readable(row)])
         if claims:
             await self._session.execute(
@@ -253,6 +265,13 @@ class DeliveryQueue:
                 },
             )
         return claims
+
+    async def _due(self, where: dict[str, Any], limit: int) -> list[DictRow]:
+        """Returns the oldest that may go; what is hidden behind many that may not is looked for in another way."""
+        rows = await self._session.rows(CLAIM, {**where, "limit": limit})
+        if len(rows) < limit and await self._session.row(IS_BEYOND, {}) is not None:
+            return await self._session.rows(CLAIM_AROUND, {**where, "limit": limit}) or rows
+        return rows
 
     async def renew(self, claim: Claim, *, lease: timedelta) -> None:
         """See the port."""
@@ -404,7 +423,15 @@ class DeliveryQueue:
             {"tenant": tenant, "id": configuration_id},
         )
         was_paused = await self._end_pause(Account(tenant, configuration_id))
-        if released or was_paused:
+        # After the deliveries, as a claim locks them. Changed settings may allow more at once.
+        waited = await self._session.execute(
+            """
+            update allowance set wait_until = null
+            where tenant = %(tenant)s and configuration_id = %(id)s and wait_until is not null
+            """,
+            {"tenant": tenant, "id": configuration_id},
+        )
+        if released or was_paused or waited:
             await self._signal_due()
         return released
 

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.postgres.allowances import PostgresAllowances
 from adapters.postgres.announcements import PostgresAnnouncements
 from adapters.postgres.configurations import PostgresConfigurations
 from adapters.postgres.connection import BoundedConnection
@@ -53,6 +54,11 @@ class PostgresUnitOfWork:
         return self._announcements
 
     @property
+    def allowances(self) -> PostgresAllowances:
+        """The accounts' allowances as this transaction sees them."""
+        return self._allowances
+
+    @property
     def deliveries(self) -> PostgresDeliveries:
         """The deliveries as this transaction sees them."""
         return self._deliveries
@@ -81,6 +87,7 @@ class PostgresUnitOfWork:
             self._consents = PostgresConsents(session=session, vault=self._vault)
             self._grants = PostgresGrants(session=session, vault=self._vault)
             self._announcements = PostgresAnnouncements(session=session)
+            self._allowances = PostgresAllowances(session=session)
             self._deliveries = PostgresDeliveries(session=session, vault=self._vault)
             self._changes = PostgresChanges(session=session)
             self._leftovers = PostgresLeftovers(session=session)

@@ -24,7 +24,7 @@ from tests.proofs.sink import Sink
 from tests.proofs.sizes import IS_FULL, SEED, chance
 
 WITHIN: Final = timedelta(seconds=30)
-STRIDE: Final = 1 if IS_FULL else 4
+STRIDE: Final = 1 if IS_FULL else 6
 """Of the quick form, which begins anywhere in the first stride."""
 MOST: Final = 200
 CALLS: Final = ("sendto", "write", "sendmsg")

@@ -102,6 +102,7 @@ async def test_given_one_message_when_killed_before_each_thing_said_then_arrives
     arrivals = []
     first = 1 if IS_FULL else chance(f"crash points {call}").randint(1, STRIDE)
 
+    lived, number = False, first
     for number in range(first, MOST, STRIDE):
         lived = await stage.die_at(call, number)
         arrivals += await stage.sink.arrivals()

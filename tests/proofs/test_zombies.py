@@ -68,7 +68,7 @@ class Stage:
         except AssertionError:
             for worker in self.workers:
                 worker.tell_tasks()
-            await asyncio.sleep(1)
+            await asyncio.sleep(1)  # for them to write it: they end with the test
             raise
         pictures = await self.books.pictures()
         self.taken_over |= {delivery_id: pictures[delivery_id] for delivery_id in held}

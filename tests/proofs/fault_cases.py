@@ -1,0 +1,550 @@
+"""The table of the sink faults (T3): each fault at each step, and what mailport owes the mail then (rule 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum, auto
+from itertools import product
+from typing import Final
+
+from domain.failures.failure import FailureKind, Stage
+from tests.peers.script import Item, abort, close, cut, ehlo, expect, hang, send, send_bytes, wait
+from tests.proofs.fault_scripts import (
+    GO_ON,
+    GREETING,
+    QUEUED,
+    RECIPIENT_OK,
+    SENDER_OK,
+    SIGNED_IN,
+    Answer,
+    Mode,
+    Sink,
+    healthy,
+    line,
+    opening,
+    opening_up_to,
+    said,
+    serve,
+    stare,
+    transaction,
+)
+
+ONE: Final = ("anna@example.com",)
+THREE: Final = ("anna@example.com", "bert@example.com", "cara@example.com")
+PENDING, SENT, REJECTED, IN_DOUBT = "PENDING", "SENT", "REJECTED", "IN_DOUBT"
+PAUSES: Final = {
+    FailureKind.TRANSIENT: (timedelta(seconds=96), timedelta(seconds=144)),
+    FailureKind.MISCONFIGURED: (timedelta(minutes=12), timedelta(minutes=18)),
+    FailureKind.IN_DOUBT: (timedelta(minutes=10), timedelta(minutes=15)),
+}
+"""Between the first attempt and the next: `domain.retry`, spread by a fifth, and P3's ten minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What stands after the first attempt."""
+
+    state: str
+    recipients: tuple[str, ...]
+    kind: FailureKind | None = None
+    stage: Stage | None = None
+    copies: int = 0
+    """Of the mail at the sink, for each recipient that it was not refused for."""
+
+    @property
+    def doubts(self) -> int:
+        return int(self.state == IN_DOUBT)
+
+    @property
+    def pause(self) -> tuple[timedelta, timedelta] | None:
+        """Between what and what the next attempt comes; None where none comes by itself."""
+        return PAUSES[self.kind] if self.kind and self.state in ("RETRYING", IN_DOUBT) else None
+
+
+def all_sent(count: int = 1) -> Expected:
+    return Expected(state=SENT, recipients=(SENT,) * count, copies=1)
+
+
+def retry(stage: Stage, count: int = 1, kind: FailureKind = FailureKind.TRANSIENT) -> Expected:
+    return Expected(state="RETRYING", recipients=(PENDING,) * count, kind=kind, stage=stage)
+
+
+def refused(stage: Stage, count: int = 1, kind: FailureKind = FailureKind.PERMANENT) -> Expected:
+    return Expected(state="FAILED", recipients=(REJECTED,) * count, kind=kind, stage=stage)
+
+
+def doubt(copies: int, count: int = 1) -> Expected:
+    return Expected(
+        state=IN_DOUBT,
+        recipients=(IN_DOUBT,) * count,
+        kind=FailureKind.IN_DOUBT,
+        stage=Stage.DATA,
+        copies=copies,
+    )
+
+
+class Reach(StrEnum):
+    """How the attempt meets the server."""
+
+    CONNECTS = auto()
+    REFUSED = auto()
+    """Nothing listens."""
+    UNANSWERED = auto()
+    """The connection is never made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One fault at one step."""
+
+    name: str
+    script: Callable[[Sink], list[Item]]
+    """Of the connection that the fault happens on."""
+    expected: Expected
+    recipients: tuple[str, ...] = ONE
+    reach: Reach = Reach.CONNECTS
+    is_kept: bool = False
+    """Whether a mail goes well on the same connection before."""
+    ends_while_idle: bool = False
+    """Whether the fault happens between the two mails."""
+    is_silent: bool = False
+    """Whether mailport has to wait in vain for this: its patience is short then."""
+    is_large: bool = False
+    """Whether the content is more than buffers between the two hold."""
+    is_late: bool = False
+    """Whether the fault comes behind the 354, when content is on its way."""
+
+    @property
+    def lets_content_leave(self) -> bool:
+        return self.is_late or self.expected.copies > 0
+
+
+class Meaning(StrEnum):
+    """What a fault amounts to."""
+
+    YES = auto()
+    NOT_NOW = auto()
+    NEVER = auto()
+    CLOSING = auto()
+    """Not now, and the session is over."""
+    BROKEN = auto()
+    """No answer."""
+    LOST = auto()
+    """No answer, and the session is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    name: str
+    meaning: Meaning
+    answer: Callable[[str], Answer]
+    """Makes what is said out of what should be."""
+    is_silent: bool = False
+    only_replies: bool = False
+    """Whether it is said in the place of a reply that a command waits for, and nowhere else."""
+
+
+def _fixed(*texts: str, end: Item | None = None, every: timedelta | None = None) -> Callable[[str], Answer]:
+    data = b"".join(map(line, texts))
+    is_refusal = texts[0][0] in "45" and end is None
+    return lambda _: Answer(data, every, end, is_refusal)
+
+
+def _raw(data: bytes, end: Item, every: timedelta | None = None) -> Callable[[str], Answer]:
+    return lambda _: Answer(data, every, end)
+
+
+QUICK, SLOW = timedelta(milliseconds=1), timedelta(milliseconds=100)
+REFUSALS: Final = [
+    Fault("4xx", Meaning.NOT_NOW, _fixed("451 4.3.0 not now")),
+    Fault("4xx in lines", Meaning.NOT_NOW, _fixed("451-4.3.0 not", "451-4.3.0 just", "451 4.3.0 now")),
+    Fault("4xx in drips", Meaning.NOT_NOW, _fixed("451 4.3.0 not now", every=QUICK)),
+    Fault("5xx", Meaning.NEVER, _fixed("554 5.0.0 no")),
+    Fault("5xx in lines", Meaning.NEVER, _fixed("554-5.0.0 no", "554-5.0.0 and", "554 5.0.0 no")),
+]
+ENDS: Final = [
+    Fault("421 and close", Meaning.CLOSING, _fixed("421 4.3.2 closing", end=close())),
+    Fault("421 and wait", Meaning.CLOSING, _fixed("421 4.3.2 closing", end=hang())),
+    Fault("drop", Meaning.LOST, _raw(b"", close())),
+    Fault("cut", Meaning.LOST, _raw(b"", cut())),
+    Fault("reset", Meaning.LOST, _raw(b"", abort())),
+    Fault("half a line, then drop", Meaning.LOST, _raw(b"25", close())),
+    Fault("half a reply, then drop", Meaning.LOST, _raw(b"250-half\r\n", close())),
+]
+BREAKS: Final = [
+    Fault("silence", Meaning.BROKEN, _raw(b"", hang()), is_silent=True),
+    Fault("half a line, then silence", Meaning.BROKEN, _raw(b"25", hang()), is_silent=True),
+    Fault("drips without end", Meaning.BROKEN, _raw(b"250-" + b"." * 60, hang(), SLOW), is_silent=True),
+    Fault("garbage", Meaning.BROKEN, _raw(b"\x00\xff what?\r\n", hang())),
+    Fault("codes that differ", Meaning.BROKEN, _raw(b"250-yes\r\n550 no\r\n", hang())),
+    Fault("a line without end", Meaning.BROKEN, _raw(b"250 " + b"x" * 100_000, hang())),
+]
+YESES: Final = [
+    Fault("yes in lines", Meaning.YES, lambda good: Answer(line(f"{good[:3]}-well") + line(good))),
+    Fault("yes in drips", Meaning.YES, lambda good: Answer(line(good), QUICK)),
+]
+TOO_MANY: Final = Fault("two answers", Meaning.BROKEN, lambda good: Answer(line(good) + line("250 2.0.0 and one more")))
+TOO_FEW: Final = Fault("an answer left out", Meaning.BROKEN, lambda _: Answer(b""))
+EVERY: Final = [*REFUSALS, *ENDS, *BREAKS, *YESES]
+
+
+def _cases() -> Iterator[Case]:
+    yield from _reaching()
+    yield from _opening()
+    yield from _securing()
+    for mode in Mode:
+        yield from _envelope(mode)
+        yield from _content(mode)
+        yield from _dot(mode)
+    for mode in (Mode.SINGLY, Mode.JOINED):
+        yield from _kept(mode)
+    yield from _idle()
+    yield from _goodbye()
+
+
+def _reaching() -> Iterator[Case]:
+    expected = retry(Stage.CONNECT)
+    yield Case(name="CONNECT: refused", script=healthy, expected=expected, reach=Reach.REFUSED)
+    yield Case(
+        name="CONNECT: silence", script=healthy, expected=expected, reach=Reach.UNANSWERED, is_silent=True
+    )
+
+
+def _before_mail(fault: Fault, stage: Stage) -> Expected:
+    if fault.meaning is Meaning.YES:
+        return all_sent()
+    return retry(stage, kind=FailureKind.MISCONFIGURED if fault.meaning is Meaning.NEVER else FailureKind.TRANSIENT)
+
+
+def _opening() -> Iterator[Case]:
+    steps = {
+        "greeting": (GREETING, Stage.EHLO),
+        "EHLO": ("250 STARTTLS", Stage.EHLO),
+        "STARTTLS": ("220 2.0.0 go ahead", Stage.TLS),
+        "AUTH": (SIGNED_IN, Stage.AUTH),
+    }
+    for (step, (good, stage)), fault in product(steps.items(), [*EVERY, TOO_MANY]):
+        answer = fault.answer(good)
+        yield Case(
+            name=f"{step}: {fault.name}",
+            script=lambda sink, step=step, answer=answer: opening_up_to(step, answer, sink),  # type: ignore[misc]
+            expected=_before_mail(fault, _stage_of_surplus(step) if fault is TOO_MANY else stage),
+            is_silent=fault.is_silent,
+        )
+
+
+def _stage_of_surplus(step: str) -> Stage:
+    """One answer too many is noticed where the next one is due."""
+    return {"greeting": Stage.EHLO, "EHLO": Stage.TLS, "STARTTLS": Stage.TLS, "AUTH": Stage.MAIL_FROM}[step]
+
+
+def _securing() -> Iterator[Case]:
+    faults: dict[str, tuple[Item, bool]] = {
+        "drop": (close(), False),
+        "reset": (abort(), False),
+        "silence": (hang(), True),
+        "words in clear": ((send("454 4.7.0 TLS not available"), hang()), False),
+        "half a record": ((send_bytes(b"\x16\x03\x03\x00"), cut()), False),
+    }
+    for name, (end, is_silent) in faults.items():
+        script = [send(GREETING), ehlo("STARTTLS"), expect("STARTTLS"), send("220 go"), end]
+        yield Case(
+            name=f"handshake: {name}",
+            script=lambda _, script=script: script,  # type: ignore[misc]
+            expected=retry(Stage.TLS),
+            is_silent=is_silent,
+        )
+
+
+def _envelope(mode: Mode) -> Iterator[Case]:
+    surplus = [TOO_MANY, TOO_FEW] if mode is Mode.JOINED else [TOO_MANY]
+    for fault in [*EVERY, *surplus]:
+        mail_, rcpt, data = (fault.answer(good) for good in (SENDER_OK, RECIPIENT_OK, GO_ON))
+        # One too many or too few is noticed where the next one is read.
+        shift = fault in surplus
+        yield Case(
+            name=f"MAIL, {mode}: {fault.name}",
+            script=lambda sink, answer=mail_: [*opening(sink, mode), *transaction(sink, mode, ONE, mail=answer)],  # type: ignore[misc]
+            expected=_of_message(fault, Stage.RCPT_TO if shift else Stage.MAIL_FROM),
+            is_silent=fault.is_silent,
+        )
+        yield Case(
+            name=f"one RCPT, {mode}: {fault.name}",
+            script=lambda sink, answer=rcpt: [*opening(sink, mode), *transaction(sink, mode, ONE, rcpt=[answer])],  # type: ignore[misc]
+            expected=_of_message(fault, Stage.DATA if fault is TOO_MANY else Stage.RCPT_TO),
+            is_silent=fault.is_silent,
+        )
+        yield Case(
+            name=f"some RCPT, {mode}: {fault.name}",
+            script=lambda sink, answer=rcpt: [  # type: ignore[misc]
+                *opening(sink, mode),
+                *transaction(sink, mode, THREE, rcpt=[None, answer]),
+            ],
+            recipients=THREE,
+            expected=_of_some(fault),
+            is_silent=fault.is_silent,
+        )
+        yield Case(
+            name=f"DATA, {mode}: {fault.name}",
+            script=lambda sink, answer=data: [*opening(sink, mode), *transaction(sink, mode, ONE, data=answer)],  # type: ignore[misc]
+            expected=_of_message(fault, Stage.DATA),
+            is_silent=fault.is_silent or fault is TOO_FEW,
+        )
+    for fault in REFUSALS:
+        answer = fault.answer(RECIPIENT_OK)
+        yield Case(
+            name=f"all RCPT, {mode}: {fault.name}",
+            script=lambda sink, answer=answer: [  # type: ignore[misc]
+                *opening(sink, mode),
+                *transaction(sink, mode, THREE, rcpt=[answer] * 3),
+            ],
+            recipients=THREE,
+            expected=_of_message(fault, Stage.RCPT_TO, count=3),
+        )
+    now, never = Answer(line("451 4.3.0 not now"), is_refusal=True), Answer(line("550 5.1.1 no"), is_refusal=True)
+    for name, answers, recipients, state in [
+        ("one now, one never", [None, now, never], (SENT, PENDING, REJECTED), "RETRYING"),
+        ("two now, one never", [now, never, now], (PENDING, REJECTED, PENDING), "RETRYING"),
+    ]:
+        yield Case(
+            name=f"RCPT, {mode}: {name}",
+            script=lambda sink, answers=answers: [  # type: ignore[misc]
+                *opening(sink, mode),
+                *transaction(sink, mode, THREE, rcpt=answers),
+            ],
+            recipients=THREE,
+            expected=Expected(
+                state=state,
+                recipients=recipients,
+                kind=FailureKind.TRANSIENT,
+                stage=Stage.RCPT_TO,
+                copies=int(SENT in recipients),
+            ),
+        )
+
+
+def _of_message(fault: Fault, stage: Stage, count: int = 1) -> Expected:
+    if fault.meaning is Meaning.YES:
+        return all_sent(count)
+    return (refused if fault.meaning is Meaning.NEVER else retry)(stage, count)
+
+
+def _of_some(fault: Fault) -> Expected:
+    """The second of three recipients meets the fault."""
+    if fault is TOO_MANY:
+        return retry(Stage.DATA, 3)
+    if fault.meaning is Meaning.YES:
+        return all_sent(3)
+    if fault.meaning is Meaning.NEVER:
+        return Expected(
+            state="PARTIALLY_SENT",
+            recipients=(SENT, REJECTED, SENT),
+            kind=FailureKind.PERMANENT,
+            stage=Stage.RCPT_TO,
+            copies=1,
+        )
+    if fault.meaning is Meaning.NOT_NOW:
+        return replace(retry(Stage.RCPT_TO), recipients=(SENT, PENDING, SENT), copies=1)
+    return retry(Stage.RCPT_TO, 3)
+
+
+def _content(mode: Mode) -> Iterator[Case]:
+    """In the middle of the content: the sink never has the whole of it."""
+    faults: list[tuple[str, Item, Expected, bool]] = [
+        ("4xx", (send("452 4.3.1 full"), hang()), retry(Stage.DATA), False),
+        ("5xx", (send("552 5.3.4 too big"), hang()), refused(Stage.DATA), False),
+        ("421", (send("421 4.3.2 closing"), hang()), retry(Stage.DATA), False),
+        ("drop", close(), doubt(0), False),
+        ("reset", abort(), doubt(0), False),
+        ("silence", hang(), doubt(0), True),
+        ("garbage", (send_bytes(b"\x00\xff what?\r\n"), hang()), doubt(0), False),
+        ("half a line, then drop", (send_bytes(b"25"), close()), doubt(0), False),
+        ("early yes", (send(QUEUED), hang()), doubt(0), False),
+    ]
+    if mode is not Mode.JOINED:
+        faults.append(("reads no more", stare(), doubt(0), True))
+    for name, content, expected, is_silent in faults:
+        for is_large in [False, True] if mode is Mode.SINGLY else [False]:
+            if name in ("early yes", "reads no more") and not is_large:
+                continue  # all is written before anybody could notice
+            yield Case(
+                name=f"{'large ' if is_large else ''}content, {mode}: {name}",
+                script=lambda sink, content=content: [  # type: ignore[misc]
+                    *opening(sink, mode),
+                    *transaction(sink, mode, ONE, content=content),
+                ],
+                expected=expected,
+                is_silent=is_silent,
+                is_large=is_large,
+                is_late=True,
+            )
+
+
+def _dot(mode: Mode) -> Iterator[Case]:
+    for fault in [*EVERY, TOO_MANY]:
+        answer = fault.answer(QUEUED)
+        yield Case(
+            name=f"dot, {mode}: {fault.name}",
+            script=lambda sink, fault=fault, answer=answer: [  # type: ignore[misc]
+                *opening(sink, mode),
+                *transaction(sink, mode, ONE, dot=answer, may_deliver=_may_deliver(fault)),
+            ],
+            expected=_of_dot(fault),
+            is_silent=fault.is_silent,
+            is_late=True,
+        )
+    lost = Answer(b"", end=close())
+    yield Case(
+        name=f"dot, {mode}: drop, one recipient refused before",
+        script=lambda sink: [
+            *opening(sink, mode),
+            *transaction(sink, mode, THREE, rcpt=[None, Answer(line("550 5.1.1 no"), is_refusal=True)], dot=lost),
+        ],
+        recipients=THREE,
+        expected=replace(doubt(1), recipients=(IN_DOUBT, REJECTED, IN_DOUBT)),
+    )
+    yield Case(
+        name=f"dot, {mode}: 5xx, one recipient refused for now before",
+        script=lambda sink: [
+            *opening(sink, mode),
+            *transaction(
+                sink,
+                mode,
+                THREE,
+                rcpt=[None, Answer(line("451 4.3.0 not now"), is_refusal=True)],
+                dot=Answer(line("554 5.6.0 no")),
+                may_deliver=False,
+            ),
+        ],
+        recipients=THREE,
+        expected=replace(retry(Stage.RCPT_TO), recipients=(REJECTED, PENDING, REJECTED)),
+        is_late=True,
+    )
+
+
+def _may_deliver(fault: Fault) -> bool:
+    return fault.meaning not in (Meaning.NOT_NOW, Meaning.NEVER, Meaning.CLOSING)
+
+
+def _of_dot(fault: Fault) -> Expected:
+    match fault.meaning:
+        case Meaning.NOT_NOW | Meaning.CLOSING:
+            return retry(Stage.DATA)
+        case Meaning.NEVER:
+            return refused(Stage.DATA)
+        case Meaning.YES:
+            return all_sent()
+        case _:
+            return all_sent() if fault is TOO_MANY else doubt(1)
+
+
+def _kept(mode: Mode) -> Iterator[Case]:
+    """The second mail on a connection; a session that is found to be over at MAIL costs a new one and nothing else."""
+    for fault in [*REFUSALS, *ENDS, *BREAKS]:
+        answers = {
+            "MAIL": (SENDER_OK, Stage.MAIL_FROM),
+            "one RCPT": (RECIPIENT_OK, Stage.RCPT_TO),
+            "DATA": (GO_ON, Stage.DATA),
+            "dot": (QUEUED, Stage.DATA),
+        }
+        for step, (good, stage) in answers.items():
+            if step == "dot":
+                expected = _of_dot(fault)
+            elif step == "MAIL" and fault.meaning in (Meaning.CLOSING, Meaning.LOST):
+                expected = all_sent()
+            else:
+                expected = _of_message(fault, stage)
+            yield Case(
+                name=f"kept, {step}, {mode}: {fault.name}",
+                script=lambda sink, step=step, fault=fault, answer=fault.answer(good): [  # type: ignore[misc]
+                    *opening(sink, mode),
+                    *transaction_without_end(sink, mode),
+                    *_faulty(sink, mode, step, answer, fault),
+                ],
+                expected=expected,
+                is_kept=True,
+                is_silent=fault.is_silent,
+                is_late=step == "dot",
+            )
+
+
+def transaction_without_end(sink: Sink, mode: Mode) -> list[Item]:
+    """One mail that goes well, and the session goes on by the script."""
+    return transaction(sink, mode, ONE)[:-1]
+
+
+def _faulty(sink: Sink, mode: Mode, step: str, answer: Answer, fault: Fault) -> list[Item]:
+    match step:
+        case "MAIL":
+            return transaction(sink, mode, ONE, mail=answer)
+        case "one RCPT":
+            return transaction(sink, mode, ONE, rcpt=[answer])
+        case "DATA":
+            return transaction(sink, mode, ONE, data=answer)
+        case _:
+            return transaction(sink, mode, ONE, dot=answer, may_deliver=_may_deliver(fault))
+
+
+def _idle() -> Iterator[Case]:
+    """F18: what happens to a connection between two mails is no failure of the second."""
+    ends: dict[str, Sequence[Item]] = {
+        "421 and close": [send("421 4.4.2 idle too long"), close()],
+        "421 and wait": [send("421 4.4.2 idle too long"), hang()],
+        "drop": [close()],
+        "cut": [cut()],
+        "reset": [abort()],
+        "garbage": [send_bytes(b"\x00\xff what?\r\n"), hang()],
+        "an answer nobody asked for": [send("250 2.0.0 and one more"), hang()],
+        "half a line": [send_bytes(b"42"), hang()],
+    }
+    for name, end in ends.items():
+        yield Case(
+            name=f"idle: {name}",
+            script=lambda sink, end=end: [*opening(sink), *transaction_without_end(sink, Mode.SINGLY), wait(sink.may_end), *end],  # type: ignore[misc]
+            expected=all_sent(),
+            is_kept=True,
+            ends_while_idle=True,
+        )
+    for name, data, last in [
+        ("421 in the segment of the last answer", line(QUEUED) + line("421 4.7.0 enough for now"), close()),
+        ("close right behind the last answer", line(QUEUED), close()),
+        ("cut right behind the last answer", line(QUEUED), cut()),
+    ]:
+        for mode in (Mode.SINGLY, Mode.JOINED):
+            yield Case(
+                name=f"after N mails, {mode}: {name}",
+                script=lambda sink, mode=mode, answer=Answer(data, end=last): [  # type: ignore[misc]
+                    *opening(sink, mode),
+                    *transaction_without_end(sink, mode),
+                    *transaction(sink, mode, ONE, dot=answer),
+                ],
+                expected=all_sent(),
+                is_kept=True,
+            )
+
+
+def _goodbye() -> Iterator[Case]:
+    """mailport says QUIT after the second mail; whatever comes of that, both were sent."""
+    for fault in [*REFUSALS, *ENDS, *BREAKS]:
+        answer = fault.answer("221 2.0.0 bye")
+        yield Case(
+            name=f"QUIT: {fault.name}",
+            script=lambda sink, answer=answer: [  # type: ignore[misc]
+                *opening(sink),
+                *transaction_without_end(sink, Mode.SINGLY),
+                *transaction_without_end(sink, Mode.SINGLY),
+                expect("QUIT"),
+                *_ended(sink, answer),
+            ],
+            expected=all_sent(),
+            is_kept=True,
+        )
+
+
+def _ended(sink: Sink, answer: Answer) -> list[Item]:
+    return [said(answer)] if answer.end is not None else [said(answer), serve(sink)]
+
+
+CASES: Final = tuple(_cases())

@@ -221,7 +221,7 @@ def _before_mail(fault: Fault, stage: Stage) -> Expected:
 def _opening() -> Iterator[Case]:
     steps = {
         "greeting": (GREETING, Stage.EHLO),
-        "EHLO": ("250 STARTTLS", Stage.EHLO),
+        "EHLO": ("250-mx.example.test\r\n250 STARTTLS", Stage.EHLO),
         "STARTTLS": ("220 2.0.0 go ahead", Stage.TLS),
         "AUTH": (SIGNED_IN, Stage.AUTH),
     }
@@ -262,12 +262,10 @@ def _envelope(mode: Mode) -> Iterator[Case]:
     surplus = [TOO_MANY, TOO_FEW] if mode is Mode.JOINED else [TOO_MANY]
     for fault in [*EVERY, *surplus]:
         mail_, rcpt, data = (fault.answer(good) for good in (SENDER_OK, RECIPIENT_OK, GO_ON))
-        # One too many or too few is noticed where the next one is read.
-        shift = fault in surplus
         yield Case(
             name=f"MAIL, {mode}: {fault.name}",
             script=lambda sink, answer=mail_: [*opening(sink, mode), *transaction(sink, mode, ONE, mail=answer)],  # type: ignore[misc]
-            expected=_of_message(fault, Stage.RCPT_TO if shift else Stage.MAIL_FROM),
+            expected=_of_message(fault, _where_noticed(fault, mode) or Stage.MAIL_FROM),
             is_silent=fault.is_silent,
         )
         yield Case(
@@ -283,7 +281,7 @@ def _envelope(mode: Mode) -> Iterator[Case]:
                 *transaction(sink, mode, THREE, rcpt=[None, answer]),
             ],
             recipients=THREE,
-            expected=_of_some(fault),
+            expected=_of_some(fault, mode),
             is_silent=fault.is_silent,
         )
         yield Case(
@@ -331,10 +329,21 @@ def _of_message(fault: Fault, stage: Stage, count: int = 1) -> Expected:
     return (refused if fault.meaning is Meaning.NEVER else retry)(stage, count)
 
 
-def _of_some(fault: Fault) -> Expected:
-    """The second of three recipients meets the fault."""
+def _where_noticed(fault: Fault, mode: Mode) -> Stage | None:
+    """
+    Tells where an answer too many or too few to MAIL or an early RCPT shows.
+
+    Before the next command where each waits for its answer; in a group where a 354 is due, or comes too early.
+    """
     if fault is TOO_MANY:
-        return retry(Stage.DATA, 3)
+        return Stage.DATA if mode.is_pipelined else Stage.RCPT_TO
+    return Stage.RCPT_TO if fault is TOO_FEW else None
+
+
+def _of_some(fault: Fault, mode: Mode) -> Expected:
+    """The second of three recipients meets the fault."""
+    if (stage := _where_noticed(fault, mode)) is not None:
+        return retry(stage, 3)
     if fault.meaning is Meaning.YES:
         return all_sent(3)
     if fault.meaning is Meaning.NEVER:

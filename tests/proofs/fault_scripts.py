@@ -170,13 +170,15 @@ def _answered(commands: Sequence[Item], answers: Sequence[Answer], mode: Mode) -
             if answer.end is not None:
                 break
         return items
-    together = b""
+    together, last = b"", Answer(b"")
     for answer in answers:
-        together += answer.data
-        if answer.end is not None:
+        if answer.every is None:
+            together += answer.data
+        if answer.end is not None or answer.every is not None:
+            last = answer if answer.every is not None else Answer(b"", end=answer.end)
             break
-    slow = next((answer.every for answer in answers if answer.every), None)
-    return [*commands, said(Answer(together, slow, next((each.end for each in answers if each.end), None)))]
+    rest = b"".join(each.data for each in answers[answers.index(last) + 1 :]) if last.end is None and last.every else b""
+    return [*commands, send_bytes(together), said(last), send_bytes(rest)]
 
 
 def _taking(sink: Sink, recipients: tuple[str, ...]) -> Step:

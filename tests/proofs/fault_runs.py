@@ -48,8 +48,6 @@ LITTLE_PATIENCE: Final = Patience(
 _WITHIN: Final = timedelta(seconds=60)
 _SUBJECT: Final = "the one that meets the fault"
 _UNDER_WAY: Final = frozenset({delivery_pb2.DELIVERY_STATE_QUEUED, delivery_pb2.DELIVERY_STATE_SENDING})
-_VALIDATION, _TESTED = 0, 1
-"""The numbers of a server's connections."""
 
 
 @dataclass(kw_only=True)
@@ -97,35 +95,47 @@ class Watch:
 
 
 @dataclass
+class Station:
+    """A configuration, used by one case after the other: its port is where each one's server listens."""
+
+    name: str
+    port: int = 0
+    """0: not configured."""
+
+
+@dataclass
 class Bench:
     """A mailport, and how it is used."""
 
     stub: mail_service_pb2_grpc.MailServiceAsyncStub
     watch: Watch
-    database_url: str
+    database: psycopg.AsyncConnection[Any]
     ca_pem: str
     context: ssl.SSLContext
     impatient_with: set[int] = field(default_factory=set)
     """Ports of servers that mailport has little patience with."""
 
-    async def play(self, name: str, case: Case) -> Outcome:
-        """Plays one case through, with a configuration of its own."""
+    async def play(self, station: Station, case: Case) -> Outcome:
+        """Plays one case through."""
         sink = Sink(self.context)
-        async with LineServer(healthy(sink), case.script(sink), healthy(sink), repeat=True) as server:
-            await self.configure(name, server.port)
-            sink.taken.clear()
-            if case.reach is not Reach.CONNECTS:
-                await server.__aexit__()
-                return await self._unreached(name, case, sink, server.port)
+        if not station.port:
+            async with LineServer(healthy(sink), repeat=True) as server:
+                await self.configure(station.name, server.port)
+                station.port = server.port
+        name, port = station.name, station.port
+        if case.reach is not Reach.CONNECTS:
+            return await self._unreached(name, case, sink, port)
+        async with LineServer(case.script(sink), healthy(sink), repeat=True, port=port) as server:
             if case.is_kept:
-                await self.sent(name, "before")
-                sink.taken.clear()
+                before = await self.sent(name, "before")
+                assert before.state == delivery_pb2.DELIVERY_STATE_SENT, before
+            sink.taken.clear()
             if case.ends_while_idle:
                 sink.may_end.set()
-                await is_gone(server, _TESTED)
-            first, doubts = await self._attempt(name, case, server.port)
+                await is_gone(server)
+            first, doubts = await self._attempt(name, case, port)
             content = b"".join(talk.heard() for talk in server.conversations)
-            return await self._well_again(name, case, sink, server.port, first, doubts, content)
+            return await self._well_again(name, case, sink, port, first, doubts, content)
 
     async def _unreached(self, name: str, case: Case, sink: Sink, port: int) -> Outcome:
         with deaf(port) if case.reach is Reach.UNANSWERED else nobody():
@@ -195,16 +205,14 @@ class Bench:
 
     async def _make_due(self, delivery_id: str) -> None:
         """Lets the time until the next attempt be over."""
-        async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
-            await connection.execute(
-                "update delivery set next_attempt_time = now() where delivery_id = %s", (delivery_id,)
-            )
-            await connection.execute("select pg_notify(%s, '')", (DUE_CHANNEL,))
+        await self.database.execute(
+            "update delivery set next_attempt_time = now() where delivery_id = %s", (delivery_id,)
+        )
+        await self.database.execute("select pg_notify(%s, '')", (DUE_CHANNEL,))
 
     async def _doubts(self, delivery_id: str) -> int:
-        async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
-            cursor = await connection.execute("select doubt_count from delivery where delivery_id = %s", (delivery_id,))
-            row = await cursor.fetchone()
+        cursor = await self.database.execute("select doubt_count from delivery where delivery_id = %s", (delivery_id,))
+        row = await cursor.fetchone()
         assert row is not None
         return int(row[0])
 
@@ -253,10 +261,14 @@ async def a_bench(folder: Path, database_url: str, ca: TestCA) -> AsyncIterator[
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(smtp, "PoolLimits", partial(PoolLimits, messages=MAILS_A_CONNECTION))
-        async with running(options) as service, grpc.aio.insecure_channel(service.grpc_address) as channel:
+        async with (
+            running(options) as service,
+            grpc.aio.insecure_channel(service.grpc_address) as channel,
+            await psycopg.AsyncConnection.connect(database_url, autocommit=True) as database,
+        ):
             stub: Any = mail_service_pb2_grpc.MailServiceStub(channel)
             context = server_context(ca.issue("faults"))
-            bench = Bench(stub, Watch(stub), database_url, ca.pem, context)
+            bench = Bench(stub, Watch(stub), database, ca.pem, context)
             patch.setattr(smtp.SmtpMailTransport, "submit", _impatient(bench))
             stands = asyncio.Event()
             watching = asyncio.create_task(bench.watch.run(stands))
@@ -286,14 +298,22 @@ async def play_all(
     cases: Sequence[Case], folder: Path, database_url: str, ca: TestCA
 ) -> Mapping[str, Outcome | Exception]:
     """Returns what became of each case by its name, an exception where it came to no end."""
-    turns = asyncio.Semaphore(SIDE_BY_SIDE)
+    stations = [Station(f"station-{number}") for number in range(SIDE_BY_SIDE)]
 
-    async def play(number: int, case: Case) -> Outcome:
+    async def play(case: Case) -> Outcome:
         async with turns:
-            return await bench.play(f"case-{number}", case)
+            station = stations.pop()
+            try:
+                outcome = await bench.play(station, case)
+            except BaseException:
+                stations.append(Station(f"{station.name}-"))  # in whatever state the other one is
+                raise
+            stations.append(station)
+            return outcome
 
+    turns = asyncio.Semaphore(SIDE_BY_SIDE)
     async with a_bench(folder, database_url, ca) as bench:
-        done = await asyncio.gather(*(play(*each) for each in enumerate(cases)), return_exceptions=True)
+        done = await asyncio.gather(*map(play, cases), return_exceptions=True)
     outcomes: dict[str, Outcome | Exception] = {}
     for case, outcome in zip(cases, done, strict=True):
         if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):

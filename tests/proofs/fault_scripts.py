@@ -137,9 +137,7 @@ def transaction(
     answers = [mail or Answer(line(SENDER_OK))]
     if mode.is_pipelined or not is_over:
         commands += [expect(rf"RCPT TO:<{each}>.*") for each in recipients]
-        answers += [
-            _refused() if is_over else refusal or Answer(line(RECIPIENT_OK)) for refusal in refusals
-        ]
+        answers += [_refused() if is_over else refusal or Answer(line(RECIPIENT_OK)) for refusal in refusals]
     is_over |= not accepted
     if mode.is_pipelined or not is_over:
         commands.append(expect("DATA"))
@@ -177,7 +175,9 @@ def _answered(commands: Sequence[Item], answers: Sequence[Answer], mode: Mode) -
         if answer.end is not None or answer.every is not None:
             last = answer if answer.every is not None else Answer(b"", end=answer.end)
             break
-    rest = b"".join(each.data for each in answers[answers.index(last) + 1 :]) if last.end is None and last.every else b""
+    rest = (
+        b"".join(each.data for each in answers[answers.index(last) + 1 :]) if last.end is None and last.every else b""
+    )
     return [*commands, send_bytes(together), said(last), send_bytes(rest)]
 
 
@@ -223,6 +223,16 @@ def serve(sink: Sink) -> Step:
 def healthy(sink: Sink) -> list[Item]:
     """A session in which all is well."""
     return [*opening(sink), serve(sink)]
+
+
+def first_record() -> Step:
+    """Waits until the client begins a handshake."""
+
+    async def run(conversation: Conversation) -> bool:
+        await conversation.read_through(b"\x16\x03")
+        return True
+
+    return Step("wait for a handshake", run)
 
 
 def stare() -> Step:

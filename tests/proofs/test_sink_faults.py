@@ -29,11 +29,12 @@ def outcomes(
     ca: TestCA,
 ) -> Mapping[str, Outcome | Exception]:
     """What became of the cases that tests were chosen for; all are played here, side by side."""
-    chosen = {
-        item.callspec.params["case"].name: item.callspec.params["case"]
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.path == request.path and hasattr(item, "callspec")
-    }
+    chosen: dict[str, Case] = {}
+    for item in request.session.items:
+        if isinstance(item, pytest.Function) and item.path == request.path and hasattr(item, "callspec"):
+            case = item.callspec.params["case"]
+            assert isinstance(case, Case)
+            chosen[case.name] = case
     name = "sink_faults"
     with psycopg.connect(postgres_server, autocommit=True) as admin:
         statement = sql.SQL("create database {} template {} strategy file_copy")

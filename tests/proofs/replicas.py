@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import grpc
+from psycopg.conninfo import make_conninfo
 
 from adapters.system.keyfile import KeyFile
 from mailport.v1 import mail_service_pb2_grpc
@@ -27,8 +28,8 @@ _START_SECONDS: Final = 60
 _LOOK_EVERY_SECONDS: Final = 0.01
 _CHANNEL: Final = (
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
-    ("grpc.max_reconnect_backoff_ms", 200),  # a replica that was killed is back in a moment
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 100),  # a replica that was killed is back in a moment
     ("grpc.use_local_subchannel_pool", 1),
 )
 
@@ -124,7 +125,7 @@ class Replicas:
             {
                 **inherited,
                 "MAILPORT_DATA_DIR": str(self.folder / name),
-                "MAILPORT_DATABASE_URL": self.database_url,
+                "MAILPORT_DATABASE_URL": make_conninfo(self.database_url, application_name=name),
                 "MAILPORT_KEYS_FILE": str(self.folder / "keys.json"),
                 "MAILPORT_GRPC_ADDRESS": f"127.0.0.1:{free_port()}",
                 "MAILPORT_WEB_ADDRESS": "127.0.0.1:0",

@@ -70,6 +70,11 @@ class Callers:
             for key, holds in self._given.items()
         ]
 
+    def answered(self, key: str) -> str:
+        """Returns the delivery of a message whose call was answered."""
+        (delivery_id,) = self._answered[key]
+        return delivery_id
+
     async def once(self, stub: mail_service_pb2_grpc.MailServiceAsyncStub, request: api.SendRequest) -> bool:
         """Makes the call once; False: it failed in a way that lets it be repeated. Raises what else it failed with."""
         key = request.idempotency_key

@@ -53,6 +53,8 @@ class Seen:
     begun: int
     """Messages of whose content at least one octet came, whatever became of them."""
     connections: int
+    ended: int
+    """Of the connections, those that are over."""
     held: int
     """Sessions that a rule holds now."""
 
@@ -87,6 +89,7 @@ class Sink:
             taken=answer["count"],
             begun=answer["begun"],
             connections=answer["connections"],
+            ended=answer["ended"],
             held=sum(answer["held"].values()),
         )
 

@@ -50,6 +50,7 @@ class _State:
     """How many sessions a rule holds now, by step."""
     release: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0
+    ended: int = 0
     begun: int = 0
     """Contents of which at least one octet came, a message each."""
 
@@ -209,11 +210,12 @@ def _answer(state: _State, order: dict[str, Any]) -> dict[str, Any]:
         state.rules = []
     if order.get("forget"):
         state.taken.clear()
-        state.begun = state.connections = 0
+        state.begun = state.connections = state.ended = 0
     return {
         "count": len(state.taken),
         "begun": state.begun,
         "connections": state.connections,
+        "ended": state.ended,
         "held": state.held,
         "rules": [asdict(rule) for rule in state.rules],
         "taken": state.taken[order["since"] :] if "since" in order else [],
@@ -230,6 +232,7 @@ async def _run() -> None:
         except (_Gone, OSError):
             pass
         finally:
+            state.ended += 1
             writer.close()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -23,7 +23,7 @@ from mailport.v1 import delivery_pb2
 from mailport.v1 import mail_service_pb2 as api
 from service.commit_together import CommitTogether
 from service.options import Options, ProcessRole
-from tests.builders import CONFIGURATION_ID, TENANT, a_delivery, a_delivery_id, a_recipient, an_idempotency_record
+from tests.builders import CONFIGURATION_ID, a_delivery, a_delivery_id, an_idempotency_record
 from tests.end_to_end.conftest import Mailport, a_message, started
 from tests.end_to_end.test_journey import reason
 from tests.fakes.vault import FakeVault
@@ -202,9 +202,9 @@ async def test_given_refused_sends_among_many_when_called_at_once_then_all_other
             13: {"message": a_message(text_body="x" * (27 * 1024 * 1024))},
             23: {"configuration_id": "doomed"},
             31: {"configuration_id": "missing"},
-            41: {"key": "standing", "message": a_message(subject="other")},
+            41: {"idempotency_key": "standing", "message": a_message(subject="other")},
             53: {"message": a_message(to=[delivery_pb2.Address(address="nobody")])},
-            59: {"key": "k\0"},
+            59: {"idempotency_key": "k\0"},
         }
 
         calls = (_send(mailport, f"key-{number}", **bad.get(number, {})) for number in range(CALLERS))
@@ -230,8 +230,5 @@ async def test_given_refused_sends_among_many_when_called_at_once_then_all_other
 
 
 async def _send(mailport: Mailport, key: str, **changes: Any) -> str:
-    fields = {"configuration_id": CONFIGURATION_ID, "message": a_message(), "idempotency_key": key}
-    fields.update(changes)
-    if "key" in fields:
-        fields["idempotency_key"] = fields.pop("key")
+    fields = {"configuration_id": CONFIGURATION_ID, "message": a_message(), "idempotency_key": key, **changes}
     return (await mailport.stub.Send(api.SendRequest(**fields), timeout=30)).delivery.delivery_id

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import psycopg
@@ -21,8 +21,11 @@ from tests.proofs.cutting import Cutting, cutting
 from tests.proofs.replicas import Replicas
 from tests.proofs.sending import CONFIGURATION, REPEATABLE, a_request, configure
 from tests.proofs.sink import Sink
-from tests.proofs.sizes import SIZES, chance
+from tests.proofs.sizes import IS_FULL, chance
 
+KEYS: Final = 5_000 if IS_FULL else 200
+KEYS_RACED_AGAIN: Final = 100 if IS_FULL else 10
+KEYS_STREAMED: Final = 1_000 if IS_FULL else 100
 REPLICAS: Final = 3
 CALLERS: Final = 64
 CALLERS_A_CONNECTION: Final = 8
@@ -32,6 +35,8 @@ OTHERS: Final = 4
 """Of the callers, who send other content under the same key."""
 _CALL_SECONDS: Final = 20
 _AGAIN_SECONDS: Final = 0.02
+_CUT_WHILE_WRITING: Final = "Internal error from Core"
+"""grpcio's own words, with INTERNAL, for a stream that ended while it wrote to it; mailport's INTERNAL has others."""
 _WINDOW: Final = timedelta(hours=24)
 _CHANNEL: Final = (
     ("grpc.initial_reconnect_backoff_ms", 20),
@@ -40,7 +45,8 @@ _CHANNEL: Final = (
     ("grpc.use_local_subchannel_pool", 1),
 )
 
-Stub = mail_service_pb2_grpc.MailServiceAsyncStub
+if TYPE_CHECKING:
+    from mailport.v1.mail_service_pb2_grpc import MailServiceAsyncStub as Stub
 
 
 @dataclass
@@ -83,8 +89,8 @@ class Race:
                     answers.repeated += 1
                     await asyncio.sleep(_AGAIN_SECONDS)
                     continue
-                assert error.code() is grpc.StatusCode.ALREADY_EXISTS, error
-                assert reason(error) == REUSED
+                if reason(error) != REUSED:
+                    raise
                 answers.refused[content] += 1
                 return
             answers.ids[content].add(sent.delivery.delivery_id)
@@ -92,7 +98,7 @@ class Race:
             return
 
     async def rows(self, query: str, *parameters: object) -> list[Any]:
-        cursor = await self.database.execute(query, parameters)  # type: ignore[arg-type]
+        cursor = await self.database.execute(query, parameters)
         return await cursor.fetchall()
 
     async def end_windows(self) -> None:
@@ -131,7 +137,7 @@ async def race(replicas: Replicas, sink: Sink) -> AsyncIterator[Race]:
 async def test_given_one_key_when_all_callers_send_it_at_once_then_one_row_one_id_and_other_content_is_refused(
     race: Race, figures: Callable[[str], None]
 ) -> None:
-    keys = [f"race-{number}" for number in range(SIZES.raced_keys)]
+    keys = [f"race-{number}" for number in range(KEYS)]
     winners: dict[str, str] = {}
     repeated = won_by_others = 0
 
@@ -170,7 +176,7 @@ def _callers_of_the_loser(winner: str) -> int:
 async def test_given_keys_whose_window_is_over_when_raced_again_then_each_is_free_for_one_new_mail(
     race: Race, figures: Callable[[str], None]
 ) -> None:
-    keys = [f"again-{number}" for number in range(SIZES.raced_again)]
+    keys = [f"again-{number}" for number in range(KEYS_RACED_AGAIN)]
     ids: dict[str, set[str]] = defaultdict(set)
     rounds = 3
 
@@ -192,7 +198,7 @@ async def test_given_keys_whose_window_is_over_when_raced_again_then_each_is_fre
 async def test_given_many_streams_with_the_same_keys_when_cut_and_resumed_then_one_row_and_one_id_for_each(
     race: Race, figures: Callable[[str], None]
 ) -> None:
-    keys = [f"stream-{number}" for number in range(SIZES.streamed_keys)]
+    keys = [f"stream-{number}" for number in range(KEYS_STREAMED)]
     ids: dict[str, set[str]] = defaultdict(set)
     refused: Counter[str] = Counter()
     streams = 0
@@ -214,7 +220,8 @@ async def test_given_many_streams_with_the_same_keys_when_cut_and_resumed_then_o
                         ids[f"{key} {content}"].add(answer.delivery.delivery_id)
                     left.pop(key, None)
             except grpc.aio.AioRpcError as error:
-                assert error.code() in REPEATABLE, error
+                if error.code() not in REPEATABLE and error.details() != _CUT_WHILE_WRITING:
+                    raise
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     callers = race.stubs[::CALLERS_A_CONNECTION]

@@ -18,6 +18,7 @@ from adapters.postgres.deliveries import PostgresDeliveries
 from adapters.postgres.delivery_changes import PostgresChanges
 from adapters.postgres.failures import translated
 from adapters.postgres.grants import PostgresGrants
+from adapters.postgres.leftovers import PostgresLeftovers
 from adapters.postgres.session import Session
 from domain.errors import Unavailable
 from domain.ports.vault import Vault
@@ -60,6 +61,11 @@ class PostgresUnitOfWork:
         """The log of deliveries' states, as this transaction sees it."""
         return self._changes
 
+    @property
+    def leftovers(self) -> PostgresLeftovers:
+        """What is left of ended deliveries, as this transaction sees it."""
+        return self._leftovers
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(translated())
@@ -71,6 +77,7 @@ class PostgresUnitOfWork:
             self._announcements = PostgresAnnouncements(session=session)
             self._deliveries = PostgresDeliveries(session=session, vault=self._vault)
             self._changes = PostgresChanges(session=session)
+            self._leftovers = PostgresLeftovers(session=session)
             stack.push_async_callback(_roll_back, self._connection)  # the pool would commit
             self._stack = stack.pop_all()
         return self
@@ -95,6 +102,7 @@ class PostgresUnitOfWork:
 
 async def _roll_back(connection: BoundedConnection) -> None:
     """Ends the transaction; after a commit there is none, and nothing happens."""
+    connection.usual_bound()
     try:
         await connection.rollback()
     except psycopg.Error:

@@ -14,6 +14,7 @@ from domain.forecast import ForecastKind
 from domain.grant import GrantKey
 from domain.pause import Pause
 from domain.ports.changes import Change
+from domain.ports.storage import Account
 from tests.fakes.store import (
     FakeStore,
     Name,
@@ -30,6 +31,7 @@ from tests.fakes.store_configurations import FakeConfigurations
 from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
 from tests.fakes.store_grants import FakeGrants
+from tests.fakes.store_leftovers import FakeLeftovers
 
 __all__ = ["FakeStore", "FakeUnitOfWork"]
 
@@ -66,6 +68,7 @@ class FakeUnitOfWork:
         )
         self.due = False
         self.changed: list[str] = []
+        self.accounts: list[Account] = []
         self.logged: list[Change] = []
         """Changes of state that this unit made; they get their numbers at commit."""
         self._configurations: Final = FakeConfigurations(self)
@@ -74,6 +77,7 @@ class FakeUnitOfWork:
         self._announcements: Final = FakeAnnouncements(self)
         self._deliveries: Final = FakeDeliveries(self)
         self._changes: Final = FakeChanges(self)
+        self._leftovers: Final = FakeLeftovers(self)
         self._is_open = False
         self._is_broken = False
 
@@ -101,6 +105,10 @@ class FakeUnitOfWork:
     def changes(self) -> FakeChanges:
         return self._changes
 
+    @property
+    def leftovers(self) -> FakeLeftovers:
+        return self._leftovers
+
     async def __aenter__(self) -> Self:
         await asyncio.sleep(0)
         self.store.meet("enter")
@@ -121,10 +129,10 @@ class FakeUnitOfWork:
         for change in self.logged:
             self.store.changes_logged += 1
             self.store.changes.append(replace(change, number=self.store.changes_logged))
-        due, changed = self.due, self.changed
+        due, changed, accounts = self.due, self.changed, self.accounts
         self._forget()
         self.store.unlock(self)
-        self.store.tell(due=due, changed=changed)
+        self.store.tell(due=due, changed=changed, accounts=accounts)
         self.store.meet("commit", afterwards=True)
 
     async def begin(self, operation: str) -> None:
@@ -152,7 +160,7 @@ class FakeUnitOfWork:
     def _forget(self) -> None:
         for rows in self._tables:
             rows.forget()
-        self.due, self.changed, self.logged = False, [], []
+        self.due, self.changed, self.logged, self.accounts = False, [], [], []
 
 
 class Rows(MutableMapping[_Key, _Row]):

@@ -18,7 +18,7 @@ from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
 from domain.ports.changes import Change
-from domain.ports.storage import IdempotencyRecord
+from domain.ports.storage import Account, IdempotencyRecord
 from domain.ports.vault import Place, Vault
 from tests.fakes.environment import FakeClock
 from tests.fakes.signals import FakeSignals
@@ -203,13 +203,15 @@ class FakeStore:
         self._unlocked.set()
         self._unlocked = asyncio.Event()
 
-    def tell(self, *, due: bool, changed: list[str]) -> None:
+    def tell(self, *, due: bool, changed: list[str], accounts: list[Account]) -> None:
         """Lets the signals of a commit out."""
         for signals in (self.signals, *self._heard_by):
             if due:
                 signals.raise_due()
             for delivery_id in changed:
                 signals.raise_changed(delivery_id)
+            for account in accounts:
+                signals.raise_account(account)
 
     def _stored(self, delivery_id: str) -> StoredDelivery:
         return next(stored for (_, name), stored in self.deliveries.items() if name == delivery_id)

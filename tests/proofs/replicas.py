@@ -97,6 +97,10 @@ class Replica:
         """Lets it go on as if no time had passed (SIGCONT)."""
         os.kill(self.pid, signal.SIGCONT)
 
+    def tell_tasks(self) -> None:
+        """Makes it write to its log what each of its tasks waits for."""
+        os.kill(self.pid, signal.SIGUSR1)
+
     async def close(self) -> None:
         await self._channel.close()
 

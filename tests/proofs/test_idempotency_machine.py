@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any, Final, Protocol
 
@@ -220,7 +221,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
 
 def test_given_any_course_of_calls_when_keys_stand_and_end_then_each_has_one_mail_at_a_time(place: Place) -> None:
     run_state_machine_as_test(
-        lambda: IdempotencyMachine(place),  # type: ignore[arg-type] - what makes one is enough
+        partial(IdempotencyMachine, place),  # type: ignore[arg-type]
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,

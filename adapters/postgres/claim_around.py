@@ -50,7 +50,8 @@ CLAIM_AROUND: Final = sql.SQL(
             select w.tenant, w.delivery_id, w.next_attempt_time from delivery w
             where w.tenant = a.tenant and w.configuration_id = a.configuration_id
               and w.next_attempt_time <= now() and w.expire_time > now()
-              and (%(sites)s::text[] is null or w.data_center = '' or w.data_center = any(%(sites)s))
+              and (%(sites)s::text[] is null or w.data_center = '' or w.data_center = any(%(sites)s)
+                or (w.data_center_policy = 'PREFERRED' and w.data_center <> all(%(others)s::text[])))
             order by w.next_attempt_time, w.delivery_id limit %(limit)s) w
         where {may_go}
         order by w.next_attempt_time, w.delivery_id limit %(limit)s * 2)

@@ -226,6 +226,7 @@ class Container(containers.DeclarativeContainer):
     vault = providers.Singleton(AesGcmVault, ring=ring)
     resolver = providers.Singleton(SystemResolver, policy=egress, lookup=providers.Singleton(SystemLookup))
     uow = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault)
+    group = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault, at_once=True)
     transport = providers.Singleton(
         SmtpMailTransport, resolver=resolver, clock=clock, host_name=providers.Callable(socket.gethostname)
     )
@@ -277,7 +278,7 @@ class Container(containers.DeclarativeContainer):
         SendTest, uow=uow.provider, prove=prove, sources=token_sources, clock=clock, rules=rules
     )
     known = providers.Singleton(KnownConfigurations)
-    progress = providers.Singleton(progress_together, uow.provider)
+    progress = providers.Singleton(progress_together, group.provider)
     attempt = providers.Singleton(
         AttemptDelivery,
         uow=uow.provider,
@@ -316,7 +317,7 @@ class Container(containers.DeclarativeContainer):
     )
     accept = providers.Singleton(
         accept_together,
-        uow.provider,
+        group.provider,
         providers.Callable(
             lambda roles, provide: provide if ProcessRole.WORKER in roles else None,
             options.provided.roles,

@@ -154,13 +154,18 @@ _MARK_ALL: Final = """
       and d.lease_token = i.token and d.lease_until > clock_timestamp()
     returning d.delivery_id
     """
+_RECORDED: Final = (
+    "tenant delivery_id token recipients state attempt_count doubt_count update_time expire_time next_attempt_time "
+    "final_time failure number start_time end_time attempt_failure trace in_doubt configuration_id usable_revision"
+)
 _RECORD_ALL: Final = """
     with i as (
         select * from json_to_recordset(%(rows)s::json)
             as i (tenant text, delivery_id uuid, token text, recipients jsonb, state text, attempt_count integer,
                 doubt_count integer, update_time timestamptz, expire_time timestamptz, next_attempt_time timestamptz,
                 final_time timestamptz, failure jsonb, number integer, start_time timestamptz, end_time timestamptz,
-                attempt_failure jsonb, trace jsonb, in_doubt boolean)),
+                attempt_failure jsonb, trace jsonb, in_doubt boolean, configuration_id text,
+                usable_revision integer)),
     recorded as (
         update delivery d
         set recipients = i.recipients, state = i.state, attempt_count = i.attempt_count, doubt_count = i.doubt_count,
@@ -176,8 +181,22 @@ _RECORD_ALL: Final = """
         set start_time = i.start_time, end_time = i.end_time, failure = i.attempt_failure, trace = i.trace,
             in_doubt = i.in_doubt
         from i join recorded r using (tenant, delivery_id)
-        where a.tenant = i.tenant and a.delivery_id = i.delivery_id and a.number = i.number)
-    select delivery_id from recorded
+        where a.tenant = i.tenant and a.delivery_id = i.delivery_id and a.number = i.number),
+    usable as (
+        delete from configuration_pause p using (
+            select i.tenant, i.configuration_id, max(i.usable_revision) as revision
+            from i join recorded using (tenant, delivery_id) where i.usable_revision is not null
+            group by i.tenant, i.configuration_id) as u
+        where p.tenant = u.tenant and p.configuration_id = u.configuration_id and p.revision <= u.revision
+        returning p.tenant),
+    told as (
+        select pg_notify(%(changed)s, string_agg(delivery_id::text, ' ')) from (
+            select delivery_id, (row_number() over () - 1) / %(most)s as part from recorded) as each group by part),
+    due as (
+        select pg_notify(%(due)s, '') where exists (select from usable) or exists (
+            select from i join recorded using (tenant, delivery_id) where i.state = 'QUEUED'))
+    select delivery_id, (select count(*) from told), (select count(*) from due) -- so that they are done
+    from recorded
     """
 _ABANDONED: Final = sql.SQL(
     """
@@ -298,57 +317,30 @@ class DeliveryQueue:
 
     async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
         """See the port."""
+        if all(each.pause is None for each in outcomes):
+            return await self._record_all(outcomes)
+        async with self._session.together():
+            done = await self._record_all(outcomes)
+            recorded = [each for each, is_recorded in zip(outcomes, done, strict=True) if is_recorded]
+            usable = {(each.claim.account, each.usable_revision) for each in recorded}
+            for each in recorded:
+                # What was refused beside what was taken shows nothing about the configuration.
+                if each.pause is not None and (each.claim.account, each.pause.revision) not in usable:
+                    await self._pause(each.claim.account, each.pause)
+        return done
+
+    async def _record_all(self, outcomes: Sequence[Outcome]) -> list[bool]:
         rows = await self._session.rows(
             _RECORD_ALL,
             {
-                "rows": records_of(
-                    [
-                        {
-                            **delivery_to(each.delivery),
-                            **attempt_to(each.attempt),
-                            "token": each.claim.lease.token,
-                            "number": each.claim.lease.attempt,
-                        }
-                        for each in outcomes
-                    ],
-                    "tenant delivery_id token recipients state attempt_count doubt_count update_time expire_time "
-                    "next_attempt_time final_time failure number start_time end_time attempt_failure trace in_doubt",
-                )
+                "rows": records_of([_outcome_row(each) for each in outcomes], _RECORDED),
+                "changed": CHANGED_CHANNEL,
+                "due": DUE_CHANNEL,
+                "most": MOST_NOTIFIED,
             },
         )
         done = {str(row["delivery_id"]) for row in rows}
-        if recorded := [each for each in outcomes if each.delivery.delivery_id in done]:
-            await self._settle_pauses(recorded)
-            await self._tell_of_changes([each.delivery.delivery_id for each in recorded])
         return [each.delivery.delivery_id in done for each in outcomes]
-
-    async def _settle_pauses(self, recorded: Sequence[Outcome]) -> None:
-        is_due = any(each.delivery.state is DeliveryState.QUEUED for each in recorded)
-        for each in recorded:
-            if each.pause is not None:
-                await self._pause(each.claim.account, each.pause)
-        usable: dict[Account, int] = {}
-        for each in recorded:
-            if each.usable_revision is not None:
-                usable[each.claim.account] = max(usable.get(each.claim.account, 0), each.usable_revision)
-        if usable:
-            is_due |= (
-                await self._session.execute(
-                    """
-                delete from configuration_pause p
-                using unnest(%(tenants)s::text[], %(ids)s::text[], %(up_to)s::integer[]) as i (tenant, id, up_to)
-                where p.tenant = i.tenant and p.configuration_id = i.id and p.revision <= i.up_to
-                """,
-                    {
-                        "tenants": [account.tenant for account in usable],
-                        "ids": [account.configuration_id for account in usable],
-                        "up_to": list(usable.values()),
-                    },
-                )
-                > 0
-            )
-        if is_due:
-            await self._signal_due()
 
     async def record(
         self,
@@ -513,6 +505,16 @@ class DeliveryQueue:
         for start in range(0, len(delivery_ids), MOST_NOTIFIED):
             ids = " ".join(delivery_ids[start : start + MOST_NOTIFIED])
             await self._session.row("select pg_notify(%(channel)s, %(ids)s)", {"channel": CHANGED_CHANNEL, "ids": ids})
+
+
+def _outcome_row(outcome: Outcome) -> dict[str, Any]:
+    return {
+        **delivery_to(outcome.delivery),
+        **attempt_to(outcome.attempt),
+        "token": outcome.claim.lease.token,
+        "number": outcome.claim.lease.attempt,
+        "usable_revision": outcome.usable_revision,
+    }
 
 
 def _key(delivery: Delivery) -> dict[str, Any]:

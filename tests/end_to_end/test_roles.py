@@ -21,7 +21,7 @@ from tests.peers.ca import TestCA, server_context
 from tests.peers.faulty_smtp import Fault, FaultySmtp
 from tests.peers.fixtures import StartFaultySmtp
 
-WITHIN = timedelta(seconds=40)
+WITHIN = timedelta(seconds=60)
 DRAIN = timedelta(seconds=30)
 """What orchestrators give before they kill (P26)."""
 ALERT = "Subject: alert-"

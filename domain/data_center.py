@@ -40,6 +40,13 @@ class Reach:
     stands_in_except: frozenset[str] | None = None
     """It takes PREFERRED mail of all sites but these; None: of no other site."""
 
+    def takes(self, data_center: str, policy: DataCenterPolicy) -> bool:
+        """Tells whether mail for *data_center* (empty: any) is the worker's."""
+        if data_center in ("", self.data_center):
+            return True
+        is_free = self.stands_in_except is not None and data_center not in self.stands_in_except
+        return is_free and policy is DataCenterPolicy.PREFERRED
+
 
 def reach_of(here: str, present: Iterable[Presence], *, order: Sequence[str]) -> Reach:
     """

@@ -7,11 +7,11 @@ import os
 import secrets
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +39,8 @@ from adapters.system.vault import AesGcmVault
 from domain.data_center import Presence
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
+from domain.ports.storage import Accepted, Claim, NewDelivery, Outcome, UnitOfWork
+from domain.retention import Retention
 from domain.settings.parse import SettingsRules
 from service.commit_together import CommitTogether
 from service.events import LoggedEvents
@@ -58,6 +60,7 @@ from service.rpc.send_stream import SendStream
 from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
 from service.rpc.tls import TlsFilesInvalid, server_credentials
+from service.straight_on import Places, StraightOn
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import AttemptDelivery
 from service.usecases.authorize import Authorize
@@ -68,6 +71,7 @@ from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
 from service.usecases.exchange_code import ExchangeCode
+from service.usecases.forget_old import ForgetOld
 from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
@@ -91,6 +95,7 @@ from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
 _DATABASE_NAME: Final = "pg"
+_FORGET_EVERY: Final = timedelta(minutes=1)
 """The folder that the embedded server makes in the data folder, whole or not at all."""
 
 
@@ -182,6 +187,29 @@ def tls_credentials(options: Options) -> grpc.ServerCredentials | None:
         return server_credentials(certificate=options.tls_cert, key=options.tls_key, client_ca=options.client_ca)
 
 
+def progress_together(uow: Callable[[], UnitOfWork]) -> CommitTogether[Claim | Outcome, bool]:
+    """Returns the group commit of what attempts come to: passing the point of no return, and their outcomes."""
+
+    async def apply(work: UnitOfWork, steps: Sequence[Claim | Outcome]) -> Sequence[bool]:
+        marks = [step for step in steps if isinstance(step, Claim)]
+        ends = [step for step in steps if isinstance(step, Outcome)]
+        marked = iter(await work.deliveries.pass_no_return_all(marks) if marks else ())
+        ended = iter(await work.deliveries.record_all(ends) if ends else ())
+        return [next(marked) if isinstance(step, Claim) else next(ended) for step in steps]
+
+    return CommitTogether(uow=uow, apply=apply)
+
+
+def accept_together(
+    uow: Callable[[], UnitOfWork], places: Callable[[], Places] | None
+) -> CommitTogether[NewDelivery, Accepted | None]:
+    """Returns the group commit of acceptances; with *places*, what has one goes straight on from there."""
+    if places is None:
+        return CommitTogether(uow=uow, apply=lambda work, batch: work.deliveries.accept_all(batch))
+    straight_on = StraightOn(places=places())
+    return CommitTogether(uow=uow, apply=straight_on.apply, stored=straight_on.stored, failed=straight_on.failed)
+
+
 class Container(containers.DeclarativeContainer):
     """Builds every part of one process; the pool is built closed and opened by `service.running`."""
 
@@ -255,16 +283,48 @@ class Container(containers.DeclarativeContainer):
         data_center=options.provided.data_center,
     )
     known = providers.Singleton(KnownConfigurations)
-    accept = providers.Singleton(
-        CommitTogether, uow=uow.provider, apply=providers.Object(lambda work, batch: work.deliveries.accept_all(batch))
-    )
-    mark = providers.Singleton(
-        CommitTogether,
+    progress = providers.Singleton(progress_together, uow.provider)
+    attempt = providers.Singleton(
+        AttemptDelivery,
         uow=uow.provider,
-        apply=providers.Object(lambda work, claims: work.deliveries.pass_no_return_all(claims)),
+        mark=progress,
+        record=progress,
+        known=known,
+        transport=transport,
+        sources=token_sources,
+        clock=clock,
+        entropy=entropy,
     )
-    record = providers.Singleton(
-        CommitTogether, uow=uow.provider, apply=providers.Object(lambda work, all_: work.deliveries.record_all(all_))
+    changed_accounts = providers.Singleton(ChangedAccounts, signals=signals, lanes=transport, known=known)
+    reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
+    roster = providers.Singleton(
+        Roster,
+        uow=uow.provider,
+        clock=clock,
+        events=events,
+        name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"),
+        data_center=options.provided.data_center,
+        order=options.provided.data_centers,
+        has_worker=providers.Callable(lambda roles: ProcessRole.WORKER in roles, options.provided.roles),
+    )
+    worker = providers.Singleton(
+        Worker,
+        uow=uow.provider,
+        attempt=attempt,
+        reap=reap,
+        signals=signals,
+        events=events,
+        name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}"),
+        reach=roster.provided.reach,
+    )
+    accept = providers.Singleton(
+        accept_together,
+        uow.provider,
+        providers.Callable(
+            lambda roles, provide: provide if ProcessRole.WORKER in roles else None,
+            options.provided.roles,
+            worker.provider,
+        ),
     )
     send = providers.Singleton(
         Send, uow=uow.provider, commit=accept, known=known, clock=clock, entropy=entropy, vault=vault, signals=signals
@@ -313,44 +373,20 @@ class Container(containers.DeclarativeContainer):
         credentials=providers.Singleton(tls_credentials, options),
     )
 
-    attempt = providers.Singleton(
-        AttemptDelivery,
-        uow=uow.provider,
-        mark=mark,
-        record=record,
-        known=known,
-        transport=transport,
-        sources=token_sources,
-        clock=clock,
-        entropy=entropy,
-    )
-    changed_accounts = providers.Singleton(ChangedAccounts, signals=signals, lanes=transport, known=known)
-    reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
-    roster = providers.Singleton(
-        Roster,
-        uow=uow.provider,
-        clock=clock,
-        events=events,
-        name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"),
-        data_center=options.provided.data_center,
-        order=options.provided.data_centers,
-        has_worker=providers.Callable(lambda roles: ProcessRole.WORKER in roles, options.provided.roles),
-    )
     announce_ends = providers.Singleton(AnnounceEnds, uow=uow.provider, clock=clock, events=events)
     keep_grants = providers.Singleton(
         KeepGrants, uow=uow.provider, tokens=fresh_tokens, announce_ends=announce_ends, clock=clock, events=events
     )
     keeper = providers.Singleton(Keeper, keep=keep_grants)
-    worker = providers.Singleton(
-        Worker,
+    forget_old = providers.Singleton(
+        ForgetOld,
         uow=uow.provider,
-        attempt=attempt,
-        reap=reap,
-        signals=signals,
-        events=events,
-        name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}"),
-        reach=roster.provided.reach,
+        clock=clock,
+        retention=providers.Singleton(
+            Retention, content=options.provided.content_retention, delivery=options.provided.delivery_retention
+        ),
     )
+    forgetter = providers.Singleton(Keeper, keep=forget_old, every=_FORGET_EVERY)
 
 
 def embedded_postgres(options: Options) -> EmbeddedPostgres:

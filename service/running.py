@@ -118,6 +118,7 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
             service.drains.append(partial(worker.drain, _DRAIN))
         if ProcessRole.KEEPER in options.roles:
             _keep_running(parts.keeper().run(), "keeper", service, stack)
+            _keep_running(parts.forgetter().run(), "forgetter", service, stack)
         service.is_serving = True
         _logger.info(SERVING, extra={"grpc": service.grpc_address, "web": service.web_url})
         try:

@@ -20,6 +20,10 @@ _Result = TypeVar("_Result")
 _SERVER_FIRST: Final = timedelta(milliseconds=250)
 _CANCEL_SECONDS: Final = 0.25
 _LATELY: Final = timedelta(seconds=1)
+_LARGE: Final = 1024 * 1024
+"""Octets that any disk takes within the usual bound."""
+_SLOWEST: Final = 4 * 1024 * 1024
+"""Octets a second that a busy disk still takes or gives."""
 
 # Weaker levels are raised to "on"; stronger ones (remote_apply) stay.
 _SESSION: Final = """
@@ -41,10 +45,11 @@ class BoundedConnection(AsyncConnection[TupleRow]):
 
     answer_within: timedelta = timedelta(seconds=2)
     _answered: float = 0.0
+    _for_size: timedelta = timedelta(0)
 
     async def wait(self, gen: PQGen[_Result], *args: Any, **kwargs: Any) -> _Result:
         """Waits as the base class does, within the bound; the server's own timeout comes first when it is alive."""
-        limit = (self.answer_within + _SERVER_FIRST).total_seconds()
+        limit = (self.answer_within + self._for_size + _SERVER_FIRST).total_seconds()
         watchdog = asyncio.get_running_loop().call_later(limit, self._drop_line)
         try:
             answer = await super().wait(gen, *args, **kwargs)
@@ -56,6 +61,22 @@ class BoundedConnection(AsyncConnection[TupleRow]):
             raise
         finally:
             watchdog.cancel()
+
+    async def allow_for(self, size: int) -> None:
+        """
+        Lets the rest of the transaction, its commit included, take the time that *size* octets need on a slow disk.
+
+        A bound that fits a row would refuse a large message whenever the disk is busy, however often it came.
+        """
+        if size <= _LARGE:
+            return
+        self._for_size = timedelta(seconds=size / _SLOWEST)
+        within = (self.answer_within + self._for_size) // timedelta(milliseconds=1)
+        await self.execute("select set_config('statement_timeout', %(within)s, true)", {"within": f"{within}ms"})
+
+    def usual_bound(self) -> None:
+        """Ends what `allow_for` began, as the end of the transaction does in the server."""
+        self._for_size = timedelta(0)
 
     async def cancel_safe(self, *, timeout: float = _CANCEL_SECONDS) -> None:  # noqa: ASYNC109 - psycopg's signature
         """Asks the server to stop the statement; a cancelled task waits for that only shortly."""

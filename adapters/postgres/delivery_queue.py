@@ -14,9 +14,9 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from adapters.postgres.codec import failure_to
-from adapters.postgres.delivery_rows import COLUMNS, attempt_to, columns_of, delivery_from, delivery_to
+from adapters.postgres.delivery_rows import COLUMNS, attempt_to, delivery_from, delivery_to, records_of
 from adapters.postgres.session import Session
-from adapters.postgres.signals import CHANGED_CHANNEL, DUE_CHANNEL
+from adapters.postgres.signals import CHANGED_CHANNEL, DUE_CHANNEL, MOST_NOTIFIED
 from domain.data_center import Reach
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost
@@ -101,17 +101,48 @@ _PROBED: Final = """
     update configuration_pause set pause_until = now() + %(lease)s
     where tenant = %(tenant)s and configuration_id = %(configuration_id)s
     """
-_TAKE: Final = sql.SQL(
-    """
-    with taken as (
-        update delivery
-        set {progress}, attempted_from = %(attempted_from)s, worker = %(worker)s,
-            lease_token = %(token)s, lease_until = now() + %(lease)s
-        where tenant = %(tenant)s and delivery_id = %(delivery_id)s)
+_TAKE_ALL: Final = """
+    with i as (
+        select * from json_to_recordset(%(rows)s::json)
+            as i (tenant text, delivery_id uuid, token text, attempt_count integer, update_time timestamptz)),
+    taken as (
+        update delivery d
+        set state = 'SENDING', attempt_count = i.attempt_count, update_time = i.update_time, next_attempt_time = null,
+            no_return_time = null, attempted_from = %(here)s, worker = %(worker)s, lease_token = i.token,
+            lease_until = now() + %(lease)s
+        from i where d.tenant = i.tenant and d.delivery_id = i.delivery_id)
     insert into attempt (tenant, delivery_id, number, worker, start_time, data_center)
-    values (%(tenant)s, %(delivery_id)s, %(attempt_count)s, %(worker)s, %(update_time)s, %(attempted_from)s)
+    select tenant, delivery_id, attempt_count, %(worker)s, update_time, %(here)s from i
     """
-).format(progress=_PROGRESS)
+# What somebody else has locked is left alone, so that two statements never wait for each other's rows.
+_RENEW_ALL: Final = """
+    with held as (
+        select d.tenant, d.delivery_id from delivery d
+        join unnest(%(tenants)s::text[], %(ids)s::uuid[], %(tokens)s::text[]) as i (tenant, delivery_id, token)
+            using (tenant, delivery_id)
+        where d.state = 'SENDING' and d.lease_token = i.token and d.lease_until > clock_timestamp()
+        for update of d skip locked)
+    update delivery d set lease_until = now() + %(lease)s
+    from held h where d.tenant = h.tenant and d.delivery_id = h.delivery_id
+    returning d.delivery_id
+    """
+_PUT_BACK: Final = """
+    with i as (
+        select *
+        from unnest(%(tenants)s::text[], %(ids)s::uuid[], %(tokens)s::text[]) as i (tenant, delivery_id, token)),
+    back as (
+        update delivery d
+        set state = 'QUEUED', attempt_count = d.attempt_count - 1, update_time = now(), next_attempt_time = now(),
+            worker = null, lease_token = null, lease_until = null
+        from i
+        where d.tenant = i.tenant and d.delivery_id = i.delivery_id and d.state = 'SENDING'
+          and d.lease_token = i.token and d.lease_until > clock_timestamp() and d.no_return_time is null
+        returning d.tenant, d.delivery_id, d.attempt_count + 1 as number),
+    unmade as (
+        delete from attempt a using back b
+        where a.tenant = b.tenant and a.delivery_id = b.delivery_id and a.number = b.number)
+    select delivery_id from back
+    """
 _MARK_ALL: Final = """
     update delivery d set no_return_time = now()
     from unnest(%(tenants)s::text[], %(ids)s::uuid[], %(tokens)s::text[]) as i (tenant, delivery_id, token)
@@ -120,33 +151,30 @@ _MARK_ALL: Final = """
     returning d.delivery_id
     """
 _RECORD_ALL: Final = """
-    update delivery d
-    set recipients = i.recipients::jsonb, state = i.state, attempt_count = i.attempt_count,
-        doubt_count = i.doubt_count, update_time = i.update_time, expire_time = i.expire_time,
-        next_attempt_time = i.next_attempt_time, final_time = i.final_time, failure = i.failure::jsonb,
-        no_return_time = null, worker = null, lease_token = null, lease_until = null
-    from unnest(
-        %(tenant)s::text[], %(delivery_id)s::uuid[], %(token)s::text[], %(recipients)s::text[], %(state)s::text[],
-        %(attempt_count)s::integer[], %(doubt_count)s::integer[], %(update_time)s::timestamptz[],
-        %(expire_time)s::timestamptz[], %(next_attempt_time)s::timestamptz[], %(final_time)s::timestamptz[],
-        %(failure)s::text[])
-        as i (tenant, delivery_id, token, recipients, state, attempt_count, doubt_count, update_time, expire_time,
-            next_attempt_time, final_time, failure)
-    where d.tenant = i.tenant and d.delivery_id = i.delivery_id and d.state = 'SENDING'
-      and d.lease_token = i.token and d.lease_until > clock_timestamp()
-    returning d.delivery_id
+    with i as (
+        select * from json_to_recordset(%(rows)s::json)
+            as i (tenant text, delivery_id uuid, token text, recipients jsonb, state text, attempt_count integer,
+                doubt_count integer, update_time timestamptz, expire_time timestamptz, next_attempt_time timestamptz,
+                final_time timestamptz, failure jsonb, number integer, start_time timestamptz, end_time timestamptz,
+                attempt_failure jsonb, trace jsonb, in_doubt boolean)),
+    recorded as (
+        update delivery d
+        set recipients = i.recipients, state = i.state, attempt_count = i.attempt_count, doubt_count = i.doubt_count,
+            update_time = i.update_time, expire_time = i.expire_time, next_attempt_time = i.next_attempt_time,
+            final_time = i.final_time, failure = i.failure, no_return_time = null, worker = null, lease_token = null,
+            lease_until = null
+        from i
+        where d.tenant = i.tenant and d.delivery_id = i.delivery_id and d.state = 'SENDING'
+          and d.lease_token = i.token and d.lease_until > clock_timestamp()
+        returning d.tenant, d.delivery_id),
+    ended as (
+        update attempt a
+        set start_time = i.start_time, end_time = i.end_time, failure = i.attempt_failure, trace = i.trace,
+            in_doubt = i.in_doubt
+        from i join recorded r using (tenant, delivery_id)
+        where a.tenant = i.tenant and a.delivery_id = i.delivery_id and a.number = i.number)
+    select delivery_id from recorded
     """
-_END_ATTEMPTS: Final = """
-    update attempt a
-    set start_time = i.start_time, end_time = i.end_time, failure = i.failure::jsonb, trace = i.trace::jsonb,
-        in_doubt = i.in_doubt
-    from unnest(
-        %(tenant)s::text[], %(delivery_id)s::uuid[], %(number)s::integer[], %(start_time)s::timestamptz[],
-        %(end_time)s::timestamptz[], %(attempt_failure)s::text[], %(trace)s::text[], %(in_doubt)s::boolean[])
-        as i (tenant, delivery_id, number, start_time, end_time, failure, trace, in_doubt)
-    where a.tenant = i.tenant and a.delivery_id = i.delivery_id and a.number = i.number
-    """
-_TELL: Final = "select pg_notify(%(channel)s, id) from unnest(%(ids)s::text[]) as i (id)"
 _ABANDONED: Final = sql.SQL(
     """
     select {columns}, d.no_return_time from delivery d
@@ -211,18 +239,35 @@ class DeliveryQueue:
         here = reach.data_center if reach is not None else ""
         claims = tuple(_claimed(row, here) for row in (*probes, *rows) if _is_readable(row))
         await self._session.execute_each(_PARK, [row for row in (*probes, *rows) if not _is_readable(row)])
-        await self._session.execute_each(
-            _TAKE,
-            [
-                {**delivery_to(claim.delivery), "worker": worker, "token": claim.lease.token, "lease": lease}
-                for claim in claims
-            ],
-        )
+        if claims:
+            await self._session.execute(
+                _TAKE_ALL,
+                {
+                    "rows": records_of(
+                        [{**delivery_to(claim.delivery), "token": claim.lease.token} for claim in claims],
+                        "tenant delivery_id token attempt_count update_time",
+                    ),
+                    "worker": worker,
+                    "lease": lease,
+                    "here": here,
+                },
+            )
         return claims
 
     async def renew(self, claim: Claim, *, lease: timedelta) -> None:
         """See the port."""
         await self._under_lease(claim, sql.SQL("lease_until = now() + %(lease)s"), {"lease": lease})
+
+    async def renew_all(self, claims: Sequence[Claim], *, lease: timedelta) -> Sequence[bool]:
+        """See the port."""
+        return await self._changed_under_leases(_RENEW_ALL, claims, {"lease": lease})
+
+    async def put_back(self, claims: Sequence[Claim]) -> Sequence[bool]:
+        """See the port."""
+        done = await self._changed_under_leases(_PUT_BACK, claims, {})
+        if any(done):
+            await self._signal_due()
+        return done
 
     async def pass_no_return(self, claim: Claim) -> None:
         """See the port."""
@@ -230,44 +275,32 @@ class DeliveryQueue:
 
     async def pass_no_return_all(self, claims: Sequence[Claim]) -> Sequence[bool]:
         """See the port."""
-        rows = await self._session.rows(
-            _MARK_ALL,
-            {
-                "tenants": [claim.delivery.tenant for claim in claims],
-                "ids": [UUID(claim.delivery.delivery_id) for claim in claims],
-                "tokens": [claim.lease.token for claim in claims],
-            },
-        )
-        marked = {str(row["delivery_id"]) for row in rows}
-        return [claim.delivery.delivery_id in marked for claim in claims]
+        return await self._changed_under_leases(_MARK_ALL, claims, {})
 
     async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
         """See the port."""
         rows = await self._session.rows(
             _RECORD_ALL,
-            columns_of(
-                [{**delivery_to(each.delivery), "token": each.claim.lease.token} for each in outcomes],
-                "tenant delivery_id token recipients state attempt_count doubt_count update_time expire_time "
-                "next_attempt_time final_time failure",
-            ),
+            {
+                "rows": records_of(
+                    [
+                        {
+                            **delivery_to(each.delivery),
+                            **attempt_to(each.attempt),
+                            "token": each.claim.lease.token,
+                            "number": each.claim.lease.attempt,
+                        }
+                        for each in outcomes
+                    ],
+                    "tenant delivery_id token recipients state attempt_count doubt_count update_time expire_time "
+                    "next_attempt_time final_time failure number start_time end_time attempt_failure trace in_doubt",
+                )
+            },
         )
         done = {str(row["delivery_id"]) for row in rows}
-        recorded = [each for each in outcomes if each.delivery.delivery_id in done]
-        if recorded:
-            await self._session.execute(
-                _END_ATTEMPTS,
-                columns_of(
-                    [
-                        {**_key(each.delivery), "number": each.claim.lease.attempt, **attempt_to(each.attempt)}
-                        for each in recorded
-                    ],
-                    "tenant delivery_id number start_time end_time attempt_failure trace in_doubt",
-                ),
-            )
+        if recorded := [each for each in outcomes if each.delivery.delivery_id in done]:
             await self._settle_pauses(recorded)
-            await self._session.execute(
-                _TELL, {"channel": CHANGED_CHANNEL, "ids": [each.delivery.delivery_id for each in recorded]}
-            )
+            await self._tell_of_changes([each.delivery.delivery_id for each in recorded])
         return [each.delivery.delivery_id in done for each in outcomes]
 
     async def _settle_pauses(self, recorded: Sequence[Outcome]) -> None:
@@ -417,6 +450,21 @@ class DeliveryQueue:
         )
         return ended > 0
 
+    async def _changed_under_leases(self, query: str, claims: Sequence[Claim], values: dict[str, Any]) -> list[bool]:
+        if not claims:
+            return []
+        rows = await self._session.rows(
+            query,
+            {
+                **values,
+                "tenants": [claim.delivery.tenant for claim in claims],
+                "ids": [UUID(claim.delivery.delivery_id) for claim in claims],
+                "tokens": [claim.lease.token for claim in claims],
+            },
+        )
+        changed = {str(row["delivery_id"]) for row in rows}
+        return [claim.delivery.delivery_id in changed for claim in claims]
+
     async def _under_lease(self, claim: Claim, assignments: sql.Composable, values: dict[str, Any]) -> None:
         changed = await self._session.execute(
             _UNDER_LEASE.format(assignments=assignments),
@@ -431,9 +479,13 @@ class DeliveryQueue:
     async def _signal_change(self, delivery: Delivery) -> None:
         if delivery.state is DeliveryState.QUEUED:
             await self._signal_due()
-        await self._session.row(
-            "select pg_notify(%(channel)s, %(id)s)", {"channel": CHANGED_CHANNEL, "id": delivery.delivery_id}
-        )
+        await self._tell_of_changes([delivery.delivery_id])
+
+    async def _tell_of_changes(self, delivery_ids: Sequence[str]) -> None:
+        """Notifies once for all, as each notification costs every listening process a turn."""
+        for start in range(0, len(delivery_ids), MOST_NOTIFIED):
+            ids = " ".join(delivery_ids[start : start + MOST_NOTIFIED])
+            await self._session.row("select pg_notify(%(channel)s, %(ids)s)", {"channel": CHANGED_CHANNEL, "ids": ids})
 
 
 def _key(delivery: Delivery) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -121,13 +122,29 @@ def attempt_from(row: DictRow) -> Attempt:
     )
 
 
-def columns_of(rows: Sequence[Mapping[str, Any]], names: str) -> dict[str, list[Any]]:
-    """Turns *rows* into a list for each of *names*, for ``unnest``; JSON becomes text, which arrays can hold."""
-    return {name: [_text(row[name]) for row in rows] for name in names.split()}
+def records_of(rows: Iterable[Mapping[str, Any]], names: str) -> str:
+    """
+    Writes *names* of *rows* as JSON for ``json_to_recordset``, which reads each value as its column's type would.
+
+    An array for each column would cost psycopg, which writes them in Python, twenty times as much.
+    """
+    wanted = names.split()
+    return _dump_records([{name: value for name in wanted if (value := row[name]) is not None} for row in rows])
 
 
-def _text(value: Any) -> Any:
-    return dump(value.obj) if isinstance(value, Jsonb) else value
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Jsonb):
+        return value.obj
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():.6f} seconds"
+    return str(value)
+
+
+_dump_records: Final = json.JSONEncoder(separators=(",", ":"), default=_as_json).encode
 
 
 def _jsonb(value: Any) -> Jsonb | None:

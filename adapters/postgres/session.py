@@ -25,6 +25,11 @@ class Session:
     def __init__(self, connection: BoundedConnection) -> None:
         self._connection = connection
 
+    async def allow_for(self, size: int) -> None:
+        """Gives the rest of the transaction the time that *size* octets of content need."""
+        async with translated():
+            await self._connection.allow_for(size)
+
     async def row(self, query: QueryNoTemplate, parameters: Parameters, *, binary: bool = False) -> DictRow | None:
         """Returns the first row, or None; *binary* spares large bytes the way through text."""
         async with translated(), self._connection.cursor(row_factory=dict_row, binary=binary) as cursor:

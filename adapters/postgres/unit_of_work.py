@@ -18,6 +18,7 @@ from adapters.postgres.deliveries import PostgresDeliveries
 from adapters.postgres.delivery_changes import PostgresChanges
 from adapters.postgres.failures import translated
 from adapters.postgres.grants import PostgresGrants
+from adapters.postgres.leftovers import PostgresLeftovers
 from adapters.postgres.session import Session
 from adapters.postgres.workers import PostgresWorkers
 from domain.errors import Unavailable
@@ -62,6 +63,11 @@ class PostgresUnitOfWork:
         return self._changes
 
     @property
+    def leftovers(self) -> PostgresLeftovers:
+        """What is left of ended deliveries, as this transaction sees it."""
+        return self._leftovers
+
+    @property
     def workers(self) -> PostgresWorkers:
         """Which workers live, as this transaction sees it."""
         return self._workers
@@ -77,6 +83,7 @@ class PostgresUnitOfWork:
             self._announcements = PostgresAnnouncements(session=session)
             self._deliveries = PostgresDeliveries(session=session, vault=self._vault)
             self._changes = PostgresChanges(session=session)
+            self._leftovers = PostgresLeftovers(session=session)
             self._workers = PostgresWorkers(session=session)
             stack.push_async_callback(_roll_back, self._connection)  # the pool would commit
             self._stack = stack.pop_all()
@@ -102,6 +109,7 @@ class PostgresUnitOfWork:
 
 async def _roll_back(connection: BoundedConnection) -> None:
     """Ends the transaction; after a commit there is none, and nothing happens."""
+    connection.usual_bound()
     try:
         await connection.rollback()
     except psycopg.Error:

@@ -12,12 +12,13 @@ from domain.announcement import Announcement
 from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
 from domain.data_center import Presence, Reach
-from domain.delivery import Attempt, Delivery, DeliveryState
+from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.failures.failure import Failure
 from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
 from domain.ports.changes import Changes
+from domain.ports.retention import Leftovers
 from domain.settings.model import DataCenterPolicy
 
 
@@ -106,6 +107,8 @@ class Accepted:
     """Of the request that was accepted first."""
     is_replay: bool
     """True: it was there before."""
+    claim: Claim | None = None
+    """Set when it was stored under the lease that `NewDelivery.take` asked for: its first attempt is the caller's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,18 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Take:
+    """Asks for a lease together with the acceptance: the worker named will make the first attempt."""
+
+    token: str
+    """Of the lease; drawn at random for this delivery alone."""
+    worker: str
+    lease: timedelta
+    data_center: str = ""
+    """Where the worker is; empty: at no named site."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewDelivery:
     """What is to be accepted."""
 
@@ -143,6 +158,16 @@ class NewDelivery:
     key: IdempotencyRecord | None = None
     version: int | None = None
     """Of the configuration that it was made for; None: not to be compared."""
+    take: Take | None = None
+    """None: it waits until it is claimed."""
+
+
+def claim_at_once(new: NewDelivery) -> Claim:
+    """Returns the claim on what was stored under the lease that its `take` asked for, which there is."""
+    assert new.take is not None
+    delivery = advance(new.delivery, Claimed(new.take.data_center), at=new.delivery.update_time)
+    lease = Lease(token=new.take.token, attempt=delivery.attempt_count)
+    return Claim(delivery, lease, version=new.version, content=new.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +229,9 @@ class Deliveries(Protocol):
         Accepts each as `accept` does, in order, in as few statements as can be.
 
         None for one whose configuration has another version by now, or is gone: nothing of it is stored.
+        One with a `take` is stored as if it had been claimed at once, SENDING with its first attempt counted, unless
+        its configuration is paused: then it waits like the others, and has no claim. Work is due for others, and
+        signalled, only where something waits.
         """
         ...
 
@@ -266,6 +294,22 @@ class Deliveries(Protocol):
 
     async def renew(self, claim: Claim, *, lease: timedelta) -> None:
         """Prolongs the lease from now. Raises LeaseLost when it no longer holds."""
+        ...
+
+    async def renew_all(self, claims: Sequence[Claim], *, lease: timedelta) -> Sequence[bool]:
+        """
+        Prolongs each lease from now; False where it no longer holds or somebody writes to the delivery just now.
+
+        It waits for nobody, so that it never stands in the way of what is recorded together in another order.
+        """
+        ...
+
+    async def put_back(self, claims: Sequence[Claim]) -> Sequence[bool]:
+        """
+        Ends the leases of claims that nobody has begun: each is due at once, as if it had never been claimed.
+
+        The attempt is neither counted nor kept. False where the lease no longer holds, or content may have left.
+        """
         ...
 
     async def pass_no_return(self, claim: Claim) -> None:
@@ -556,6 +600,9 @@ class UnitOfWork(Protocol):
 
     @property
     def changes(self) -> Changes: ...
+
+    @property
+    def leftovers(self) -> Leftovers: ...
 
     @property
     def workers(self) -> Workers: ...

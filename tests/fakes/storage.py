@@ -32,6 +32,7 @@ from tests.fakes.store_configurations import FakeConfigurations
 from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
 from tests.fakes.store_grants import FakeGrants
+from tests.fakes.store_leftovers import FakeLeftovers
 from tests.fakes.store_workers import FakeWorkers
 
 __all__ = ["FakeStore", "FakeUnitOfWork"]
@@ -80,6 +81,7 @@ class FakeUnitOfWork:
         self._announcements: Final = FakeAnnouncements(self)
         self._deliveries: Final = FakeDeliveries(self)
         self._changes: Final = FakeChanges(self)
+        self._leftovers: Final = FakeLeftovers(self)
         self._workers: Final = FakeWorkers(self)
         self._is_open = False
         self._is_broken = False
@@ -107,6 +109,10 @@ class FakeUnitOfWork:
     @property
     def changes(self) -> FakeChanges:
         return self._changes
+
+    @property
+    def leftovers(self) -> FakeLeftovers:
+        return self._leftovers
 
     @property
     def workers(self) -> FakeWorkers:

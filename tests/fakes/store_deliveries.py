@@ -24,6 +24,8 @@ from domain.ports.storage import (
     Lease,
     NewDelivery,
     Outcome,
+    Take,
+    claim_at_once,
 )
 from domain.settings.model import DataCenterPolicy
 from tests.fakes.store import Name, StoredDelivery, StoredKey, StoredLease, content_place
@@ -69,9 +71,28 @@ class FakeDeliveries:
             if is_other and standing is None:
                 await self._unit.begin("deliveries.accept")
                 results.append(None)
-            else:
+            elif each.take is None or standing is not None or not self._may_take(each.delivery):
                 results.append(await self.accept(each.delivery, each.content, each.key))
+            else:
+                results.append(await self._accept_taken(each, each.take))
         return results
+
+    def _may_take(self, delivery: Delivery) -> bool:
+        due = delivery.next_attempt_time
+        return due is not None and due <= self._now and _account(delivery) not in self._unit.pause_rows
+
+    async def _accept_taken(self, new: NewDelivery, take: Take) -> Accepted:
+        was_due = self._unit.due
+        claim = claim_at_once(new)
+        accepted = await self.accept(claim.delivery, new.content, new.key)
+        if accepted.is_replay:
+            return accepted
+        self._unit.due = was_due
+        stored = self._unit.delivery_rows[_name(claim.delivery)]
+        held = StoredLease(token=take.token, worker=take.worker, until=self._now + take.lease)
+        attempt = Attempt(number=claim.lease.attempt, start_time=claim.delivery.update_time)
+        self._put(replace(stored, attempts=(attempt,), lease=held))
+        return replace(accepted, claim=claim)
 
     async def accepted(self, tenant: str, key: str) -> Accepted | None:
         await self._unit.begin("deliveries.accepted")
@@ -161,6 +182,32 @@ class FakeDeliveries:
         await self._unit.begin("deliveries.renew")
         stored, held = await self._held(claim)
         self._put(replace(stored, lease=replace(held, until=self._now + lease)))
+
+    async def renew_all(self, claims: Sequence[Claim], *, lease: timedelta) -> Sequence[bool]:
+        return [
+            self._unit.may_lock(_name(claim.delivery)) and await _holds(self.renew(claim, lease=lease))
+            for claim in claims
+        ]
+
+    async def put_back(self, claims: Sequence[Claim]) -> Sequence[bool]:
+        return [await _holds(self._put_back(claim)) for claim in claims]
+
+    async def _put_back(self, claim: Claim) -> None:
+        await self._unit.begin("deliveries.put_back")
+        stored, held = await self._held(claim)
+        if held.past_no_return:
+            raise LeaseLost
+        now = self._now
+        delivery = replace(
+            stored.delivery,
+            state=DeliveryState.QUEUED,
+            attempt_count=stored.delivery.attempt_count - 1,
+            update_time=now,
+            next_attempt_time=now,
+        )
+        attempts = tuple(each for each in stored.attempts if each.number != claim.lease.attempt)
+        self._put(replace(stored, delivery=delivery, attempts=attempts, lease=None))
+        self._unit.due = True
 
     async def pass_no_return(self, claim: Claim) -> None:
         await self._unit.begin("deliveries.pass_no_return")

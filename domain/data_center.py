@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from domain.errors import Warning
 from domain.failures.failure import Failure, FailureKind, Fix, Stage
 from domain.reasons import Reason
 from domain.settings.model import DataCenterPolicy
@@ -70,6 +71,22 @@ def is_served(data_center: str, policy: DataCenterPolicy, present: Iterable[Pres
     """Tells whether a worker lives that takes, or will take, mail for *data_center* (empty: any)."""
     live = {each.data_center for each in present if each.live}
     return data_center in live if data_center and policy is DataCenterPolicy.STRICT else bool(live)
+
+
+def proven_elsewhere(data_center: str, *, here: str) -> tuple[Warning, ...]:
+    """Returns the warning that a proof of settings for *data_center* was made *here* (empty: at no named site)."""
+    if data_center in ("", here):
+        return ()
+    place = f"the data center {here}" if here else "no named data center"
+    return (
+        Warning(
+            field="settings.data_center",
+            reason=Reason.PROVEN_ELSEWHERE,
+            message=f"The connection was made by a process at {place}; mail will go out from {data_center}, where "
+            "firewalls may differ.",
+            remedy=f"Call the API of a process with MAILPORT_DATA_CENTER={data_center} to prove it from there.",
+        ),
+    )
 
 
 def nobody_there(data_center: str, policy: DataCenterPolicy) -> Failure:

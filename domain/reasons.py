@@ -57,6 +57,7 @@ class Reason(StrEnum):
     GRANT_IDLE = "GRANT_IDLE"
     GRANT_EXPIRING = "GRANT_EXPIRING"
     GOOGLE_TEST_MODE = "GOOGLE_TEST_MODE"
+    PROVEN_ELSEWHERE = "PROVEN_ELSEWHERE"
 
     # The record does not allow it now: act, then call again.
     NOT_FOUND = "NOT_FOUND"

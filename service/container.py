@@ -272,10 +272,17 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         entropy=entropy,
         vault=vault,
+        data_center=options.provided.data_center,
     )
     confirm_validation = providers.Singleton(ConfirmValidation, uow=uow.provider, clock=clock, vault=vault)
     send_test = providers.Singleton(
-        SendTest, uow=uow.provider, prove=prove, sources=token_sources, clock=clock, rules=rules
+        SendTest,
+        uow=uow.provider,
+        prove=prove,
+        sources=token_sources,
+        clock=clock,
+        rules=rules,
+        data_center=options.provided.data_center,
     )
     known = providers.Singleton(KnownConfigurations)
     progress = providers.Singleton(progress_together, group.provider)

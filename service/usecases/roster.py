@@ -46,13 +46,14 @@ class Roster:
         self._is_working = has_worker
         self._every = every
         self._reach = Reach(data_center)
+        self._since = clock.monotonic()
         self._storing = asyncio.Lock()
         self._missing: dict[str, timedelta] = {}
         """Sites without a live worker, and since when by our own clock; "": there is none at all."""
         self._told: set[str] = set()
 
     def reach(self) -> Reach:
-        """Returns whose mail the worker may take by what is known; of its own site alone before anything is."""
+        """Returns whose mail the worker may take by what is known; of its own site alone at first."""
         return self._reach
 
     async def run(self) -> None:
@@ -74,7 +75,9 @@ class Roster:
                 await work.workers.seen(self._name, self._data_center, lives_for=LIVES_FOR)
             present = await work.workers.present()
             await work.commit()
-        self._reach = reach_of(self._data_center, present, order=self._order)
+        # At the start of several processes the others may not have been here yet: their mail waits for them a while.
+        if self._clock.monotonic() - self._since >= TAKEN_OVER_AFTER:
+            self._reach = reach_of(self._data_center, present, order=self._order)
         self._events.workers_seen(self._with_all_sites(present))
         self._tell(present)
 

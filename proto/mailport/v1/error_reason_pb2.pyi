@@ -191,6 +191,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     application Internal or publish it in the Google Cloud console, then call Authorize once more. Sample:
     `refresh_token_expires_in: 604799`.
     """
+    ERROR_REASON_PROVEN_ELSEWHERE: _ErrorReason.ValueType  # 111
+    """The settings name a data center, and the process that answered, which made the connection itself, is not there: its
+    firewall may think otherwise. Remedy: call the API of a process at that data center. Sample: SendTest at `us-1` with
+    settings for `eu-1`.
+    """
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 200
     """The record does not allow it now: act, then call again.
 
@@ -666,6 +671,11 @@ ERROR_REASON_GOOGLE_TEST_MODE: ErrorReason.ValueType  # 110
 """Google ends a consent after seven days when the application is External in status Testing. Remedy: make the
 application Internal or publish it in the Google Cloud console, then call Authorize once more. Sample:
 `refresh_token_expires_in: 604799`.
+"""
+ERROR_REASON_PROVEN_ELSEWHERE: ErrorReason.ValueType  # 111
+"""The settings name a data center, and the process that answered, which made the connection itself, is not there: its
+firewall may think otherwise. Remedy: call the API of a process at that data center. Sample: SendTest at `us-1` with
+settings for `eu-1`.
 """
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 200
 """The record does not allow it now: act, then call again.

@@ -62,6 +62,7 @@ async def test_given_a_site_that_dies_when_others_look_then_the_next_takes_its_m
     world = World()
     theirs, ours = a_roster(world, "eu-1"), a_roster(world, "us-1")
     before = ours.reach()
+    world.clock.advance(TAKEN_OVER_AFTER)
     await theirs.look()
     await ours.look()
     with_them = ours.reach()
@@ -79,6 +80,19 @@ async def test_given_a_site_that_dies_when_others_look_then_the_next_takes_its_m
     assert too_early == Reach("us-1", frozenset({"eu-1", "us-1"}))
     assert without_them == Reach("us-1", frozenset({"us-1"}))
     assert ours.reach() == Reach("us-1")
+
+
+async def test_given_a_fresh_start_when_others_are_not_there_yet_then_their_mail_waits_for_them_a_while() -> None:
+    world = World()
+    ours = a_roster(world)
+
+    await ours.look()
+    at_first = ours.reach()
+    world.clock.advance(TAKEN_OVER_AFTER)
+    await ours.look()
+
+    assert at_first == Reach("us-1")
+    assert ours.reach() == Reach("us-1", frozenset({"us-1"}))
 
 
 async def test_given_a_worker_that_leaves_when_looked_up_then_it_is_gone_at_once_and_stays_so() -> None:

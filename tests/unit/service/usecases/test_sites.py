@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,10 @@ from domain.delivery import Delivery, DeliveryState
 from domain.ports.storage import Claim, DeliveryFilter
 from domain.reasons import Reason
 from domain.settings.model import DataCenterPolicy
+from service.rpc.render import render_validated
 from service.usecases.attempt import LEASE
+from service.usecases.send_test import SendTest
+from service.usecases.validate_and_save import ValidateAndSave
 from tests.builders import (
     CONFIGURATION_ID,
     a_configuration,
@@ -20,7 +24,7 @@ from tests.builders import (
     a_revision,
     some_settings,
 )
-from tests.unit.service.world import CALLER, World
+from tests.unit.service.world import CALLER, MINUTE, World
 
 PREFERRED, STRICT = DataCenterPolicy.PREFERRED, DataCenterPolicy.STRICT
 DAY = timedelta(days=1)
@@ -87,7 +91,7 @@ async def test_given_mail_that_is_due_when_looked_at_then_it_says_whether_nobody
     ],
 )
 async def test_given_mail_that_waits_for_no_worker_when_looked_at_then_nothing_is_said_of_workers(
-    changes: dict[str, object],
+    changes: dict[str, Any],
 ) -> None:
     world = await a_world()
     delivery = await world.accepted(a_delivery(**{"data_center": "eu-1", "data_center_policy": STRICT, **changes}))
@@ -112,10 +116,9 @@ async def test_given_settings_of_another_site_when_proven_then_what_waits_goes_a
     moved = some_settings(data_center="us-1", data_center_policy=STRICT)
     before = some_settings(data_center="eu-1", data_center_policy=STRICT)
     await world.given(a_configuration(settings=before, draft=a_revision(number=2, settings=moved), last_revision=2))
-    waiting = [
-        await world.accepted(a_delivery(data_center="eu-1", data_center_policy=STRICT, **changes))
-        for changes in ({}, {"state": DeliveryState.HELD, "next_attempt_time": None})
-    ]
+    queued = a_delivery(data_center="eu-1", data_center_policy=STRICT)
+    held = a_delivery(data_center="eu-1", data_center_policy=STRICT, state=DeliveryState.HELD, next_attempt_time=None)
+    waiting = [await world.accepted(each) for each in (queued, held)]
     unclaimed = await claimed_at(world, "us-1")
 
     await world.validated(user_email="me@example.com")
@@ -191,3 +194,32 @@ async def test_given_a_draft_alone_when_read_then_its_site_is_not_judged_before_
     view = await world.get_configuration(CALLER, CONFIGURATION_ID)
 
     assert view.nobody_there is None
+
+
+@pytest.mark.parametrize(("site", "is_warned"), [("us-1", True), ("", True), ("eu-1", False)])
+async def test_given_settings_of_a_site_when_proven_by_a_process_then_the_result_says_whether_it_was_there(
+    site: str, is_warned: bool
+) -> None:
+    world = await a_world()
+    settings = some_settings(data_center="eu-1", data_center_policy=STRICT)
+    await world.given(a_draft(settings=settings))
+    parts = {"uow": world.uow, "prove": world.prove, "sources": world.sources, "clock": world.clock}
+    send_test = SendTest(**parts, rules=world.rules, data_center=site)  # type: ignore[arg-type]
+    validate = ValidateAndSave(**parts, entropy=world.entropy, vault=world.vault, data_center=site)  # type: ignore[arg-type]
+
+    tested = await send_test(CALLER, CONFIGURATION_ID, to="me@example.com", unsaved=None, time_left=MINUTE)
+    validated = await validate(
+        CALLER, CONFIGURATION_ID, user_email="me@example.com", require_confirmation=False, etag="", time_left=MINUTE
+    )
+
+    for warnings in (tested.warnings, validated.warnings):
+        assert [each.reason for each in warnings] == [Reason.PROVEN_ELSEWHERE] * is_warned
+    told = [each.reason for each in render_validated(validated).warnings]
+    assert told == ["PROVEN_ELSEWHERE"] * is_warned
+
+
+async def test_given_settings_of_any_site_when_proven_anywhere_then_nothing_is_said_of_it() -> None:
+    world = await a_world()
+    await world.given(a_draft())
+
+    assert (await world.validated(user_email="me@example.com")).warnings == ()

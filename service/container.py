@@ -96,8 +96,10 @@ from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
 _DATABASE_NAME: Final = "pg"
-_FORGET_EVERY: Final = timedelta(minutes=1)
 """The folder that the embedded server makes in the data folder, whole or not at all."""
+_ANSWER_WITHIN: Final = timedelta(seconds=2)
+"""How long a Send waits for the database before its caller is told that it is away (P28)."""
+_FORGET_EVERY: Final = timedelta(minutes=1)
 
 
 class StartFailed(Exception):
@@ -206,9 +208,19 @@ def accept_together(
 ) -> CommitTogether[NewDelivery, Accepted | None]:
     """Returns the group commit of acceptances; with *places*, what has one goes straight on from there."""
     if places is None:
-        return CommitTogether(uow=uow, apply=lambda work, batch: work.deliveries.accept_all(batch))
+        return CommitTogether(
+            uow=uow,
+            apply=lambda work, batch: work.deliveries.accept_all(batch),
+            answer_within=_ANSWER_WITHIN,
+        )
     straight_on = StraightOn(places=places())
-    return CommitTogether(uow=uow, apply=straight_on.apply, stored=straight_on.stored, failed=straight_on.failed)
+    return CommitTogether(
+        uow=uow,
+        apply=straight_on.apply,
+        stored=straight_on.stored,
+        failed=straight_on.failed,
+        answer_within=_ANSWER_WITHIN,
+    )
 
 
 class Container(containers.DeclarativeContainer):

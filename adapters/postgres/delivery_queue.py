@@ -41,19 +41,33 @@ _UNDER_LEASE: Final = sql.SQL(
       and lease_token = %(token)s and lease_until > clock_timestamp()
     """
 )
+# The sites that have work waiting are found one by one, each by a step in the index, then the oldest for each that this
+# worker takes from: the backlog of any other is not looked at. More may be locked than is returned, until the commit.
 CLAIM: Final = sql.SQL(
     """
+    with recursive site as (
+        (select w.data_center, w.data_center_policy from delivery w where w.next_attempt_time is not null
+        order by w.data_center, w.data_center_policy limit 1)
+        union all
+        select n.data_center, n.data_center_policy from site s cross join lateral (
+            select w.data_center, w.data_center_policy from delivery w
+            where w.next_attempt_time is not null
+              and (w.data_center, w.data_center_policy) > (s.data_center, s.data_center_policy)
+            order by w.data_center, w.data_center_policy limit 1) n)
     select {columns}, now() as claim_time, (
         select c.version from configuration c
         where c.tenant = d.tenant and c.configuration_id = d.configuration_id) as version
-    from delivery d
-    where d.next_attempt_time <= now() and d.expire_time > now()
-      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s)
-        or (d.data_center_policy = 'PREFERRED' and d.data_center <> all(%(others)s::text[])))
-      and (d.tenant, d.configuration_id) not in (select * from unnest(%(tenants)s::text[], %(ids)s::text[]))
-      and (d.tenant, d.configuration_id) not in (select p.tenant, p.configuration_id from configuration_pause p)
+    from site s cross join lateral (
+        select * from delivery w
+        where w.data_center = s.data_center and w.data_center_policy = s.data_center_policy
+          and w.next_attempt_time <= now() and w.expire_time > now()
+          and (w.tenant, w.configuration_id) not in (select * from unnest(%(tenants)s::text[], %(ids)s::text[]))
+          and (w.tenant, w.configuration_id) not in (select p.tenant, p.configuration_id from configuration_pause p)
+        order by w.next_attempt_time, w.delivery_id limit %(limit)s
+        for update skip locked) d
+    where %(sites)s::text[] is null or s.data_center = '' or s.data_center = any(%(sites)s)
+      or (s.data_center_policy = 'PREFERRED' and s.data_center <> all(%(others)s::text[]))
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
-    for update of d skip locked
     """
 ).format(columns=COLUMNS)
 CLAIM_ONLY: Final = sql.SQL(

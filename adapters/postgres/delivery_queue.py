@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from adapters.postgres.claim_around import CLAIM_AROUND, IS_BEYOND, MAY_GO, WITHIN_REACH
+from adapters.postgres.claim_around import CLAIM_AROUND, IS_BEYOND, MAY_GO, SITE, WITHIN_REACH
 from adapters.postgres.codec import failure_to
 from adapters.postgres.delivery_rows import COLUMNS, attempt_to, delivery_from, delivery_to, records_of
 from adapters.postgres.session import Session
@@ -44,18 +44,16 @@ _UNDER_LEASE: Final = sql.SQL(
 )
 CLAIM: Final = sql.SQL(
     """
+    with recursive {site}
     select {columns}, now() as claim_time, (
         select c.version from configuration c
         where c.tenant = d.tenant and c.configuration_id = d.configuration_id) as version
     from delivery d
-    where {within_reach} and d.next_attempt_time <= now() and d.expire_time > now()
-      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s)
-        or (d.data_center_policy = 'PREFERRED' and d.data_center <> all(%(others)s::text[])))
-      and {may_go}
+    where {within_reach} and d.next_attempt_time <= now() and d.expire_time > now() and {may_go}
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
     for update of d skip locked
     """
-).format(columns=COLUMNS, within_reach=WITHIN_REACH, may_go=MAY_GO.format(of=sql.Identifier("d")))
+).format(columns=COLUMNS, site=SITE, within_reach=WITHIN_REACH, may_go=MAY_GO.format(of=sql.Identifier("d")))
 CLAIM_ONLY: Final = sql.SQL(
     """
     select {columns}, now() as claim_time, (
@@ -288,7 +286,7 @@ class DeliveryQueue:
     async def _due(self, where: dict[str, Any], limit: int) -> list[DictRow]:
         """Returns the oldest that may go; what is hidden behind many that may not is looked for in another way."""
         rows = await self._session.rows(CLAIM, {**where, "limit": limit})
-        if len(rows) < limit and await self._session.row(IS_BEYOND, {}) is not None:
+        if len(rows) < limit and await self._session.row(IS_BEYOND, where) is not None:
             return await self._session.rows(CLAIM_AROUND, {**where, "limit": limit}) or rows
         return rows
 

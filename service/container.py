@@ -42,6 +42,7 @@ from domain.ports.environment import Clock
 from domain.ports.storage import Accepted, Claim, NewDelivery, Outcome, UnitOfWork
 from domain.retention import Retention
 from domain.settings.parse import SettingsRules
+from service.allowances import Allowances
 from service.commit_together import CommitTogether
 from service.events import LoggedEvents
 from service.keeper import Keeper
@@ -95,8 +96,10 @@ from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
 _DATABASE_NAME: Final = "pg"
-_FORGET_EVERY: Final = timedelta(minutes=1)
 """The folder that the embedded server makes in the data folder, whole or not at all."""
+_ANSWER_WITHIN: Final = timedelta(seconds=2)
+"""How long a Send waits for the database before its caller is told that it is away (P28)."""
+_FORGET_EVERY: Final = timedelta(minutes=1)
 
 
 class StartFailed(Exception):
@@ -205,9 +208,19 @@ def accept_together(
 ) -> CommitTogether[NewDelivery, Accepted | None]:
     """Returns the group commit of acceptances; with *places*, what has one goes straight on from there."""
     if places is None:
-        return CommitTogether(uow=uow, apply=lambda work, batch: work.deliveries.accept_all(batch))
+        return CommitTogether(
+            uow=uow,
+            apply=lambda work, batch: work.deliveries.accept_all(batch),
+            answer_within=_ANSWER_WITHIN,
+        )
     straight_on = StraightOn(places=places())
-    return CommitTogether(uow=uow, apply=straight_on.apply, stored=straight_on.stored, failed=straight_on.failed)
+    return CommitTogether(
+        uow=uow,
+        apply=straight_on.apply,
+        stored=straight_on.stored,
+        failed=straight_on.failed,
+        answer_within=_ANSWER_WITHIN,
+    )
 
 
 class Container(containers.DeclarativeContainer):
@@ -225,6 +238,7 @@ class Container(containers.DeclarativeContainer):
     vault = providers.Singleton(AesGcmVault, ring=ring)
     resolver = providers.Singleton(SystemResolver, policy=egress, lookup=providers.Singleton(SystemLookup))
     uow = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault)
+    group = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault, at_once=True)
     transport = providers.Singleton(
         SmtpMailTransport, resolver=resolver, clock=clock, host_name=providers.Callable(socket.gethostname)
     )
@@ -283,7 +297,7 @@ class Container(containers.DeclarativeContainer):
         data_center=options.provided.data_center,
     )
     known = providers.Singleton(KnownConfigurations)
-    progress = providers.Singleton(progress_together, uow.provider)
+    progress = providers.Singleton(progress_together, group.provider)
     attempt = providers.Singleton(
         AttemptDelivery,
         uow=uow.provider,
@@ -307,6 +321,8 @@ class Container(containers.DeclarativeContainer):
         order=options.provided.data_centers,
         has_worker=providers.Callable(lambda roles: ProcessRole.WORKER in roles, options.provided.roles),
     )
+    worker_name = providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}")
+    allowances = providers.Singleton(Allowances, uow=uow.provider, known=known, clock=clock, worker=worker_name)
     worker = providers.Singleton(
         Worker,
         uow=uow.provider,
@@ -314,12 +330,13 @@ class Container(containers.DeclarativeContainer):
         reap=reap,
         signals=signals,
         events=events,
-        name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}"),
+        allowances=allowances,
+        name=worker_name,
         reach=roster.provided.reach,
     )
     accept = providers.Singleton(
         accept_together,
-        uow.provider,
+        group.provider,
         providers.Callable(
             lambda roles, provide: provide if ProcessRole.WORKER in roles else None,
             options.provided.roles,

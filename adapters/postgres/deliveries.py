@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,12 +22,14 @@ from adapters.postgres.delivery_rows import (
     records_of,
 )
 from adapters.postgres.session import Session
+from adapters.postgres.signals import DUE_CHANNEL
 from domain.data_center import Reach
 from domain.delivery import Attempt, Delivery
 from domain.errors import NotFound, SecretUnreadable
 from domain.ports.storage import (
     Accepted,
     Account,
+    Admit,
     Claim,
     DeliveryFilter,
     DeliveryPosition,
@@ -118,8 +120,13 @@ _ADD_ALL: Final = """
         insert into delivery_content (tenant, delivery_id, sealed)
         select i.tenant, i.delivery_id, c.sealed
         from unnest(%(sealed)b::bytea[]) with ordinality as c (sealed, place)
-        join i using (place) join added using (tenant, delivery_id))
-    select i.delivery_id, a.delivery_id is not null as is_added, a.worker is not null as is_taken
+        join i using (place) join added using (tenant, delivery_id)),
+    told as (
+        select pg_notify(%(channel)s, '') from (
+            select from added join i using (tenant, delivery_id)
+            where added.worker is null and i.next_attempt_time <= clock_timestamp() limit 1) as due)
+    select i.delivery_id, a.delivery_id is not null as is_added, a.worker is not null as is_taken,
+        (select count(*) from told) -- so that it is done
     from i left join added a using (tenant, delivery_id)
     """
 _WITH_CONTENT: Final = 64 * 1024
@@ -205,17 +212,8 @@ class PostgresDeliveries(DeliveryQueue):
         new = records_of([_new_row(each, place) for place, each in enumerate(batch, start=1)], _ADDED)
         sealed = [self._vault.seal(each.content, place=_content_place(each.delivery)) for each in batch]
         await self._session.allow_for(sum(len(each) for each in sealed))
-        rows = await self._session.rows(_ADD_ALL, {"rows": new, "sealed": sealed})
-        found = {str(row["delivery_id"]): row for row in rows}
-        waiting = [
-            each
-            for each in batch
-            if (row := found.get(each.delivery.delivery_id)) and row["is_added"] and not row["is_taken"]
-        ]
-        now = datetime.now(UTC)
-        if any(each.delivery.next_attempt_time and each.delivery.next_attempt_time <= now for each in waiting):
-            await self._signal_due()
-        return found
+        rows = await self._session.rows(_ADD_ALL, {"rows": new, "sealed": sealed, "channel": DUE_CHANNEL})
+        return {str(row["delivery_id"]): row for row in rows}
 
     async def accepted(self, tenant: str, key: str) -> Accepted | None:
         """See the port."""
@@ -234,6 +232,8 @@ class PostgresDeliveries(DeliveryQueue):
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
         reach: Reach | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+        admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         claims = await super().claim(
@@ -244,6 +244,8 @@ class PostgresDeliveries(DeliveryQueue):
             passing_over=passing_over,
             only=only,
             reach=reach,
+            tenants_passed_over=tenants_passed_over,
+            admit=admit,
         )
         if not claims:
             return ()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
+from domain.account import Account
 from domain.announcement import Announcement
 from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
@@ -17,17 +18,10 @@ from domain.failures.failure import Failure
 from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
+from domain.ports.allowances import Allowances
 from domain.ports.changes import Changes
 from domain.ports.retention import Leftovers
 from domain.settings.model import DataCenterPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The configuration that a delivery goes out with: what lanes and limits are counted by."""
-
-    tenant: str
-    configuration_id: str
 
 
 class Configurations(Protocol):
@@ -71,7 +65,7 @@ class Configurations(Protocol):
 
     async def delete(self, tenant: str, configuration_id: str, *, expected_version: int) -> None:
         """
-        Deletes it with its secrets, its grant, its pause and its consent sessions; deliveries keep their record.
+        Deletes it with its secrets, grant, pause, allowance and consent sessions; deliveries keep their record.
 
         Raises ConcurrentChange when the stored version is not *expected_version*.
         """
@@ -85,6 +79,29 @@ class Configurations(Protocol):
         delivery probes, its `until` is the end of that delivery's first lease.
         """
         ...
+
+
+__all__ = [
+    "Abandoned",
+    "Accepted",
+    "Account",
+    "Admit",
+    "Allowances",
+    "Announcements",
+    "Claim",
+    "Configurations",
+    "Consents",
+    "Deliveries",
+    "DeliveryFilter",
+    "DeliveryPosition",
+    "Grants",
+    "IdempotencyRecord",
+    "Lease",
+    "NewDelivery",
+    "Outcome",
+    "RefreshLease",
+    "UnitOfWork",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +151,10 @@ class Claim:
     def account(self) -> Account:
         """Returns the account whose lane the attempt takes."""
         return Account(self.delivery.tenant, self.delivery.configuration_id)
+
+
+Admit = Callable[[Sequence[Claim]], Awaitable[Sequence[Claim]]]
+"""Returns those of them that may be tried now; asked within the unit that claims, before anything is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +300,8 @@ class Deliveries(Protocol):
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
         reach: Reach | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+        admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         """
         Takes up to *limit* due, unexpired deliveries, oldest due time first, that no other worker holds.
@@ -286,9 +309,11 @@ class Deliveries(Protocol):
         Each is advanced by Claimed, gets an attempt record and a fresh lease token. *data_centers*: only work for these
         sites or for any; empty takes all. *reach*: in their place, whose work is taken; its site is recorded with the
         attempt. *passing_over*: accounts that have all they may have;
-        *only*: of this one alone, unless it is paused.
+        *only*: of this one alone, unless it is paused. *tenants_passed_over*: those that have all they may have.
+        *admit* chooses among what was found; what it does not name stays as it was, and is no attempt.
         Small messages come with their content. A configuration with a pause record is passed over until the pause is
-        over, and then gives one delivery at a time, the probe, before all others.
+        over, and then gives one delivery at a time, the probe, before all others. So is an account whose allowance is
+        used up, see `Allowances.save`, however much of it is due.
         """
         ...
 
@@ -378,7 +403,9 @@ class Deliveries(Protocol):
 
     async def release(self, tenant: str, configuration_id: str) -> int:
         """
-        Ends the configuration's pause, makes its HELD and RETRYING deliveries due now, in order; returns their number.
+        Ends the configuration's pause and its wait for the allowance, makes its HELD and RETRYING deliveries due now.
+
+        In order; returns their number.
 
         Deliveries that were QUEUED before the pause are due again with it and are not counted.
         """
@@ -594,6 +621,9 @@ class UnitOfWork(Protocol):
 
     @property
     def announcements(self) -> Announcements: ...
+
+    @property
+    def allowances(self) -> Allowances: ...
 
     @property
     def deliveries(self) -> Deliveries: ...

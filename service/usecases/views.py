@@ -13,9 +13,12 @@ from domain.delivery import Attempt, Delivery
 from domain.failures.failure import Failure
 from domain.forecast import Forecast, forecasts, is_near
 from domain.grant import Grant, grant_for, issuer_of
+from domain.limits import AccountLimits
 from domain.pause import Pause
+from domain.ports.allowances import StoredAllowance
 from domain.ports.storage import UnitOfWork
 from domain.resource import sending_resource
+from domain.settings.limits import limits_of
 from domain.settings.model import MailSettings, OAuthAuthentication, unreadable_secrets
 from domain.token_life import Freshness, freshness
 
@@ -42,6 +45,20 @@ class RevisionView:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowanceView:
+    """What the active revision may send just now."""
+
+    limits: AccountLimits
+    """Those in force: set, else the provider's, lowered where the server throttles."""
+    share: float = 1.0
+    """Of the limits, in (0, 1]."""
+    wait_until: datetime | None = None
+    """Mail waits until then; None: none does."""
+    failure: Failure | None = None
+    """What lowered it; None: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationView:
     """A configuration as its owner may see it."""
 
@@ -59,6 +76,8 @@ class ConfigurationView:
     """Those of the forecasts that are near enough to act on."""
     nobody_there: Failure | None = None
     """Why mail waits although the settings are sound: no worker lives that may take it."""
+    allowance: AllowanceView | None = None
+    """None: nothing is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,7 @@ async def view_configurations(
     consents = await work.consents.latest(tenant, names)
     sites = {each.active.settings.data_center for each in configurations if each.active is not None}
     present = await work.workers.present() if sites - {""} else None
+    allowances = await work.allowances.of(tenant, names)
     return [
         view_configuration(
             each,
@@ -89,6 +109,7 @@ async def view_configurations(
             grants=grants.get(each.configuration_id, ()),
             consent=consents.get(each.configuration_id),
             present=present,
+            allowance=allowances.get(each.configuration_id),
         )
         for each in configurations
     ]
@@ -102,6 +123,7 @@ def view_configuration(
     grants: Sequence[Grant] = (),
     consent: ConsentRecord | None = None,
     present: Sequence[Presence] | None = None,
+    allowance: StoredAllowance | None = None,
 ) -> ConfigurationView:
     """
     Tells for both revisions what they wait for, and what will end sending.
@@ -134,6 +156,23 @@ def view_configuration(
         forecasts=ends,
         risks=tuple(each for each in ends if is_near(each, now=now)),
         nobody_there=_nobody_there(active, present),
+        allowance=_view_allowance(active.revision.settings, allowance) if active is not None else None,
+    )
+
+
+def _view_allowance(settings: MailSettings, stored: StoredAllowance | None) -> AllowanceView | None:
+    limits = limits_of(settings)
+    if stored is None:
+        return None if limits.are_none else AllowanceView(limits)
+    allowance, now = stored.allowance.settled(now=stored.now), stored.now
+    in_force = allowance.in_force(limits, now=now)
+    if in_force.are_none and not allowance.is_lowered(now=now):
+        return None
+    return AllowanceView(
+        limits=in_force,
+        share=allowance.share(now=now),
+        wait_until=stored.wait_until if stored.wait_until is not None and stored.wait_until > now else None,
+        failure=allowance.failure,
     )
 
 

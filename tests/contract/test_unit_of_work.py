@@ -11,12 +11,15 @@ from typing import Any, Final
 
 import pytest
 
+from domain.allowance import Allowance
 from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.forecast import ForecastKind
 from domain.ports.changes import ChangeFilter, Changes
 from domain.ports.retention import Leftovers
 from domain.ports.storage import (
+    Account,
+    Allowances,
     Announcements,
     Claim,
     Configurations,
@@ -38,6 +41,7 @@ from tests.contract.conftest import Storage
 
 Call = Callable[[UnitOfWork, Delivery], Awaitable[Any]]
 
+ACCOUNT: Final = Account(TENANT, CONFIGURATION_ID)
 _MINUTE: Final = timedelta(minutes=1)
 A_LEASE: Final = RefreshLease("token", in_doubt=False)
 
@@ -73,6 +77,12 @@ CALLS: Final[dict[str, Call]] = {
     "grants.end_leases": lambda work, _: work.grants.end_leases(),
     "grants.due_for_keeping": lambda work, _: work.grants.due_for_keeping(NOW, 1),
     "grants.page": lambda work, _: work.grants.page(after=None, limit=1),
+    "allowances.lock": lambda work, _: work.allowances.lock(ACCOUNT),
+    "allowances.save": lambda work, _: work.allowances.save(ACCOUNT, Allowance()),
+    "allowances.of": lambda work, _: work.allowances.of(TENANT, [CONFIGURATION_ID]),
+    "allowances.lowered": lambda work, _: work.allowances.lowered(),
+    "allowances.share": lambda work, _: work.allowances.share(ACCOUNT, worker="w", wanted=1, most=1, lease=_MINUTE),
+    "allowances.end_share": lambda work, _: work.allowances.end_share(ACCOUNT, worker="w"),
     "announcements.of": lambda work, _: work.announcements.of(TENANT, CONFIGURATION_ID),
     "announcements.replace": lambda work, _: work.announcements.replace(
         TENANT, CONFIGURATION_ID, ForecastKind.GRANT_IDLE, before=None, after=an_announcement()
@@ -132,6 +142,7 @@ def test_given_the_port_when_its_calls_are_listed_here_then_none_is_missing() ->
         "configurations": Configurations,
         "consents": Consents,
         "grants": Grants,
+        "allowances": Allowances,
         "announcements": Announcements,
         "deliveries": Deliveries,
         "changes": Changes,

@@ -17,6 +17,7 @@ from domain.ports.storage import (
     Abandoned,
     Accepted,
     Account,
+    Admit,
     Claim,
     DeliveryFilter,
     DeliveryPosition,
@@ -61,6 +62,10 @@ class FakeDeliveries:
         return Accepted(delivery=delivery, content_digest=key.content_digest if key else b"", is_replay=False)
 
     async def accept_all(self, batch: Sequence[NewDelivery]) -> Sequence[Accepted | None]:
+        await self._unit.begin("deliveries.accept")
+        # In one order everywhere, as the real one does, so that two units never wait for each other's keys.
+        for name in sorted({(each.delivery.tenant, each.key.key) for each in batch if each.key is not None}):
+            await self._unit.lock(("key", *name))
         results: list[Accepted | None] = []
         for each in batch:
             configuration = self._unit.configuration_rows.get((each.delivery.tenant, each.delivery.configuration_id))
@@ -69,7 +74,6 @@ class FakeDeliveries:
             )
             standing = self._standing(each.delivery.tenant, each.key.key) if each.key else None
             if is_other and standing is None:
-                await self._unit.begin("deliveries.accept")
                 results.append(None)
             elif each.take is None or standing is not None or not self._may_take(each.delivery):
                 results.append(await self.accept(each.delivery, each.content, each.key))
@@ -155,6 +159,8 @@ class FakeDeliveries:
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
         reach: Reach | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+        admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         await self._unit.begin("deliveries.claim")
         now = self._now
@@ -166,16 +172,26 @@ class FakeDeliveries:
             and _is_within(delivery, reach, data_centers)
             and (account := Account(delivery.tenant, delivery.configuration_id)) not in passing_over
             and only in (None, account)
+            and delivery.tenant not in tenants_passed_over
+            and not self._unit.allowances.is_waiting(_account(delivery))
         ]
         paused = [(at, stored) for at, stored in found if _account(stored.delivery) in self._unit.pause_rows]
         probes = self._probes(paused, limit) if only is None else []
         for stored in probes:
-            name = _account(stored.delivery)
-            await self._unit.lock(("pause", *name))
-            self._unit.pause_rows[name] = replace(self._unit.pause_rows[name], until=now + lease)
+            await self._unit.lock(("pause", *_account(stored.delivery)))
         due = [(at, stored) for at, stored in found if _account(stored.delivery) not in self._unit.pause_rows]
-        taken = (*probes, *_in_order(due, limit - len(probes)))
         here = reach.data_center if reach is not None else ""
+        taken: list[StoredDelivery] = [*probes, *_in_order(due, limit - len(probes))]
+        for stored in taken:
+            await self._unit.lock(_name(stored.delivery))
+        if admit is not None and taken:
+            admitted = await admit([self._may_be_claimed(stored) for stored in taken])
+            names = {_name(claim.delivery) for claim in admitted}
+            taken = [stored for stored in taken if _name(stored.delivery) in names]
+        for stored in probes:
+            name = _account(stored.delivery)
+            if stored in taken:
+                self._unit.pause_rows[name] = replace(self._unit.pause_rows[name], until=now + lease)
         return tuple([await self._claimed(stored, worker, lease, here) for stored in taken])
 
     async def renew(self, claim: Claim, *, lease: timedelta) -> None:
@@ -323,7 +339,8 @@ class FakeDeliveries:
         for delivery in waiting:
             await self._release(_name(delivery))
         was_paused = self._unit.pause_rows.pop((tenant, configuration_id), None) is not None
-        self._unit.due = self._unit.due or was_paused or bool(waiting)
+        waited = self._unit.allowances.wait_no_more((tenant, configuration_id))
+        self._unit.due = self._unit.due or was_paused or waited or bool(waiting)
         return len(waiting)
 
     async def move(self, tenant: str, configuration_id: str, data_center: str, policy: DataCenterPolicy) -> int:
@@ -385,6 +402,15 @@ class FakeDeliveries:
         if stored.lease.token != claim.lease.token or stored.lease.until <= self._now:
             raise LeaseLost
         return stored, stored.lease
+
+    def _may_be_claimed(self, stored: StoredDelivery) -> Claim:
+        delivery = advance(stored.delivery, Claimed(), at=self._now)
+        configuration = self._unit.configuration_rows.get(_account(delivery))
+        return Claim(
+            delivery,
+            Lease(token="", attempt=delivery.attempt_count),
+            version=configuration.configuration.version if configuration is not None else None,
+        )
 
     async def _claimed(self, stored: StoredDelivery, worker: str, lease: timedelta, here: str) -> Claim:
         await self._unit.lock(_name(stored.delivery))

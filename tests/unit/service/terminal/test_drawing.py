@@ -67,6 +67,25 @@ def test_given_an_ill_configuration_when_drawn_then_warnings_forecasts_and_the_f
     assert "  x AUTH_REJECTED | at AUTH | misconfigured" in lines
 
 
+def test_given_an_allowance_when_drawn_then_limits_lowering_and_waiting_are_told() -> None:
+    allowance = configuration_pb2.SendingAllowance(
+        limits=configuration_pb2.SendingLimits(max_connections=1, messages_per_minute=15, recipients_per_day=10_000),
+        percent=50,
+        wait_time=at(),
+        failure=a_failure(),
+    )
+    health = configuration_pb2.ConfigurationHealth(allowance=allowance)
+
+    lines = draw_configuration(a_configuration(health=health), ASCII)
+
+    (line,) = [each for each in lines if each.lstrip().startswith("limits")]
+    assert line.split(None, 1)[1] == (
+        "1 connections, 15 messages a minute, 10000 recipients a day, lowered to 50 %, "
+        "mail waits until 2026-03-01 12:00:00Z"
+    )
+    assert "  x AUTH_REJECTED | at AUTH | misconfigured" in lines
+
+
 @pytest.mark.parametrize(
     ("grant_type", "words"),
     [

@@ -12,11 +12,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Final, cast
 
+from domain.data_center import Reach
 from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.failures.failure import Stage
 from domain.ports.signals import Signals
 from domain.ports.storage import Account, Claim, Take, UnitOfWork
+from service.allowances import LANES_PER_ACCOUNT, Allowances
 from service.backlog import Backlog
 from service.logs import (
     ATTEMPT,
@@ -28,6 +30,7 @@ from service.logs import (
     DELIVERY_SETTLED,
     REAP_FAILED,
     REASON,
+    RENEWAL_FAILED,
     STAGE,
     STATE,
     TENANT,
@@ -39,8 +42,10 @@ from service.usecases.reap import Reap
 
 LANES: Final = 32
 """Attempts at once in this process."""
-LANES_PER_ACCOUNT: Final = 5
-"""Attempts at once for one configuration, so that a stuck server holds its share at most (P8, F25)."""
+LANES_PER_TENANT: Final = LANES // 2
+"""Attempts at once for one tenant while another one waits (P8)."""
+LANES_FREE: Final = LANES // 8
+"""Lanes that nobody takes who has that many, so that whoever comes next finds one, however slow the others are."""
 HELD: Final = 512
 """Deliveries under lease at once in this process, those under way included."""
 HELD_PER_ACCOUNT: Final = 128
@@ -51,6 +56,7 @@ _QUICK: Final = timedelta(seconds=1)
 """Of an attempt: an account whose mail goes out within it may have more of it ahead."""
 _POLL: Final = timedelta(seconds=1)
 _REAP_EVERY: Final = timedelta(seconds=5)
+_KEEP_SHARES_EVERY: Final = timedelta(seconds=5)
 _DATABASE_AWAY: Final = timedelta(seconds=1)
 _LAST_ACCEPTED: Final = timedelta(seconds=3)
 """For messages that are being accepted when the process stops; a commit takes no longer, or fails."""
@@ -74,8 +80,9 @@ class Worker:
         reap: Reap,
         signals: Signals,
         events: Events,
+        allowances: Allowances,
         name: str,
-        data_centers: tuple[str, ...] = (),
+        reach: Callable[[], Reach] = Reach,
         pause_when_away: timedelta = _DATABASE_AWAY,
         reap_every: timedelta = _REAP_EVERY,
     ) -> None:
@@ -85,7 +92,7 @@ class Worker:
         self._signals = signals
         self._events = events
         self._name = name
-        self._data_centers = data_centers
+        self._reach = reach
         self._pause_when_away = pause_when_away
         self._reap_every = reap_every
         self._claiming = asyncio.Lock()
@@ -94,6 +101,7 @@ class Worker:
         """Lanes by account."""
         self._recording: set[asyncio.Task[None]] = set()
         self._backlog = Backlog()
+        self._allowances = allowances
         self._reserved: dict[str, Account] = {}
         """What is being accepted for a place here, by delivery id."""
         self._reserved_for: Counter[Account] = Counter()
@@ -103,6 +111,8 @@ class Worker:
         """Of whom something due may be stored that nobody holds: it goes first, so nothing is reserved for them."""
         self._may_be_more = True
         """Whether something due may be stored of accounts that nothing is known about."""
+        self._is_crowded = False
+        """Whether tenants were passed over, of whom something due may be stored too."""
         self._giving_back: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._none_reserved = asyncio.Event()
@@ -115,6 +125,8 @@ class Worker:
         helpers = [
             asyncio.create_task(self._reap_now_and_then(), name="reaper"),
             asyncio.create_task(self._hear_of_due_work(), name="news of due work"),
+            asyncio.create_task(self._hear_of_allowances(), name="news of accounts that may go on"),
+            asyncio.create_task(self._keep_shares(), name="shares of connections"),
         ]
         self._is_running = True
         try:
@@ -160,17 +172,20 @@ class Worker:
                 await self._none_reserved.wait()
         while left := [*self._lanes, *self._recording, *self._giving_back]:
             await asyncio.wait(left)
+        await self._allowances.end()
 
     def reserve(self, delivery: Delivery) -> Take | None:
         """
         Keeps a place for a delivery that is being accepted, to be stored under the lease that is returned.
 
-        None when it has to be stored for whoever claims it: this process works for other sites, the account has its
-        share already, or something of the account is stored, which goes first. A place is used up by `take_on`, or
-        freed by `release`.
+        None when it has to be stored for whoever claims it: this process works for other sites, the account has limits
+        or its share already, or something of the account is stored, which goes first. A place is used up by `take_on`,
+        or freed by `release`.
         """
         account = Account(delivery.tenant, delivery.configuration_id)
         if not self._is_running or self._stopping.is_set() or account in self._waiting or not self._is_ours(delivery):
+            return None
+        if not self._allowances.is_unbounded(account):
             return None
         if self._room(account) <= 0:
             self._waiting.add(account)
@@ -178,7 +193,8 @@ class Worker:
         self._reserved[delivery.delivery_id] = account
         self._reserved_for[account] += 1
         self._none_reserved.clear()
-        return Take(token=secrets.token_hex(16), worker=self._name, lease=LEASE)
+        here = self._reach().data_center
+        return Take(token=secrets.token_hex(16), worker=self._name, lease=LEASE, data_center=here)
 
     def release(self, delivery: Delivery) -> None:
         """Frees the place that was kept for *delivery*, if one was."""
@@ -199,14 +215,14 @@ class Worker:
         self.release(claim.delivery)
 
     def _is_ours(self, delivery: Delivery) -> bool:
-        return not self._data_centers or delivery.data_center in ("", *self._data_centers)
+        return self._reach().takes(delivery.data_center, delivery.data_center_policy)
 
     def _held(self, account: Account) -> int:
         return self._running[account] + self._backlog.count(account) + self._reserved_for[account]
 
     def _room(self, account: Account) -> int:
         """Returns how many more of *account* may be held."""
-        share = HELD_PER_ACCOUNT if account in self._quick else LANES_PER_ACCOUNT
+        share = HELD_PER_ACCOUNT if account in self._quick else self._allowances.lanes(account)
         return min(share - self._held(account), self._room_for_all())
 
     def _room_for_all(self) -> int:
@@ -219,7 +235,7 @@ class Worker:
                 return
             for account in [each for each in self._waiting & self._quick if self._has_run_low(each)]:
                 room = min(self._room(account), _CLAIMED_AT_ONCE)
-                if room > 0 and self._keep(*await self._claim(room, only=account)) < room:
+                if room > 0 and self._keep(*(await self._claim(room, only=account))[0]) < room:
                     self._waiting.discard(account)
             held = self._accounts_held()
             full = {
@@ -227,16 +243,39 @@ class Worker:
                 for account in held
                 if self._room(account) < (LANES_PER_ACCOUNT if account in self._quick else 1)
             }
-            passed_over = frozenset(full | (self._waiting & self._quick))
+            passed_over = frozenset(full | (self._waiting & self._quick) | self._allowances.passed_over())
             # All that is claimed may be for the busiest of the others, and even that one keeps its bound.
             busiest = max((self._held(account) for account in held - passed_over - self._quick), default=0)
             room = min(LANES - len(self._lanes), self._room_for_all(), LANES_PER_ACCOUNT - busiest)
             self._may_be_more = True
-            if room > 0 and self._keep(*await self._claim(room, passing_over=passed_over)) < room:
+            if room > 0 and not await self._claim_for_all(room, passed_over):
                 self._may_be_more = False
                 self._waiting &= passed_over
             self._waiting |= full
             self._fill_lanes()
+
+    async def _claim_for_all(self, room: int, passed_over: frozenset[Account]) -> bool:
+        """Claims for tenants with less than their share of the lanes, then for the others; tells if more may be due."""
+        tenants = self._tenants()
+        crowding = frozenset(tenant for tenant, count in tenants.items() if count >= LANES_PER_TENANT)
+        # As with accounts, all may be for the busiest of the others.
+        busiest = max((count for tenant, count in tenants.items() if tenant not in crowding), default=0)
+        room = min(room, LANES_PER_TENANT - busiest)
+        claims, hid_others = await self._claim(room, passing_over=passed_over, tenants_passed_over=crowding)
+        kept = self._keep(*claims)
+        spare = min(room, LANES - len(self._lanes) - LANES_FREE) - kept
+        if crowding and not hid_others and spare > 0:
+            claims, hid_others = await self._claim(spare, passing_over=passed_over)
+            kept += self._keep(*claims)
+        self._is_crowded = bool(crowding)
+        return hid_others or kept == room
+
+    def _tenants(self) -> Counter[str]:
+        """Counts lanes by tenant."""
+        tenants: Counter[str] = Counter()
+        for account, count in self._running.items():
+            tenants[account.tenant] += count
+        return tenants
 
     def _accounts_held(self) -> set[Account]:
         return {*self._running, *self._backlog.accounts(), *self._reserved_for}
@@ -246,7 +285,7 @@ class Worker:
         return self._room(account) >= (LANES_PER_ACCOUNT if account in self._quick else 1)
 
     def _has_run_low(self, account: Account) -> bool:
-        share = HELD_PER_ACCOUNT // 2 if account in self._quick else LANES_PER_ACCOUNT
+        share = HELD_PER_ACCOUNT // 2 if account in self._quick else self._allowances.lanes(account)
         return self._held(account) < share
 
     def _wants_more(self) -> bool:
@@ -264,7 +303,7 @@ class Worker:
     def _fill_lanes(self) -> None:
         """Begins what has a lane."""
         while len(self._lanes) < LANES and len(self._recording) < HELD and not self._stopping.is_set():
-            claim = self._backlog.take(lambda account: self._running[account] < LANES_PER_ACCOUNT)
+            claim = self._next()
             if claim is None:
                 return
             task = asyncio.create_task(self._run_lane(claim), name=f"attempt {claim.delivery.delivery_id}")
@@ -272,20 +311,41 @@ class Worker:
             self._running[claim.account] += 1
             task.add_done_callback(self._free)
 
+    def _next(self) -> Claim | None:
+        """Takes a claim whose account has a lane; those of tenants that have less than their share go before others."""
+        tenants = self._tenants()
+        claim = self._backlog.take(lambda each: tenants[each.tenant] < LANES_PER_TENANT and self._has_lane(each))
+        if claim is None and len(self._lanes) < LANES - LANES_FREE:
+            claim = self._backlog.take(self._has_lane)
+        return claim
+
+    def _has_lane(self, account: Account) -> bool:
+        return self._running[account] < self._allowances.lanes(account)
+
     async def _claim(
-        self, room: int, *, passing_over: frozenset[Account] = frozenset(), only: Account | None = None
-    ) -> tuple[Claim, ...]:
+        self,
+        room: int,
+        *,
+        passing_over: frozenset[Account] = frozenset(),
+        only: Account | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+    ) -> tuple[tuple[Claim, ...], bool]:
+        """Returns what it took, and whether it left something that hid what others have due."""
         async with self._uow() as work:
+            admission = await self._allowances.admission(work, held=self._held, ahead=only is not None)
             claims = await work.deliveries.claim(
                 worker=self._name,
                 lease=LEASE,
                 limit=room,
-                data_centers=self._data_centers,
+                reach=self._reach(),
                 passing_over=passing_over,
                 only=only,
+                tenants_passed_over=tenants_passed_over,
+                admit=admission,
             )
             await work.commit()
-        return claims
+        admission.committed()
+        return claims, admission.has_refused
 
     async def _run_lane(self, claim: Claim) -> None:
         delivery = claim.delivery
@@ -304,6 +364,7 @@ class Worker:
             return
         if after is None:
             return
+        await self._allowances.attempted(claim, after)
         if _is_at_ease(after) and asyncio.get_running_loop().time() - begun < _QUICK.total_seconds():
             self._quick.add(claim.account)
         else:
@@ -332,6 +393,7 @@ class Worker:
         claim = self._lanes.pop(task, None)
         if claim is not None:
             _count_down(self._running, claim.account)
+            self._may_be_more |= self._is_crowded
         return claim is not None
 
     def _go_on(self) -> None:
@@ -341,9 +403,32 @@ class Worker:
 
     def _give_back(self, claims: Sequence[Claim]) -> None:
         if claims:
-            task = asyncio.create_task(self._attempt.put_back(claims), name="give back")
+            task = asyncio.create_task(self._put_back(claims), name="give back")
             self._giving_back.add(task)
             task.add_done_callback(self._giving_back.discard)
+
+    async def _put_back(self, claims: Sequence[Claim]) -> None:
+        await self._attempt.put_back(claims)
+        for claim in claims:
+            await self._allowances.returned(claim)
+
+    async def _hear_of_allowances(self) -> None:
+        """Wakes the claiming as soon as an account that had to wait may go on."""
+        while True:
+            await self._allowances.someone_may_go()
+            self._may_be_more = True
+            self._wake.set()
+
+    async def _keep_shares(self) -> None:
+        """Keeps the connections that are in use here, and lets others have those that are not."""
+        while True:
+            await asyncio.sleep(_KEEP_SHARES_EVERY.total_seconds())
+            try:
+                await self._allowances.keep(self._held)
+            except Unavailable:
+                pass  # other processes cannot take them either
+            except Exception:
+                _logger.exception(RENEWAL_FAILED)
 
     async def _hear_of_due_work(self) -> None:
         """Wakes the claiming whenever work is due, and now and then in case nobody said so."""

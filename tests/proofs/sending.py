@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -62,6 +63,8 @@ class Callers:
         self._given: dict[str, bool] = {}
         self._answered: dict[str, set[str]] = {}
         self.failed_calls = 0
+        self.failed_with: Counter[grpc.StatusCode] = Counter()
+        """The same by what they failed with."""
 
     def submitted(self) -> list[Submitted]:
         """Returns every message that was given, with what the answers said."""
@@ -85,6 +88,7 @@ class Callers:
             if error.code() not in REPEATABLE:
                 raise
             self.failed_calls += 1
+            self.failed_with[error.code()] += 1
             return False
         self._answered.setdefault(key, set()).add(sent.delivery.delivery_id)
         return True

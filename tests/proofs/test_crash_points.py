@@ -49,8 +49,7 @@ class Stage:
         async with killed_at(self.replica.pid, call, number):
             is_answered = await self.callers.once(self.replica.stub, a_request(key))
             lived = is_answered and await self._is_sent_before_the_end(key)
-        await self.replica.kill() if self.replica.is_running else await self.replica.ended()
-        self.replica.is_serving = False
+        await self.replica.kill()
         # The server has read all that was said to it, and only then is judged what it got.
         seen = await self.sink.until(lambda seen: seen.open == 0, within=WITHIN)
         held = await self.books.end_leases([self.replica.worker])

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Final
 
 from domain.retry import DOUBT_PAUSE
-from service.worker import LANES_PER_ACCOUNT
+from service.allowances import LANES_PER_ACCOUNT
 from tests.proofs.books import Books
 from tests.proofs.history import judge
 from tests.proofs.replicas import Replica, Replicas

@@ -11,14 +11,17 @@ from datetime import timedelta
 
 import pytest
 
+from domain.data_center import Reach
 from domain.delivery import Delivery, DeliveryState
 from domain.errors import Unavailable
 from domain.failures.failure import FailureKind, Stage
 from domain.host import Host
+from domain.limits import AccountLimits
 from domain.message import Envelope
 from domain.ports.storage import Accepted, NewDelivery
 from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
 from domain.settings.model import MailSettings, SmtpTransport
+from service.allowances import LANES_PER_ACCOUNT, Allowances
 from service.commit_together import CommitTogether
 from service.logs import (
     ATTEMPT_FAILED,
@@ -30,10 +33,12 @@ from service.logs import (
 from service.straight_on import StraightOn
 from service.usecases.attempt import LEASE
 from service.usecases.send import Send
-from service.worker import LANES, LANES_PER_ACCOUNT, Worker
+from service.worker import LANES, LANES_FREE, LANES_PER_TENANT, Worker
 from tests.builders import (
     CONFIGURATION_ID,
     CONTENT,
+    OTHER_TENANT,
+    TENANT,
     a_configuration,
     a_delivery,
     a_message,
@@ -47,6 +52,7 @@ from tests.unit.service.world import CALLER, MINUTE, World, until
 
 TICK = timedelta(milliseconds=1)
 LONG = timedelta(seconds=5)
+ANYWHERE = Reach()
 
 
 class SignalsAlone(FakeSignals):
@@ -97,7 +103,11 @@ def a_world(transport: FakeTransport | None = None) -> World:
 
 
 def a_worker(
-    world: World, *, uow: Callable[[], FakeUnitOfWork] | None = None, data_centers: tuple[str, ...] = ()
+    world: World,
+    *,
+    uow: Callable[[], FakeUnitOfWork] | None = None,
+    reach: Reach = ANYWHERE,
+    name: str = "worker-1",
 ) -> Worker:
     return Worker(
         uow=uow or world.uow,
@@ -105,8 +115,9 @@ def a_worker(
         reap=world.reap,
         signals=world.signals,
         events=world.events,
-        name="worker-1",
-        data_centers=data_centers,
+        allowances=Allowances(uow=uow or world.uow, known=world.known, clock=world.clock, worker=name),
+        name=name,
+        reach=lambda: reach,
         pause_when_away=TICK,
         reap_every=TICK,
     )
@@ -126,9 +137,9 @@ def state(world: World, delivery: Delivery) -> DeliveryState:
     return world.store.delivery(delivery.delivery_id).state
 
 
-async def given_server(world: World, host: str, *, name: str) -> None:
+async def given_server(world: World, host: str, *, name: str, tenant: str = TENANT) -> None:
     settings = some_settings(transport=an_smtp_transport(host=Host(host)))
-    await world.given(a_configuration(configuration_id=name, settings=settings))
+    await world.given(a_configuration(configuration_id=name, settings=settings, tenant=tenant))
 
 
 async def test_given_an_idle_worker_when_a_message_is_accepted_then_it_is_woken_and_sends() -> None:
@@ -183,8 +194,8 @@ async def test_given_a_silent_server_with_most_of_its_lanes_when_more_comes_then
     assert transport.most["stuck.example.com"] == LANES_PER_ACCOUNT
 
 
-async def test_given_more_stuck_accounts_than_lanes_when_at_work_then_no_more_than_the_lanes_are_used() -> None:
-    """P27: every pool is bounded."""
+async def test_given_more_stuck_accounts_than_lanes_when_at_work_then_some_lanes_stay_free_for_who_comes_next() -> None:
+    """P8, P27: every pool is bounded, and a tenant alone has all of it but for what lets another one in."""
     transport = OneStuckServer()
     world = a_world(transport)
     for number in range(10):
@@ -193,12 +204,34 @@ async def test_given_more_stuck_accounts_than_lanes_when_at_work_then_no_more_th
             await world.accepted(a_delivery(configuration_id=f"stuck{number}"))
 
     async with at_work(a_worker(world)):
-        await until(lambda: transport.connected.total() == LANES)
+        await until(lambda: transport.connected.total() == LANES - LANES_FREE)
         for _ in range(200):
             await asyncio.sleep(0)
         used = transport.connected.total()
+        await given_server(world, "fine.example.com", name="fine", tenant=OTHER_TENANT)
+        fine = await world.accepted(a_delivery(configuration_id="fine", tenant=OTHER_TENANT))
+        await until(lambda: state(world, fine) is DeliveryState.SENT)
 
-    assert used == LANES
+    assert used == LANES - LANES_FREE
+
+
+async def test_given_two_tenants_with_more_stuck_accounts_than_lanes_when_at_work_then_each_has_its_half() -> None:
+    """P8."""
+    transport = OneStuckServer()
+    world = a_world(transport)
+    for tenant in (TENANT, OTHER_TENANT):
+        for number in range(10):
+            await given_server(world, f"stuck.{tenant}.example.com", name=f"stuck{number}", tenant=tenant)
+            for _ in range(LANES_PER_ACCOUNT):
+                await world.accepted(a_delivery(configuration_id=f"stuck{number}", tenant=tenant))
+
+    async with at_work(a_worker(world)):
+        await until(lambda: transport.connected.total() == LANES)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        used = [transport.connected[f"stuck.{tenant}.example.com"] for tenant in (TENANT, OTHER_TENANT)]
+
+    assert used == [LANES_PER_TENANT, LANES_PER_TENANT]
 
 
 async def test_given_a_running_attempt_when_drained_then_is_waited_for_and_nothing_new_is_claimed() -> None:
@@ -364,7 +397,7 @@ async def test_given_a_data_center_when_at_work_then_other_sites_mail_is_left_to
     ours = await world.accepted(a_delivery(data_center="eu-1"))
     anyones = await world.accepted(a_delivery())
 
-    async with at_work(a_worker(world, data_centers=("eu-1",))):
+    async with at_work(a_worker(world, reach=Reach("eu-1"))):
         await until(lambda: state(world, ours) is DeliveryState.SENT)
         await until(lambda: state(world, anyones) is DeliveryState.SENT)
 
@@ -525,9 +558,28 @@ async def test_given_something_stored_when_sent_then_it_goes_behind_it_until_the
     assert was == [DeliveryState.SENDING] * LANES_PER_ACCOUNT + [DeliveryState.QUEUED] * 2
 
 
+async def test_given_an_account_with_limits_or_one_that_is_not_known_when_sent_then_it_waits_to_be_claimed() -> None:
+    """What goes straight to a lane is not counted."""
+    world = a_world()
+    world.known.learn(await world.given())
+    limited = some_settings(limits=AccountLimits(messages_per_minute=30))
+    world.known.learn(await world.given(a_configuration(configuration_id="limited", settings=limited)))
+    worker = a_worker(world)
+
+    async with at_work(worker):
+        await asyncio.sleep(0)
+        free = worker.reserve(mine := a_delivery())
+        worker.release(mine)
+        others = [worker.reserve(a_delivery(configuration_id=name)) for name in ("limited", "unknown")]
+
+    assert free is not None
+    assert others == [None, None]
+
+
 async def test_given_a_worker_that_does_not_run_or_another_site_when_sent_then_it_waits_to_be_claimed() -> None:
     world = a_world()
-    worker = a_worker(world, data_centers=("eu-1",))
+    world.known.learn(await world.given())
+    worker = a_worker(world, reach=Reach("eu-1"))
 
     before = worker.reserve(a_delivery())
     async with at_work(worker):
@@ -561,7 +613,7 @@ async def test_given_a_commit_that_fails_when_sent_then_its_place_is_free_again(
 async def test_given_a_message_being_accepted_when_drained_then_it_is_given_back_uncounted() -> None:
     """P26."""
     world = a_world()
-    await world.given()
+    world.known.learn(await world.given())
     worker = a_worker(world)
     task = asyncio.create_task(worker.run())
     await asyncio.sleep(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 
 import psycopg
@@ -13,8 +13,8 @@ from psycopg.conninfo import make_conninfo
 
 from mailport.v1 import delivery_pb2, failure_pb2
 from tests.peers.ca import TestCA
-from tests.proofs.fault_cases import CASES, REJECTED, Case
-from tests.proofs.fault_runs import Outcome, play_all
+from tests.proofs.fault_cases import CASES, EVERY_CASE, REJECTED, Case
+from tests.proofs.fault_runs import SIDE_BY_SIDE, Outcome, play_all
 
 FEWEST = 70
 """What T3 asks for."""
@@ -125,6 +125,7 @@ def test_given_a_fault_that_is_over_when_tried_again_then_the_mail_ends_well_and
     assert state_of(outcome.following) == "SENT"
 
 
-def test_given_the_matrix_when_counted_then_it_is_as_large_as_promised() -> None:
+def test_given_the_matrix_when_counted_then_it_is_as_large_as_promised(figures: Callable[[str], None]) -> None:
+    figures(f"T3: {len(CASES)} of {len(EVERY_CASE)} cases, {SIDE_BY_SIDE} side by side")
     assert len(CASES) >= FEWEST
     assert len({case.name for case in CASES}) == len(CASES)

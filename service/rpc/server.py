@@ -95,7 +95,7 @@ class GrpcServer:
         """
         Says through health that it ends, takes no more calls, ends streams, and gives what runs *grace*.
 
-        Where there is any grace, callers are turned away with UNAVAILABLE first, for a second at most.
+        Where there is any grace, callers are turned away with UNAVAILABLE first, for three seconds at most.
         """
         await self._health.enter_graceful_shutdown()
         self._mail.end_streams()

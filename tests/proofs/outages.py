@@ -63,7 +63,7 @@ class StormyDatabase:
                 await self._become_read_only(is_so=True)
             case Outage.COMMIT_CUT:
                 self._way.become(Way.CUT_AFTER_COMMIT)
-                while self._way.is_now is not Way.CUT:
+                while self._way.is_now is not Way.CUT:  # noqa: ASYNC110 - cut by traffic, which raises no event
                     await asyncio.sleep(_LOOK_EVERY_SECONDS)
             case Outage.KILLED:
                 await self._as_administrator(
@@ -90,7 +90,7 @@ class StormyDatabase:
         await self._as_administrator(f"alter system set default_transaction_read_only = {'on' if is_so else 'off'}")
         await self._as_administrator("select pg_reload_conf()")
         # Running transactions end as they were begun; new ones are of the new kind once their session has heard of it.
-        while await self._is_read_only() is not is_so:
+        while await self._is_read_only() is not is_so:  # noqa: ASYNC110 - of a server
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
     async def _is_read_only(self) -> bool:

@@ -73,7 +73,7 @@ class Storm:
 
     async def until_success(self, since: float) -> float:
         """Returns how long after *since* the first call was answered well, in seconds."""
-        while not (later := [each for each in self.successes[-100:] if each > since]):
+        while not (later := [each for each in self.successes[-100:] if each > since]):  # noqa: ASYNC110 - of callers
             await asyncio.sleep(0.01)
         return later[0] - since
 

@@ -405,7 +405,7 @@ class Deliveries(Protocol):
         """
         Ends the configuration's pause and its wait for the allowance, makes its HELD and RETRYING deliveries due now.
 
-        In order; returns their number.
+        In order; returns their number, of very many that of the first: `catch_up` does the rest.
 
         Deliveries that were QUEUED before the pause are due again with it and are not counted.
         """
@@ -415,8 +415,13 @@ class Deliveries(Protocol):
         """
         Makes the configuration's waiting deliveries those of *data_center*; returns how many were another's.
 
-        Signals that work is due at commit when there were any; one that is SENDING goes on where it is.
+        Of very many it returns the number of the first: `catch_up` does the rest. Signals that work is due at commit
+        when there were any; one that is SENDING goes on where it is.
         """
+        ...
+
+    async def catch_up(self) -> int:
+        """Does some of what `release` and `move` have left; returns how many changed. Call again until it is 0."""
         ...
 
 

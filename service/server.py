@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from service import event_loop
 from service.container import (
     StartFailed,
     bring_up_to_date,
@@ -39,7 +38,7 @@ def serve(options: Options, *, sandbox: bool, walk: bool) -> int:
         print(*problems, sep="\n", file=sys.stderr)
         return 1
     set_up_logs(level=options.log_level, form=options.log_format.value)
-    return _explained(lambda: event_loop.run(_serve(options, sandbox=sandbox, walk=walk)))
+    return _explained(lambda: asyncio.run(_serve(options, sandbox=sandbox, walk=walk)))
 
 
 def run_sandbox(options: Options) -> int:

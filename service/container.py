@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from adapters.postgres.migrate import MigrationFailed, migrate, pending
 from adapters.postgres.pool import make_pool
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
+from adapters.postgres.workers import present_workers
 from adapters.smtp.transport import SmtpMailTransport
 from adapters.system.clock import SystemClock
 from adapters.system.egress import EgressAllowInvalid, EgressPolicy
@@ -34,6 +36,7 @@ from adapters.system.keyfile import KeyFile
 from adapters.system.keyring import KeyRing, KeyRingUnusable
 from adapters.system.resolver import SystemLookup, SystemResolver
 from adapters.system.vault import AesGcmVault
+from domain.data_center import Presence
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
 from domain.ports.storage import Accepted, Claim, NewDelivery, Outcome, UnitOfWork
@@ -83,6 +86,7 @@ from service.usecases.reap import Reap
 from service.usecases.refresh_grant import RefreshGrant
 from service.usecases.retry_delivery import RetryDelivery
 from service.usecases.revoke_auth import RevokeAuth
+from service.usecases.roster import Roster
 from service.usecases.send import Send
 from service.usecases.send_test import SendTest
 from service.usecases.token_sources import TokenSources
@@ -92,8 +96,10 @@ from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
 _DATABASE_NAME: Final = "pg"
-_FORGET_EVERY: Final = timedelta(minutes=1)
 """The folder that the embedded server makes in the data folder, whole or not at all."""
+_ANSWER_WITHIN: Final = timedelta(seconds=2)
+"""How long a Send waits for the database before its caller is told that it is away (P28)."""
+_FORGET_EVERY: Final = timedelta(minutes=1)
 
 
 class StartFailed(Exception):
@@ -202,9 +208,19 @@ def accept_together(
 ) -> CommitTogether[NewDelivery, Accepted | None]:
     """Returns the group commit of acceptances; with *places*, what has one goes straight on from there."""
     if places is None:
-        return CommitTogether(uow=uow, apply=lambda work, batch: work.deliveries.accept_all(batch))
+        return CommitTogether(
+            uow=uow,
+            apply=lambda work, batch: work.deliveries.accept_all(batch),
+            answer_within=_ANSWER_WITHIN,
+        )
     straight_on = StraightOn(places=places())
-    return CommitTogether(uow=uow, apply=straight_on.apply, stored=straight_on.stored, failed=straight_on.failed)
+    return CommitTogether(
+        uow=uow,
+        apply=straight_on.apply,
+        stored=straight_on.stored,
+        failed=straight_on.failed,
+        answer_within=_ANSWER_WITHIN,
+    )
 
 
 class Container(containers.DeclarativeContainer):
@@ -222,6 +238,7 @@ class Container(containers.DeclarativeContainer):
     vault = providers.Singleton(AesGcmVault, ring=ring)
     resolver = providers.Singleton(SystemResolver, policy=egress, lookup=providers.Singleton(SystemLookup))
     uow = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault)
+    group = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault, at_once=True)
     transport = providers.Singleton(
         SmtpMailTransport, resolver=resolver, clock=clock, host_name=providers.Callable(socket.gethostname)
     )
@@ -267,13 +284,20 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         entropy=entropy,
         vault=vault,
+        data_center=options.provided.data_center,
     )
     confirm_validation = providers.Singleton(ConfirmValidation, uow=uow.provider, clock=clock, vault=vault)
     send_test = providers.Singleton(
-        SendTest, uow=uow.provider, prove=prove, sources=token_sources, clock=clock, rules=rules
+        SendTest,
+        uow=uow.provider,
+        prove=prove,
+        sources=token_sources,
+        clock=clock,
+        rules=rules,
+        data_center=options.provided.data_center,
     )
     known = providers.Singleton(KnownConfigurations)
-    progress = providers.Singleton(progress_together, uow.provider)
+    progress = providers.Singleton(progress_together, group.provider)
     attempt = providers.Singleton(
         AttemptDelivery,
         uow=uow.provider,
@@ -287,6 +311,16 @@ class Container(containers.DeclarativeContainer):
     )
     changed_accounts = providers.Singleton(ChangedAccounts, signals=signals, lanes=transport, known=known)
     reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
+    roster = providers.Singleton(
+        Roster,
+        uow=uow.provider,
+        clock=clock,
+        events=events,
+        name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"),
+        data_center=options.provided.data_center,
+        order=options.provided.data_centers,
+        has_worker=providers.Callable(lambda roles: ProcessRole.WORKER in roles, options.provided.roles),
+    )
     worker_name = providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}")
     allowances = providers.Singleton(Allowances, uow=uow.provider, known=known, clock=clock, worker=worker_name)
     worker = providers.Singleton(
@@ -298,11 +332,11 @@ class Container(containers.DeclarativeContainer):
         events=events,
         allowances=allowances,
         name=worker_name,
-        data_centers=providers.Callable(lambda here: (here,) if here else (), options.provided.data_center),
+        reach=roster.provided.reach,
     )
     accept = providers.Singleton(
         accept_together,
-        uow.provider,
+        group.provider,
         providers.Callable(
             lambda roles, provide: provide if ProcessRole.WORKER in roles else None,
             options.provided.roles,
@@ -312,8 +346,8 @@ class Container(containers.DeclarativeContainer):
     send = providers.Singleton(
         Send, uow=uow.provider, commit=accept, known=known, clock=clock, entropy=entropy, vault=vault, signals=signals
     )
-    get_delivery = providers.Singleton(GetDelivery, uow=uow.provider)
-    list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
+    get_delivery = providers.Singleton(GetDelivery, uow=uow.provider, clock=clock)
+    list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider, clock=clock)
     cancel_delivery = providers.Singleton(CancelDelivery, uow=uow.provider, clock=clock, events=events)
     retry_delivery = providers.Singleton(RetryDelivery, uow=uow.provider, clock=clock)
     watch_deliveries = providers.Singleton(WatchDeliveries, uow=uow.provider, clock=clock, signals=signals)
@@ -394,6 +428,12 @@ def pending_migrations(dsn: str) -> tuple[str, ...]:
     """Names what the schema lacks; blocks. Raises StartFailed."""
     with explained():
         return pending(dsn)
+
+
+def living_workers(dsn: str) -> tuple[Presence, ...]:
+    """Returns the sites at which a worker was within a day; blocks. Raises StartFailed."""
+    with explained():
+        return present_workers(dsn)
 
 
 def load_keys(options: Options, *, now: datetime) -> KeyRing:

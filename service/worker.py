@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final, cast
 
+from domain.data_center import Reach
 from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.failures.failure import Stage
@@ -81,7 +82,7 @@ class Worker:
         events: Events,
         allowances: Allowances,
         name: str,
-        data_centers: tuple[str, ...] = (),
+        reach: Callable[[], Reach] = Reach,
         pause_when_away: timedelta = _DATABASE_AWAY,
         reap_every: timedelta = _REAP_EVERY,
     ) -> None:
@@ -91,7 +92,7 @@ class Worker:
         self._signals = signals
         self._events = events
         self._name = name
-        self._data_centers = data_centers
+        self._reach = reach
         self._pause_when_away = pause_when_away
         self._reap_every = reap_every
         self._claiming = asyncio.Lock()
@@ -192,7 +193,8 @@ class Worker:
         self._reserved[delivery.delivery_id] = account
         self._reserved_for[account] += 1
         self._none_reserved.clear()
-        return Take(token=secrets.token_hex(16), worker=self._name, lease=LEASE)
+        here = self._reach().data_center
+        return Take(token=secrets.token_hex(16), worker=self._name, lease=LEASE, data_center=here)
 
     def release(self, delivery: Delivery) -> None:
         """Frees the place that was kept for *delivery*, if one was."""
@@ -213,7 +215,7 @@ class Worker:
         self.release(claim.delivery)
 
     def _is_ours(self, delivery: Delivery) -> bool:
-        return not self._data_centers or delivery.data_center in ("", *self._data_centers)
+        return self._reach().takes(delivery.data_center, delivery.data_center_policy)
 
     def _held(self, account: Account) -> int:
         return self._running[account] + self._backlog.count(account) + self._reserved_for[account]
@@ -335,7 +337,7 @@ class Worker:
                 worker=self._name,
                 lease=LEASE,
                 limit=room,
-                data_centers=self._data_centers,
+                reach=self._reach(),
                 passing_over=passing_over,
                 only=only,
                 tenants_passed_over=tenants_passed_over,

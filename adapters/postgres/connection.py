@@ -33,6 +33,7 @@ _SESSION: Final = """
            set_config('synchronous_commit', case when level in ('off', 'local') then 'on' else level end, false)
     from current_setting('synchronous_commit') as level
 """
+_BOUND: Final = "select set_config('statement_timeout', %(statement)s, false)"
 
 
 class BoundedConnection(AsyncConnection[TupleRow]):
@@ -64,19 +65,30 @@ class BoundedConnection(AsyncConnection[TupleRow]):
 
     async def allow_for(self, size: int) -> None:
         """
-        Lets the rest of the transaction, its commit included, take the time that *size* octets need on a slow disk.
+        Lets what follows, the commit included, take the time that *size* octets need on a slow disk.
 
-        A bound that fits a row would refuse a large message whenever the disk is busy, however often it came.
+        Until `usual_bound`. A bound that fits a row would refuse a large message whenever the disk is busy, however
+        often it came.
         """
-        if size <= _LARGE:
-            return
-        self._for_size = timedelta(seconds=size / _SLOWEST)
-        within = (self.answer_within + self._for_size) // timedelta(milliseconds=1)
-        await self.execute("select set_config('statement_timeout', %(within)s, true)", {"within": f"{within}ms"})
+        if size > _LARGE:
+            self._for_size = timedelta(seconds=size / _SLOWEST)
+            await self.execute(_BOUND, {"statement": _milliseconds(self.answer_within + self._for_size)})
 
-    def usual_bound(self) -> None:
-        """Ends what `allow_for` began, as the end of the transaction does in the server."""
+    async def usual_bound(self) -> None:
+        """Ends what `allow_for` began, if it did; outside of transactions. A connection that cannot is closed."""
+        if not self._for_size:
+            return
         self._for_size = timedelta(0)
+        was = self.autocommit
+        try:
+            await self.set_autocommit(True)
+            await self.execute(_BOUND, {"statement": _milliseconds(self.answer_within)})
+            await self.set_autocommit(was)
+        except psycopg.Error:
+            self.pgconn.finish()
+        except BaseException:
+            self.pgconn.finish()
+            raise
 
     async def cancel_safe(self, *, timeout: float = _CANCEL_SECONDS) -> None:  # noqa: ASYNC109 - psycopg's signature
         """Asks the server to stop the statement; a cancelled task waits for that only shortly."""
@@ -102,9 +114,12 @@ class BoundedConnection(AsyncConnection[TupleRow]):
 
     async def set_up(self) -> None:
         """Sets what every session of mailport relies on: UTC, bounded statements, commits that are durable."""
-        statement = f"{self.answer_within // timedelta(milliseconds=1)}ms"
         await self.set_autocommit(True)
-        await self.execute(_SESSION, {"statement": statement})
+        await self.execute(_SESSION, {"statement": _milliseconds(self.answer_within)})
         await self.set_autocommit(False)
         # Each statement sees what was committed before it, whatever the database's default: readers rely on it.
         await self.set_isolation_level(IsolationLevel.READ_COMMITTED)
+
+
+def _milliseconds(span: timedelta) -> str:
+    return f"{span // timedelta(milliseconds=1)}ms"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,6 +22,8 @@ from adapters.postgres.delivery_rows import (
     records_of,
 )
 from adapters.postgres.session import Session
+from adapters.postgres.signals import DUE_CHANNEL
+from domain.data_center import Reach
 from domain.delivery import Attempt, Delivery
 from domain.errors import NotFound, SecretUnreadable
 from domain.ports.storage import (
@@ -67,8 +69,8 @@ _CONDITIONS: Final = {
 
 _ADDED: Final = (
     "tenant delivery_id configuration_id message_id sender recipients state in_doubt_policy attempt_count doubt_count "
-    "create_time update_time expire_time next_attempt_time final_time failure data_center version key content_digest "
-    "key_expire_time token worker lease place"
+    "create_time update_time expire_time next_attempt_time final_time failure data_center data_center_policy version "
+    "key content_digest key_expire_time token worker lease site place"
 )
 # One statement, so that a group of messages costs one round trip. A key that another transaction is about to take is
 # waited for. Of equal keys within the statement the callers see to it that there is one.
@@ -82,8 +84,8 @@ _ADD_ALL: Final = """
                 recipients jsonb, state text, in_doubt_policy text, attempt_count integer, doubt_count integer,
                 create_time timestamptz, update_time timestamptz, expire_time timestamptz,
                 next_attempt_time timestamptz, final_time timestamptz, failure jsonb, data_center text,
-                version bigint, key text, content_digest bytea, key_expire_time timestamptz, token text, worker text,
-                lease interval, place bigint)
+                data_center_policy text, version bigint, key text, content_digest bytea, key_expire_time timestamptz,
+                token text, worker text, lease interval, site text, place bigint)
         where i.version is null or exists (
             select from configuration c
             where c.tenant = i.tenant and c.configuration_id = i.configuration_id and c.version = i.version)),
@@ -100,24 +102,31 @@ _ADD_ALL: Final = """
         insert into delivery (
             tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy,
             attempt_count, doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time, failure,
-            data_center, worker, lease_token, lease_until)
+            data_center, data_center_policy, attempted_from, worker, lease_token, lease_until)
         select i.tenant, i.delivery_id, i.configuration_id, i.message_id, i.sender, i.recipients,
             case when i.is_taken then 'SENDING' else i.state end, i.in_doubt_policy,
             i.attempt_count + i.is_taken::integer, i.doubt_count, i.create_time, i.update_time, i.expire_time,
             case when not i.is_taken then i.next_attempt_time end, i.final_time, i.failure, i.data_center,
+            i.data_center_policy, case when i.is_taken then i.site else '' end,
             case when i.is_taken then i.worker end, case when i.is_taken then i.token end,
             case when i.is_taken then now() + i.lease end
         from i where i.key is null or i.delivery_id in (select delivery_id from kept)
-        returning tenant, delivery_id, attempt_count, worker, update_time),
+        returning tenant, delivery_id, attempt_count, worker, update_time, attempted_from),
     begun as (
-        insert into attempt (tenant, delivery_id, number, worker, start_time)
-        select tenant, delivery_id, attempt_count, worker, update_time from added where worker is not null),
+        insert into attempt (tenant, delivery_id, number, worker, start_time, data_center)
+        select tenant, delivery_id, attempt_count, worker, update_time, attempted_from
+        from added where worker is not null),
     stored as (
         insert into delivery_content (tenant, delivery_id, sealed)
         select i.tenant, i.delivery_id, c.sealed
         from unnest(%(sealed)b::bytea[]) with ordinality as c (sealed, place)
-        join i using (place) join added using (tenant, delivery_id))
-    select i.delivery_id, a.delivery_id is not null as is_added, a.worker is not null as is_taken
+        join i using (place) join added using (tenant, delivery_id)),
+    told as (
+        select pg_notify(%(channel)s, '') from (
+            select from added join i using (tenant, delivery_id)
+            where added.worker is null and i.next_attempt_time <= clock_timestamp() limit 1) as due)
+    select i.delivery_id, a.delivery_id is not null as is_added, a.worker is not null as is_taken,
+        (select count(*) from told) -- so that it is done
     from i left join added a using (tenant, delivery_id)
     """
 _WITH_CONTENT: Final = 64 * 1024
@@ -144,11 +153,12 @@ class PostgresDeliveries(DeliveryQueue):
             insert into delivery (
                 tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy,
                 attempt_count, doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time,
-                failure, data_center)
+                failure, data_center, data_center_policy)
             values (
                 %(tenant)s, %(delivery_id)s, %(configuration_id)s, %(message_id)s, %(sender)s, %(recipients)s,
                 %(state)s, %(in_doubt_policy)s, %(attempt_count)s, %(doubt_count)s, %(create_time)s, %(update_time)s,
-                %(expire_time)s, %(next_attempt_time)s, %(final_time)s, %(failure)s, %(data_center)s)
+                %(expire_time)s, %(next_attempt_time)s, %(final_time)s, %(failure)s, %(data_center)s,
+                %(data_center_policy)s)
             """,
             delivery_to(delivery),
         )
@@ -202,17 +212,8 @@ class PostgresDeliveries(DeliveryQueue):
         new = records_of([_new_row(each, place) for place, each in enumerate(batch, start=1)], _ADDED)
         sealed = [self._vault.seal(each.content, place=_content_place(each.delivery)) for each in batch]
         await self._session.allow_for(sum(len(each) for each in sealed))
-        rows = await self._session.rows(_ADD_ALL, {"rows": new, "sealed": sealed})
-        found = {str(row["delivery_id"]): row for row in rows}
-        waiting = [
-            each
-            for each in batch
-            if (row := found.get(each.delivery.delivery_id)) and row["is_added"] and not row["is_taken"]
-        ]
-        now = datetime.now(UTC)
-        if any(each.delivery.next_attempt_time and each.delivery.next_attempt_time <= now for each in waiting):
-            await self._signal_due()
-        return found
+        rows = await self._session.rows(_ADD_ALL, {"rows": new, "sealed": sealed, "channel": DUE_CHANNEL})
+        return {str(row["delivery_id"]): row for row in rows}
 
     async def accepted(self, tenant: str, key: str) -> Accepted | None:
         """See the port."""
@@ -230,6 +231,7 @@ class PostgresDeliveries(DeliveryQueue):
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
+        reach: Reach | None = None,
         tenants_passed_over: frozenset[str] = frozenset(),
         admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
@@ -241,6 +243,7 @@ class PostgresDeliveries(DeliveryQueue):
             data_centers=data_centers,
             passing_over=passing_over,
             only=only,
+            reach=reach,
             tenants_passed_over=tenants_passed_over,
             admit=admit,
         )
@@ -285,7 +288,7 @@ class PostgresDeliveries(DeliveryQueue):
             return ()
         rows = await self._session.rows(
             """
-            select number, start_time, end_time, failure, trace, in_doubt from attempt
+            select number, start_time, end_time, failure, trace, in_doubt, data_center from attempt
             where tenant = %(tenant)s and delivery_id = %(id)s order by number desc limit %(limit)s
             """,
             {"tenant": tenant, "id": identity, "limit": _ATTEMPTS_SHOWN},
@@ -383,6 +386,7 @@ def _new_row(new: NewDelivery, place: int) -> dict[str, Any]:
         "token": take.token if take else None,
         "worker": take.worker if take else None,
         "lease": take.lease if take else None,
+        "site": take.data_center if take else None,
         "place": place,
     }
 

@@ -13,16 +13,18 @@ from psycopg import sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from adapters.postgres.claim_around import CLAIM_AROUND, IS_BEYOND, MAY_GO, WITHIN_REACH
+from adapters.postgres.claim_around import CLAIM_AROUND, IS_BEYOND, MAY_GO, SITE, WITHIN_REACH
 from adapters.postgres.codec import failure_to
 from adapters.postgres.delivery_rows import COLUMNS, attempt_to, delivery_from, delivery_to, records_of
 from adapters.postgres.session import Session
 from adapters.postgres.signals import CHANGED_CHANNEL, DUE_CHANNEL, MOST_NOTIFIED
+from domain.data_center import Reach
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost
 from domain.failures.failure import Failure
 from domain.pause import Pause
 from domain.ports.storage import Abandoned, Account, Admit, Claim, Lease, Outcome
+from domain.settings.model import DataCenterPolicy
 
 _PROGRESS: Final = sql.SQL(
     """
@@ -42,17 +44,16 @@ _UNDER_LEASE: Final = sql.SQL(
 )
 CLAIM: Final = sql.SQL(
     """
+    with recursive {site}
     select {columns}, now() as claim_time, (
         select c.version from configuration c
         where c.tenant = d.tenant and c.configuration_id = d.configuration_id) as version
     from delivery d
-    where {within_reach} and d.next_attempt_time <= now() and d.expire_time > now()
-      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s))
-      and {may_go}
+    where {within_reach} and d.next_attempt_time <= now() and d.expire_time > now() and {may_go}
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
     for update of d skip locked
     """
-).format(columns=COLUMNS, within_reach=WITHIN_REACH, may_go=MAY_GO.format(of=sql.Identifier("d")))
+).format(columns=COLUMNS, site=SITE, within_reach=WITHIN_REACH, may_go=MAY_GO.format(of=sql.Identifier("d")))
 CLAIM_ONLY: Final = sql.SQL(
     """
     select {columns}, now() as claim_time, (
@@ -61,7 +62,8 @@ CLAIM_ONLY: Final = sql.SQL(
     from delivery d
     where d.tenant = %(tenant)s and d.configuration_id = %(id)s
       and d.next_attempt_time <= now() and d.expire_time > now()
-      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s))
+      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s)
+        or (d.data_center_policy = 'PREFERRED' and d.data_center <> all(%(others)s::text[])))
       and not exists (
         select from account_at_rest r where r.tenant = %(tenant)s and r.configuration_id = %(id)s)
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
@@ -80,7 +82,8 @@ PROBE: Final = sql.SQL(
         select * from delivery w
         where w.tenant = p.tenant and w.configuration_id = p.configuration_id
           and w.next_attempt_time <= now() and w.expire_time > now()
-          and (%(sites)s::text[] is null or w.data_center = '' or w.data_center = any(%(sites)s))
+          and (%(sites)s::text[] is null or w.data_center = '' or w.data_center = any(%(sites)s)
+            or (w.data_center_policy = 'PREFERRED' and w.data_center <> all(%(others)s::text[])))
         order by w.next_attempt_time, w.delivery_id limit 1
         for update skip locked) d
     where p.pause_until <= now()
@@ -107,10 +110,11 @@ _TAKE_ALL: Final = """
     taken as (
         update delivery d
         set state = 'SENDING', attempt_count = i.attempt_count, update_time = i.update_time, next_attempt_time = null,
-            no_return_time = null, worker = %(worker)s, lease_token = i.token, lease_until = now() + %(lease)s
+            no_return_time = null, attempted_from = %(here)s, worker = %(worker)s, lease_token = i.token,
+            lease_until = now() + %(lease)s
         from i where d.tenant = i.tenant and d.delivery_id = i.delivery_id)
-    insert into attempt (tenant, delivery_id, number, worker, start_time)
-    select tenant, delivery_id, attempt_count, %(worker)s, update_time from i
+    insert into attempt (tenant, delivery_id, number, worker, start_time, data_center)
+    select tenant, delivery_id, attempt_count, %(worker)s, update_time, %(here)s from i
     """
 # What somebody else has locked is left alone, so that two statements never wait for each other's rows.
 _RENEW_ALL: Final = """
@@ -148,13 +152,18 @@ _MARK_ALL: Final = """
       and d.lease_token = i.token and d.lease_until > clock_timestamp()
     returning d.delivery_id
     """
+_RECORDED: Final = (
+    "tenant delivery_id token recipients state attempt_count doubt_count update_time expire_time next_attempt_time "
+    "final_time failure number start_time end_time attempt_failure trace in_doubt configuration_id usable_revision"
+)
 _RECORD_ALL: Final = """
     with i as (
         select * from json_to_recordset(%(rows)s::json)
             as i (tenant text, delivery_id uuid, token text, recipients jsonb, state text, attempt_count integer,
                 doubt_count integer, update_time timestamptz, expire_time timestamptz, next_attempt_time timestamptz,
                 final_time timestamptz, failure jsonb, number integer, start_time timestamptz, end_time timestamptz,
-                attempt_failure jsonb, trace jsonb, in_doubt boolean)),
+                attempt_failure jsonb, trace jsonb, in_doubt boolean, configuration_id text,
+                usable_revision integer)),
     recorded as (
         update delivery d
         set recipients = i.recipients, state = i.state, attempt_count = i.attempt_count, doubt_count = i.doubt_count,
@@ -170,8 +179,22 @@ _RECORD_ALL: Final = """
         set start_time = i.start_time, end_time = i.end_time, failure = i.attempt_failure, trace = i.trace,
             in_doubt = i.in_doubt
         from i join recorded r using (tenant, delivery_id)
-        where a.tenant = i.tenant and a.delivery_id = i.delivery_id and a.number = i.number)
-    select delivery_id from recorded
+        where a.tenant = i.tenant and a.delivery_id = i.delivery_id and a.number = i.number),
+    usable as (
+        delete from configuration_pause p using (
+            select i.tenant, i.configuration_id, max(i.usable_revision) as revision
+            from i join recorded using (tenant, delivery_id) where i.usable_revision is not null
+            group by i.tenant, i.configuration_id) as u
+        where p.tenant = u.tenant and p.configuration_id = u.configuration_id and p.revision <= u.revision
+        returning p.tenant),
+    told as (
+        select pg_notify(%(changed)s, string_agg(delivery_id::text, ' ')) from (
+            select delivery_id, (row_number() over () - 1) / %(most)s as part from recorded) as each group by part),
+    due as (
+        select pg_notify(%(due)s, '') where exists (select from usable) or exists (
+            select from i join recorded using (tenant, delivery_id) where i.state = 'QUEUED'))
+    select delivery_id, (select count(*) from told), (select count(*) from due) -- so that they are done
+    from recorded
     """
 _ABANDONED: Final = sql.SQL(
     """
@@ -217,12 +240,14 @@ class DeliveryQueue:
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
+        reach: Reach | None = None,
         tenants_passed_over: frozenset[str] = frozenset(),
         admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         where = {
-            "sites": list(data_centers) or None,
+            "sites": [reach.data_center] if reach is not None else list(data_centers) or None,
+            "others": list(reach.stands_in_except) if reach and reach.stands_in_except is not None else None,
             "tenants": [account.tenant for account in passing_over],
             "ids": [account.configuration_id for account in passing_over],
             "tenants_passed_over": list(tenants_passed_over),
@@ -234,7 +259,8 @@ class DeliveryQueue:
         else:
             probes = await self._session.rows(PROBE, {**where, "limit": limit})
             rows = await self._due(where, limit - len(probes))
-        claims = tuple(_claimed(row) for row in (*probes, *rows) if _is_readable(row))
+        here = reach.data_center if reach is not None else ""
+        claims = tuple(_claimed(row, here) for row in (*probes, *rows) if _is_readable(row))
         if admit is not None and claims:
             claims = tuple(await admit(claims))
         taken = {claim.delivery.delivery_id for claim in claims}
@@ -252,6 +278,7 @@ class DeliveryQueue:
                     ),
                     "worker": worker,
                     "lease": lease,
+                    "here": here,
                 },
             )
         return claims
@@ -259,7 +286,7 @@ class DeliveryQueue:
     async def _due(self, where: dict[str, Any], limit: int) -> list[DictRow]:
         """Returns the oldest that may go; what is hidden behind many that may not is looked for in another way."""
         rows = await self._session.rows(CLAIM, {**where, "limit": limit})
-        if len(rows) < limit and await self._session.row(IS_BEYOND, {}) is not None:
+        if len(rows) < limit and await self._session.row(IS_BEYOND, where) is not None:
             return await self._session.rows(CLAIM_AROUND, {**where, "limit": limit}) or rows
         return rows
 
@@ -288,57 +315,30 @@ class DeliveryQueue:
 
     async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
         """See the port."""
+        if all(each.pause is None for each in outcomes):
+            return await self._record_all(outcomes)
+        async with self._session.together():
+            done = await self._record_all(outcomes)
+            recorded = [each for each, is_recorded in zip(outcomes, done, strict=True) if is_recorded]
+            usable = {(each.claim.account, each.usable_revision) for each in recorded}
+            for each in recorded:
+                # What was refused beside what was taken shows nothing about the configuration.
+                if each.pause is not None and (each.claim.account, each.pause.revision) not in usable:
+                    await self._pause(each.claim.account, each.pause)
+        return done
+
+    async def _record_all(self, outcomes: Sequence[Outcome]) -> list[bool]:
         rows = await self._session.rows(
             _RECORD_ALL,
             {
-                "rows": records_of(
-                    [
-                        {
-                            **delivery_to(each.delivery),
-                            **attempt_to(each.attempt),
-                            "token": each.claim.lease.token,
-                            "number": each.claim.lease.attempt,
-                        }
-                        for each in outcomes
-                    ],
-                    "tenant delivery_id token recipients state attempt_count doubt_count update_time expire_time "
-                    "next_attempt_time final_time failure number start_time end_time attempt_failure trace in_doubt",
-                )
+                "rows": records_of([_outcome_row(each) for each in outcomes], _RECORDED),
+                "changed": CHANGED_CHANNEL,
+                "due": DUE_CHANNEL,
+                "most": MOST_NOTIFIED,
             },
         )
         done = {str(row["delivery_id"]) for row in rows}
-        if recorded := [each for each in outcomes if each.delivery.delivery_id in done]:
-            await self._settle_pauses(recorded)
-            await self._tell_of_changes([each.delivery.delivery_id for each in recorded])
         return [each.delivery.delivery_id in done for each in outcomes]
-
-    async def _settle_pauses(self, recorded: Sequence[Outcome]) -> None:
-        is_due = any(each.delivery.state is DeliveryState.QUEUED for each in recorded)
-        for each in recorded:
-            if each.pause is not None:
-                await self._pause(each.claim.account, each.pause)
-        usable: dict[Account, int] = {}
-        for each in recorded:
-            if each.usable_revision is not None:
-                usable[each.claim.account] = max(usable.get(each.claim.account, 0), each.usable_revision)
-        if usable:
-            is_due |= (
-                await self._session.execute(
-                    """
-                delete from configuration_pause p
-                using unnest(%(tenants)s::text[], %(ids)s::text[], %(up_to)s::integer[]) as i (tenant, id, up_to)
-                where p.tenant = i.tenant and p.configuration_id = i.id and p.revision <= i.up_to
-                """,
-                    {
-                        "tenants": [account.tenant for account in usable],
-                        "ids": [account.configuration_id for account in usable],
-                        "up_to": list(usable.values()),
-                    },
-                )
-                > 0
-            )
-        if is_due:
-            await self._signal_due()
 
     async def record(
         self,
@@ -425,6 +425,21 @@ class DeliveryQueue:
             await self._signal_due()
         return released
 
+    async def move(self, tenant: str, configuration_id: str, data_center: str, policy: DataCenterPolicy) -> int:
+        """See the port."""
+        moved = await self._session.execute(
+            """
+            update delivery set data_center = %(data_center)s, data_center_policy = %(policy)s
+            where tenant = %(tenant)s and configuration_id = %(id)s
+              and state in ('QUEUED', 'RETRYING', 'HELD', 'IN_DOUBT')
+              and (data_center, data_center_policy) is distinct from (%(data_center)s, %(policy)s)
+            """,
+            {"tenant": tenant, "id": configuration_id, "data_center": data_center, "policy": policy.value},
+        )
+        if moved:
+            await self._signal_due()
+        return moved
+
     async def _pause(self, account: Account, pause: Pause) -> None:
         names = {"tenant": account.tenant, "id": account.configuration_id}
         # In a statement of its own, so that the next one sees the active revision of whoever was waited for.
@@ -490,6 +505,16 @@ class DeliveryQueue:
             await self._session.row("select pg_notify(%(channel)s, %(ids)s)", {"channel": CHANGED_CHANNEL, "ids": ids})
 
 
+def _outcome_row(outcome: Outcome) -> dict[str, Any]:
+    return {
+        **delivery_to(outcome.delivery),
+        **attempt_to(outcome.attempt),
+        "token": outcome.claim.lease.token,
+        "number": outcome.claim.lease.attempt,
+        "usable_revision": outcome.usable_revision,
+    }
+
+
 def _key(delivery: Delivery) -> dict[str, Any]:
     return {"tenant": delivery.tenant, "delivery_id": UUID(delivery.delivery_id)}
 
@@ -508,7 +533,7 @@ def _is_readable(row: DictRow) -> bool:
     return True
 
 
-def _claimed(row: DictRow) -> Claim:
-    delivery = advance(delivery_from(row), Claimed(), at=row["claim_time"])
+def _claimed(row: DictRow, here: str) -> Claim:
+    delivery = advance(delivery_from(row), Claimed(here), at=row["claim_time"])
     lease = Lease(token=secrets.token_hex(16), attempt=delivery.attempt_count)
     return Claim(delivery, lease, version=row["version"])

@@ -24,6 +24,7 @@ from adapters.postgres.codec import (
 )
 from domain.delivery import Attempt, Delivery, DeliveryState
 from domain.message import InDoubtPolicy
+from domain.settings.model import DataCenterPolicy
 
 dump = partial(json.dumps, separators=(",", ":"))
 """Writes JSON as PostgreSQL takes it."""
@@ -32,7 +33,7 @@ COLUMNS: Final = sql.SQL(
     """
     d.tenant, d.delivery_id, d.configuration_id, d.message_id, d.sender, d.recipients, d.state, d.in_doubt_policy,
     d.attempt_count, d.doubt_count, d.create_time, d.update_time, d.expire_time, d.next_attempt_time, d.final_time,
-    d.failure, d.data_center
+    d.failure, d.data_center, d.data_center_policy, d.attempted_from
     """
 )
 """Of the table delivery as d: what `delivery_from` reads."""
@@ -67,6 +68,8 @@ def delivery_to(delivery: Delivery) -> dict[str, Any]:
         "final_time": delivery.final_time,
         "failure": _jsonb(failure_to(delivery.failure)),
         "data_center": delivery.data_center,
+        "data_center_policy": delivery.data_center_policy.value,
+        "attempted_from": delivery.attempted_from,
     }
 
 
@@ -90,6 +93,8 @@ def delivery_from(row: DictRow) -> Delivery:
         final_time=row["final_time"],
         failure=failure_from(row["failure"]),
         data_center=row["data_center"],
+        data_center_policy=DataCenterPolicy(row["data_center_policy"]),
+        attempted_from=row["attempted_from"],
     )
 
 
@@ -113,6 +118,7 @@ def attempt_from(row: DictRow) -> Attempt:
         failure=failure_from(row["failure"]),
         trace=trace_from(row["trace"]),
         in_doubt=row["in_doubt"],
+        data_center=row["data_center"],
     )
 
 

@@ -12,6 +12,7 @@ from domain.account import Account
 from domain.announcement import Announcement
 from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
+from domain.data_center import Presence, Reach
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.failures.failure import Failure
 from domain.forecast import ForecastKind
@@ -20,6 +21,7 @@ from domain.pause import Pause
 from domain.ports.allowances import Allowances
 from domain.ports.changes import Changes
 from domain.ports.retention import Leftovers
+from domain.settings.model import DataCenterPolicy
 
 
 class Configurations(Protocol):
@@ -163,6 +165,8 @@ class Take:
     """Of the lease; drawn at random for this delivery alone."""
     worker: str
     lease: timedelta
+    data_center: str = ""
+    """Where the worker is; empty: at no named site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,7 @@ class NewDelivery:
 def claim_at_once(new: NewDelivery) -> Claim:
     """Returns the claim on what was stored under the lease that its `take` asked for, which there is."""
     assert new.take is not None
-    delivery = advance(new.delivery, Claimed(), at=new.delivery.update_time)
+    delivery = advance(new.delivery, Claimed(new.take.data_center), at=new.delivery.update_time)
     lease = Lease(token=new.take.token, attempt=delivery.attempt_count)
     return Claim(delivery, lease, version=new.version, content=new.content)
 
@@ -295,6 +299,7 @@ class Deliveries(Protocol):
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
+        reach: Reach | None = None,
         tenants_passed_over: frozenset[str] = frozenset(),
         admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
@@ -302,7 +307,8 @@ class Deliveries(Protocol):
         Takes up to *limit* due, unexpired deliveries, oldest due time first, that no other worker holds.
 
         Each is advanced by Claimed, gets an attempt record and a fresh lease token. *data_centers*: only work for these
-        sites or for any; empty takes all. *passing_over*: accounts that have all they may have;
+        sites or for any; empty takes all. *reach*: in their place, whose work is taken; its site is recorded with the
+        attempt. *passing_over*: accounts that have all they may have;
         *only*: of this one alone, unless it is paused. *tenants_passed_over*: those that have all they may have.
         *admit* chooses among what was found; what it does not name stays as it was, and is no attempt.
         Small messages come with their content. A configuration with a pause record is passed over until the pause is
@@ -402,6 +408,14 @@ class Deliveries(Protocol):
         In order; returns their number.
 
         Deliveries that were QUEUED before the pause are due again with it and are not counted.
+        """
+        ...
+
+    async def move(self, tenant: str, configuration_id: str, data_center: str, policy: DataCenterPolicy) -> int:
+        """
+        Makes the configuration's waiting deliveries those of *data_center*; returns how many were another's.
+
+        Signals that work is due at commit when there were any; one that is SENDING goes on where it is.
         """
         ...
 
@@ -572,6 +586,22 @@ class Announcements(Protocol):
         ...
 
 
+class Workers(Protocol):
+    """Which workers live, and where. Time is the store's own."""
+
+    async def seen(self, name: str, data_center: str, *, lives_for: timedelta) -> None:
+        """Says that the worker *name* lives for *lives_for* from now; forgets those that have been gone for a day."""
+        ...
+
+    async def leave(self, name: str) -> None:
+        """Says that the worker lives no more from now on; nothing when it was never seen."""
+        ...
+
+    async def present(self) -> tuple[Presence, ...]:
+        """Returns the sites at which a worker was within a day, by name."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """
     One transaction over all repositories.
@@ -603,6 +633,9 @@ class UnitOfWork(Protocol):
 
     @property
     def leftovers(self) -> Leftovers: ...
+
+    @property
+    def workers(self) -> Workers: ...
 
     async def commit(self) -> None:
         """Makes everything durable, then lets the signals out."""

@@ -9,6 +9,7 @@ from domain.delivery import BROKEN_OFF, Delivery, LeaseExpired, LifetimeOver, ad
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import UnitOfWork
 from service.usecases.events import Events
+from service.usecases.sites import with_obstacle
 
 _BATCH: Final = 50
 
@@ -38,7 +39,9 @@ class Reap:
                     failure=BROKEN_OFF if abandoned.past_no_return else None,
                 )
                 moved.append(after)
-            for delivery in await work.deliveries.overdue(_BATCH):
+            overdue = await work.deliveries.overdue(_BATCH)
+            # What could not even be tried says why: nobody else will be asked by then.
+            for delivery in await with_obstacle(work, overdue, now=now):
                 after = advance(delivery, LifetimeOver(), at=now)
                 await work.deliveries.save(after)
                 moved.append(after)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from domain.configuration import Configuration, Revision, RevisionState, revision_state
 from domain.consent import ConsentRecord, standing
+from domain.data_center import Presence, is_served, nobody_there
 from domain.delivery import Attempt, Delivery
 from domain.failures.failure import Failure
 from domain.forecast import Forecast, forecasts, is_near
@@ -73,6 +74,8 @@ class ConfigurationView:
     """Ends that can be foreseen, the nearest first: of the active revision, else of the draft."""
     risks: tuple[Forecast, ...] = ()
     """Those of the forecasts that are near enough to act on."""
+    nobody_there: Failure | None = None
+    """Why mail waits although the settings are sound: no worker lives that may take it."""
     allowance: AllowanceView | None = None
     """None: nothing is bounded."""
 
@@ -95,6 +98,8 @@ async def view_configurations(
     pauses = await work.configurations.pauses(tenant, names)
     grants = await work.grants.of(tenant, names)
     consents = await work.consents.latest(tenant, names)
+    sites = {each.active.settings.data_center for each in configurations if each.active is not None}
+    present = await work.workers.present() if sites - {""} else None
     allowances = await work.allowances.of(tenant, names)
     return [
         view_configuration(
@@ -103,6 +108,7 @@ async def view_configurations(
             pause=pauses.get(each.configuration_id),
             grants=grants.get(each.configuration_id, ()),
             consent=consents.get(each.configuration_id),
+            present=present,
             allowance=allowances.get(each.configuration_id),
         )
         for each in configurations
@@ -116,13 +122,14 @@ def view_configuration(
     pause: Pause | None = None,
     grants: Sequence[Grant] = (),
     consent: ConsentRecord | None = None,
+    present: Sequence[Presence] | None = None,
     allowance: StoredAllowance | None = None,
 ) -> ConfigurationView:
     """
     Tells for both revisions what they wait for, and what will end sending.
 
     A *pause* of another revision than the active one is left out. Of *grants*, which come newest first, the one that
-    the active revision sends with is shown, else the draft's.
+    the active revision sends with is shown, else the draft's. *present*: the workers of all sites; None: judges none.
     """
 
     def view(revision: Revision | None) -> RevisionView | None:
@@ -148,6 +155,7 @@ def view_configuration(
         consent=standing(consent, now=now) if consent is not None else None,
         forecasts=ends,
         risks=tuple(each for each in ends if is_near(each, now=now)),
+        nobody_there=_nobody_there(active, present),
         allowance=_view_allowance(active.revision.settings, allowance) if active is not None else None,
     )
 
@@ -166,6 +174,13 @@ def _view_allowance(settings: MailSettings, stored: StoredAllowance | None) -> A
         wait_until=stored.wait_until if stored.wait_until is not None and stored.wait_until > now else None,
         failure=allowance.failure,
     )
+
+
+def _nobody_there(active: RevisionView | None, present: Sequence[Presence] | None) -> Failure | None:
+    if active is None or present is None or not active.revision.settings.data_center:
+        return None
+    site, policy = active.revision.settings.data_center, active.revision.settings.data_center_policy
+    return None if is_served(site, policy, present) else nobody_there(site, policy)
 
 
 def _view_grant(grant: Grant, settings: MailSettings, now: datetime) -> GrantView:

@@ -456,6 +456,22 @@ async def given_configuration(storage: Storage, *, is_paused: bool = False) -> C
     return configuration
 
 
+async def test_given_the_same_keys_in_opposite_order_when_accepted_at_once_then_neither_waits_for_the_other(
+    storage: Storage,
+) -> None:
+    keys = [a_key(storage, key=f"k{number}") for number in range(20)]
+    batches = [
+        [NewDelivery(a_delivery(now=storage.now(), delivery_id=a_delivery_id()), CONTENT, key) for key in order]
+        for order in (keys, keys[::-1])
+    ]
+
+    one, other = await asyncio.gather(*(accept_all(storage, *batch) for batch in batches))
+
+    ids = [[each.delivery.delivery_id for each in done if each] for done in (one, other[::-1])]
+    assert ids[0] == ids[1]
+    assert await count(storage) == len(keys)
+
+
 async def test_given_several_when_accepted_together_then_each_comes_back_with_its_content(storage: Storage) -> None:
     batch = [
         NewDelivery(a_delivery(now=storage.now()), b"one \0 \xff", a_key(storage, key="k1")),

@@ -32,7 +32,9 @@ from domain.ports.storage import (
     Outcome,
     RefreshLease,
     UnitOfWork,
+    Workers,
 )
+from domain.settings.model import DataCenterPolicy
 from tests.builders import CONFIGURATION_ID, CONTENT, NOW, TENANT, a_configuration, a_delivery, a_draft, an_attempt
 from tests.consent_builders import a_consent_session, a_grant, an_announcement
 from tests.contract.conftest import Storage
@@ -114,6 +116,10 @@ CALLS: Final[dict[str, Call]] = {
     "changes.newest": lambda work, _: work.changes.newest(),
     "changes.after": lambda work, _: work.changes.after(TENANT, ChangeFilter(), 0, limit=1),
     "changes.purge": lambda work, _: work.changes.purge(NOW, limit=1),
+    "deliveries.move": lambda work, _: work.deliveries.move(TENANT, CONFIGURATION_ID, "", DataCenterPolicy.STRICT),
+    "workers.seen": lambda work, _: work.workers.seen("w", "", lives_for=_MINUTE),
+    "workers.leave": lambda work, _: work.workers.leave("w"),
+    "workers.present": lambda work, _: work.workers.present(),
     "leftovers.shred_contents": lambda work, _: work.leftovers.shred_contents(NOW, limit=1),
     "leftovers.forget_deliveries": lambda work, _: work.leftovers.forget_deliveries(NOW, limit=1),
     "leftovers.forget_keys": lambda work, _: work.leftovers.forget_keys(limit=1),
@@ -141,6 +147,7 @@ def test_given_the_port_when_its_calls_are_listed_here_then_none_is_missing() ->
         "deliveries": Deliveries,
         "changes": Changes,
         "leftovers": Leftovers,
+        "workers": Workers,
     }
 
     calls = {f"{name}.{call}" for name, port in ports.items() for call in vars(port) if not call.startswith("_")}

@@ -26,6 +26,7 @@ from tests.fakes.store import (
     StoredDelivery,
     StoredGrant,
     StoredKey,
+    StoredWorker,
 )
 from tests.fakes.store_allowances import FakeAllowances
 from tests.fakes.store_announcements import FakeAnnouncements
@@ -35,6 +36,7 @@ from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
 from tests.fakes.store_grants import FakeGrants
 from tests.fakes.store_leftovers import FakeLeftovers
+from tests.fakes.store_workers import FakeWorkers
 
 __all__ = ["FakeStore", "FakeUnitOfWork"]
 
@@ -61,6 +63,7 @@ class FakeUnitOfWork:
         self.allowance_rows: Rows[Name, tuple[Allowance, datetime | None]] = Rows(store.allowances)
         self.share_rows: Rows[Name, Mapping[str, tuple[int, datetime]]] = Rows(store.shares)
         self.announcement_rows: Rows[Name, Mapping[ForecastKind, Announcement]] = Rows(store.announcements)
+        self.worker_rows: Rows[str, StoredWorker] = Rows(store.workers)
         self._tables: Final = (
             self.configuration_rows,
             self.delivery_rows,
@@ -72,6 +75,7 @@ class FakeUnitOfWork:
             self.allowance_rows,
             self.share_rows,
             self.announcement_rows,
+            self.worker_rows,
         )
         self.due = False
         self.changed: list[str] = []
@@ -86,6 +90,7 @@ class FakeUnitOfWork:
         self._deliveries: Final = FakeDeliveries(self)
         self._changes: Final = FakeChanges(self)
         self._leftovers: Final = FakeLeftovers(self)
+        self._workers: Final = FakeWorkers(self)
         self._is_open = False
         self._is_broken = False
 
@@ -120,6 +125,10 @@ class FakeUnitOfWork:
     @property
     def leftovers(self) -> FakeLeftovers:
         return self._leftovers
+
+    @property
+    def workers(self) -> FakeWorkers:
+        return self._workers
 
     async def __aenter__(self) -> Self:
         await asyncio.sleep(0)

@@ -101,6 +101,14 @@ class StoredGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredWorker:
+    """Where a worker is, and until when it lives."""
+
+    data_center: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Fault:
     error: Exception
     afterwards: bool
@@ -133,6 +141,7 @@ class FakeStore:
         self.shares: dict[Name, Mapping[str, tuple[int, datetime]]] = {}
         """Connections by worker, and until when."""
         self.announcements: dict[Name, Mapping[ForecastKind, Announcement]] = {}
+        self.workers: dict[str, StoredWorker] = {}
         self.changes: list[Change] = []
         """The log, oldest first."""
         self.changes_logged = 0

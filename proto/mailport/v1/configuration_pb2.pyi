@@ -272,7 +272,7 @@ class _HealthStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HealthSta
     HEALTH_STATE_REAUTHORIZATION_REQUIRED: _HealthState.ValueType  # 4
     """The grant is dead. Send accepts and holds mail until Authorize and CompleteAuth bring a new consent."""
     HEALTH_STATE_MISCONFIGURED: _HealthState.ValueType  # 5
-    """A person must change settings, here or at the provider; see `failure`."""
+    """A person must change settings, here or at the provider, or start a worker at its data center; see `failure`."""
 
 class HealthState(_HealthState, metaclass=_HealthStateEnumTypeWrapper):
     """Says in one word whether a configuration can send now and will go on doing so."""
@@ -288,7 +288,7 @@ HEALTH_STATE_AT_RISK: HealthState.ValueType  # 3
 HEALTH_STATE_REAUTHORIZATION_REQUIRED: HealthState.ValueType  # 4
 """The grant is dead. Send accepts and holds mail until Authorize and CompleteAuth bring a new consent."""
 HEALTH_STATE_MISCONFIGURED: HealthState.ValueType  # 5
-"""A person must change settings, here or at the provider; see `failure`."""
+"""A person must change settings, here or at the provider, or start a worker at its data center; see `failure`."""
 Global___HealthState: _TypeAlias = HealthState  # noqa: Y015
 
 class _GrantState:
@@ -547,7 +547,9 @@ class Settings(_message.Message):
     data_center: _builtins.str
     """One of GetOptions' data centers: the site whose workers open the connections. Default: any."""
     data_center_policy: Global___DataCenterPolicy.ValueType
-    """What happens when `data_center` has no live worker. Default: PREFERRED."""
+    """What happens when `data_center` has no live worker. Default: PREFERRED. Settings that become active take waiting
+    mail along.
+    """
     @_builtins.property
     def smtp(self) -> Global___SmtpTransport:
         """Submission to a mail server."""

@@ -69,6 +69,8 @@ def _judge(view: ConfigurationView) -> tuple[pb.HealthState.ValueType, Failure |
         return pb.HEALTH_STATE_MISCONFIGURED, troubled
     if pause is not None:
         return pb.HEALTH_STATE_MISCONFIGURED, pause.failure
+    if view.nobody_there is not None:
+        return pb.HEALTH_STATE_MISCONFIGURED, view.nobody_there
     is_lowered = view.allowance is not None and view.allowance.failure is not None
     if view.risks or troubled is not None or is_lowered:
         return pb.HEALTH_STATE_AT_RISK, None

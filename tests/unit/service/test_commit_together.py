@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -225,3 +226,32 @@ async def test_given_a_grant_that_exists_when_one_of_several_saves_it_again_then
     ]
     assert all(isinstance(row.grant, Grant) for row in counted.store.grants.values())
     assert counted.names() == {"a", "b", "c"}
+
+
+async def test_given_a_store_that_does_not_answer_when_waited_too_long_then_unavailable_and_the_rest_is_undone() -> (
+    None
+):
+    counted = await a_store()
+    commit = grouped(counted, answer_within=timedelta(milliseconds=30))
+    counted.may_commit.clear()
+    changes = [asyncio.create_task(commit(counted.saving("under way")))]
+    await until(lambda: counted.units == 1)
+    changes.append(asyncio.create_task(commit(counted.saving("behind it"))))
+
+    outcomes = await asyncio.gather(*changes, return_exceptions=True)
+    counted.may_commit.set()
+    await until(lambda: counted.commits != [])
+
+    assert [type(each) for each in outcomes] == [Unavailable, Unavailable]
+    assert counted.names() == {"under way"}
+
+
+async def test_given_a_timeout_inside_a_change_when_committed_then_it_is_that_fault_and_no_store_that_is_away() -> None:
+    counted = await a_store()
+    commit = grouped(counted, answer_within=timedelta(minutes=1))
+
+    async def broken(_: UnitOfWork) -> str:
+        raise TimeoutError("of its own")
+
+    with pytest.raises(TimeoutError, match="of its own"):
+        await commit(broken)

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 
+from domain.data_center import Reach
 from domain.delivery import Delivery, DeliveryState
 from domain.errors import Unavailable
 from domain.failures.failure import FailureKind, Stage
@@ -51,6 +52,7 @@ from tests.unit.service.world import CALLER, MINUTE, World, until
 
 TICK = timedelta(milliseconds=1)
 LONG = timedelta(seconds=5)
+ANYWHERE = Reach()
 
 
 class SignalsAlone(FakeSignals):
@@ -104,7 +106,7 @@ def a_worker(
     world: World,
     *,
     uow: Callable[[], FakeUnitOfWork] | None = None,
-    data_centers: tuple[str, ...] = (),
+    reach: Reach = ANYWHERE,
     name: str = "worker-1",
 ) -> Worker:
     return Worker(
@@ -115,7 +117,7 @@ def a_worker(
         events=world.events,
         allowances=Allowances(uow=uow or world.uow, known=world.known, clock=world.clock, worker=name),
         name=name,
-        data_centers=data_centers,
+        reach=lambda: reach,
         pause_when_away=TICK,
         reap_every=TICK,
     )
@@ -395,7 +397,7 @@ async def test_given_a_data_center_when_at_work_then_other_sites_mail_is_left_to
     ours = await world.accepted(a_delivery(data_center="eu-1"))
     anyones = await world.accepted(a_delivery())
 
-    async with at_work(a_worker(world, data_centers=("eu-1",))):
+    async with at_work(a_worker(world, reach=Reach("eu-1"))):
         await until(lambda: state(world, ours) is DeliveryState.SENT)
         await until(lambda: state(world, anyones) is DeliveryState.SENT)
 
@@ -577,7 +579,7 @@ async def test_given_an_account_with_limits_or_one_that_is_not_known_when_sent_t
 async def test_given_a_worker_that_does_not_run_or_another_site_when_sent_then_it_waits_to_be_claimed() -> None:
     world = a_world()
     world.known.learn(await world.given())
-    worker = a_worker(world, data_centers=("eu-1",))
+    worker = a_worker(world, reach=Reach("eu-1"))
 
     before = worker.reserve(a_delivery())
     async with at_work(worker):

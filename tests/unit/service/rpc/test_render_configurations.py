@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 
 from domain.connection import TlsVersion
+from domain.data_center import nobody_there
 from domain.errors import ConfigInvalid
 from domain.limits import AccountLimits
 from domain.reasons import Reason
 from domain.secret import Secret, UnreadableSecret
-from domain.settings.model import BasicAuthentication, GraphTransport, MailSettings
+from domain.settings.model import BasicAuthentication, DataCenterPolicy, GraphTransport, MailSettings
 from domain.settings.parse import SettingsRules
 from domain.settings.parse import parse_settings as judge_settings
 from domain.settings.written import WrittenLimits
@@ -166,6 +167,16 @@ def test_given_an_unreadable_secret_when_rendered_then_health_says_misconfigured
         ("settings.basic.password", Reason.SECRET_UNREADABLE)
     ]
     assert not rendered.active.settings.basic.password_set
+
+
+def test_given_a_site_where_nobody_is_when_rendered_then_health_says_misconfigured_and_why() -> None:
+    view = replace(a_configuration_view(), nobody_there=nobody_there("eu-1", DataCenterPolicy.STRICT))
+
+    health = render_configuration(view).health
+
+    assert health.state == pb.HEALTH_STATE_MISCONFIGURED
+    assert health.failure.reason == Reason.DATA_CENTER_AWAY
+    assert health.failure.fixes[0].value == "DATA_CENTER_POLICY_PREFERRED"
 
 
 def test_given_active_oauth_settings_without_consent_when_rendered_then_health_asks_to_authorize() -> None:

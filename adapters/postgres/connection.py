@@ -79,6 +79,8 @@ class BoundedConnection(AsyncConnection[TupleRow]):
         if not self._for_size:
             return
         self._for_size = timedelta(0)
+        if self.closed:
+            return
         was = self.autocommit
         try:
             await self.set_autocommit(True)

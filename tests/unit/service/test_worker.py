@@ -658,3 +658,22 @@ async def test_given_nothing_to_do_when_at_work_then_the_store_is_asked_once_for
 
     assert idle == 1
     assert claims <= 1 + 2 * LANES_PER_ACCOUNT * 4
+
+
+async def test_given_an_account_that_was_refused_a_place_when_one_is_free_then_what_is_stored_goes_first() -> None:
+    world = a_world()
+    await world.given()
+    worker = a_worker(world)
+    first, *others = (a_delivery() for _ in range(LANES_PER_ACCOUNT))
+
+    async with at_work(worker):
+        await asyncio.sleep(0)
+        places = [worker.reserve(each) for each in (first, *others)]
+        refused = worker.reserve(a_delivery())
+        worker.release(first)
+        while_something_is_stored = worker.reserve(a_delivery())
+        for each in others:
+            worker.release(each)
+
+    assert None not in places
+    assert (refused, while_something_is_stored) == (None, None)

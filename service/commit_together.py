@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from domain.errors import Unavailable
 from domain.ports.storage import UnitOfWork
@@ -44,11 +44,15 @@ class CommitTogether(Generic[Item, Result]):
         most: int = _MOST,
         most_bytes: int = _MOST_BYTES,
         at_once: int = _AT_ONCE,
+        stored: Callable[[Sequence[Item], Sequence[Result]], None] | None = None,
+        failed: Callable[[Sequence[Item]], None] | None = None,
         hangs_after: timedelta | None = None,
     ) -> None:
         """
         *apply* writes items and returns a result for each, in order; it neither commits nor waits for others.
 
+        *stored* hears of what was committed before its callers do, and whether or not they still wait; *failed* of what
+        *apply* was given in vain, so that it may be given the same again.
         *hangs_after*: a store that let a transaction wait for so long before it turned out to be away is away for those
         who stand behind it, too: they would wait as long again. None: each finds out by itself.
         """
@@ -57,9 +61,11 @@ class CommitTogether(Generic[Item, Result]):
         self._most = most
         self._most_bytes = most_bytes
         self._at_once = at_once
+        self._stored = stored
+        self._failed = failed
         self._hangs_after = float("inf") if hangs_after is None else hangs_after.total_seconds()
         self._queue: deque[_Waiting[Item, Result]] = deque()
-        self._flushing: set[asyncio.Task[None]] = set()
+        self._flushing: set[asyncio.Task[Any] | None] = set()
 
     async def __call__(self, item: Item, *, size: int = 0) -> Result:
         """
@@ -74,19 +80,25 @@ class CommitTogether(Generic[Item, Result]):
         if len(self._flushing) < self._at_once:
             task = asyncio.create_task(self._flush(), name="group commit")
             self._flushing.add(task)
-            task.add_done_callback(self._flushing.discard)
         return await waiting.outcome
 
     async def _flush(self) -> None:
-        while batch := self._take():
-            try:
-                await self._commit(batch)
-            except BaseException as error:
-                # Cancelled with the process, or a fault of ours: nobody is left waiting.
-                for each in batch:
-                    if not each.outcome.done():
-                        each.outcome.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
-                raise
+        try:
+            while batch := self._take():
+                await self._commit_for_all(batch)
+        finally:
+            # Not in a callback of the task: who hands in something before that runs would find it still at work.
+            self._flushing.discard(asyncio.current_task())
+
+    async def _commit_for_all(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+        try:
+            await self._commit(batch)
+        except BaseException as error:
+            # Cancelled with the process, or a fault of ours: nobody is left waiting.
+            for each in batch:
+                if not each.outcome.done():
+                    each.outcome.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+            raise
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         batch: list[_Waiting[Item, Result]] = []
@@ -100,12 +112,19 @@ class CommitTogether(Generic[Item, Result]):
         return batch
 
     async def _commit(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+        items = [each.item for each in batch]
         begin = asyncio.get_running_loop().time()
         try:
             async with self._uow() as work:
-                results = await self._apply(work, [each.item for each in batch])
+                results = await self._apply(work, items)
                 await work.commit()
-        except Exception as error:
+                if self._stored is not None:
+                    self._stored(items, results)
+        except BaseException as error:
+            if self._failed is not None:
+                self._failed(items)
+            if not isinstance(error, Exception):
+                raise
             if len(batch) == 1 or isinstance(error, Unavailable):
                 for each in batch:
                     _fail(each, error)

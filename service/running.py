@@ -108,6 +108,9 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
             await parts.reap().after_restart()
         _keep_running(parts.signals().run(), "signals", service, stack)
         await _start_api(service, parts, stack)
+        roster = parts.roster()
+        _keep_running(roster.run(), "roster", service, stack)
+        service.drains.append(roster.leave)
         if ProcessRole.WORKER in options.roles:
             _keep_running(parts.changed_accounts().run(), "changed accounts", service, stack)
             worker = parts.worker()

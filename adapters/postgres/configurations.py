@@ -136,6 +136,13 @@ class PostgresConfigurations:
         )
         if done != 1:
             raise _changed_meanwhile(configuration_id)
+        for table in ("allowance", "allowance_connection"):
+            await self._session.execute(
+                sql.SQL("delete from {} where tenant = %(tenant)s and configuration_id = %(id)s").format(
+                    sql.Identifier(table)
+                ),
+                {"tenant": tenant, "id": configuration_id},
+            )
         await tell_of_account(self._session, Account(tenant, configuration_id))
 
     async def pauses(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, Pause]:

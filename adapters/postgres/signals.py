@@ -20,6 +20,8 @@ from domain.ports.storage import Account
 DUE_CHANNEL: Final = "mailport_due"
 CHANGED_CHANNEL: Final = "mailport_changed"
 ACCOUNT_CHANNEL: Final = "mailport_account"
+MOST_NOTIFIED: Final = 200
+"""Ids in one notification, blanks between them; its payload stays below the 8,000 bytes that PostgreSQL takes."""
 _RECONNECT: Final = timedelta(seconds=1)
 
 
@@ -145,8 +147,10 @@ class PostgresSignals:
             return
         if notify.channel == DUE_CHANNEL:
             self._due.set()
-        for listening in self._listeners.get(notify.payload, ()):
-            listening.tell()
+        if self._listeners:
+            for delivery_id in notify.payload.split():
+                for listening in self._listeners.get(delivery_id, ()):
+                    listening.tell()
         for listening in self._listen_to_all:
             listening.tell()
 

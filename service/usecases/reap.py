@@ -9,6 +9,7 @@ from domain.delivery import BROKEN_OFF, Delivery, LeaseExpired, LifetimeOver, ad
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import UnitOfWork
 from service.usecases.events import Events
+from service.usecases.sites import with_obstacle
 
 _BATCH: Final = 50
 
@@ -38,7 +39,9 @@ class Reap:
                     failure=BROKEN_OFF if abandoned.past_no_return else None,
                 )
                 moved.append(after)
-            for delivery in await work.deliveries.overdue(_BATCH):
+            overdue = await work.deliveries.overdue(_BATCH)
+            # What could not even be tried says why: nobody else will be asked by then.
+            for delivery in await with_obstacle(work, overdue, now=now):
                 after = advance(delivery, LifetimeOver(), at=now)
                 await work.deliveries.save(after)
                 moved.append(after)
@@ -46,7 +49,14 @@ class Reap:
         for after in moved:
             if after.is_settled:
                 self._events.delivery_settled(after)
-        return len(moved)
+        return len(moved) + await self._catch_up()
+
+    async def _catch_up(self) -> int:
+        """Goes on with what settings or a consent have changed for more deliveries than could be changed at once."""
+        async with self._uow() as work:
+            changed = await work.deliveries.catch_up()
+            await work.commit()
+        return changed
 
     async def after_restart(self) -> None:
         """

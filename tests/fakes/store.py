@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from domain.allowance import Allowance
 from domain.announcement import Announcement
 from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
@@ -100,6 +101,14 @@ class StoredGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredWorker:
+    """Where a worker is, and until when it lives."""
+
+    data_center: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Fault:
     error: Exception
     afterwards: bool
@@ -127,7 +136,12 @@ class FakeStore:
         self.consent_records: dict[Name, StoredConsentRecord] = {}
         self.grants: dict[GrantKey, StoredGrant] = {}
         self.pauses: dict[Name, Pause] = {}
+        self.allowances: dict[Name, tuple[Allowance, datetime | None]] = {}
+        """With the time until which the account's deliveries are passed over."""
+        self.shares: dict[Name, Mapping[str, tuple[int, datetime]]] = {}
+        """Connections by worker, and until when."""
         self.announcements: dict[Name, Mapping[ForecastKind, Announcement]] = {}
+        self.workers: dict[str, StoredWorker] = {}
         self.changes: list[Change] = []
         """The log, oldest first."""
         self.changes_logged = 0

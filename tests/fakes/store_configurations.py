@@ -73,6 +73,7 @@ class FakeConfigurations:
         self._unit.consents.forget(tenant, configuration_id)
         self._unit.announcements.forget(tenant, configuration_id)
         self._unit.pause_rows.pop((tenant, configuration_id), None)
+        self._unit.allowances.forget(tenant, configuration_id)
 
     async def pauses(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, Pause]:
         await self._unit.begin("configurations.pauses")

@@ -7,12 +7,13 @@ It has imported everything, so that a replica costs a fraction of a second; each
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ def _child(arguments: Sequence[str], environment: dict[str, str], log: str) -> N
     os.dup2(1, 2)
     os.environ.clear()
     os.environ.update(environment)
+    signal.signal(signal.SIGUSR1, _tell_tasks)
     sys.argv = ["mailport", *arguments]
     code = 1
     try:
@@ -44,6 +46,21 @@ def _child(arguments: Sequence[str], environment: dict[str, str], log: str) -> N
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _tell_tasks(_number: int, _frame: FrameType | None) -> None:
+    """Writes to the log what everything waits for: what else would tell why a replica does not go on?"""
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
+        for frame in _awaited(task.get_coro()):
+            sys.stderr.write(f"      in {frame.f_code.co_qualname}, {frame.f_code.co_filename}:{frame.f_lineno}\n")
+    sys.stderr.flush()
+
+
+def _awaited(coroutine: Any) -> Iterator[FrameType]:
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        yield frame
+        coroutine = coroutine.cr_await
 
 
 def _reap(_number: int, _frame: FrameType | None) -> None:

@@ -11,7 +11,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -74,7 +74,8 @@ class Replica:
     async def kill(self) -> str:
         """Ends it as a crash does (SIGKILL), and returns what it was called in the database."""
         worker, self.is_serving = self.worker, False
-        os.kill(self.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # something else was faster, and the news of it is on its way
+            os.kill(self.pid, signal.SIGKILL)
         await self.ended()
         return worker
 
@@ -96,6 +97,10 @@ class Replica:
     def thaw(self) -> None:
         """Lets it go on as if no time had passed (SIGCONT)."""
         os.kill(self.pid, signal.SIGCONT)
+
+    def tell_tasks(self) -> None:
+        """Makes it write to its log what each of its tasks waits for."""
+        os.kill(self.pid, signal.SIGUSR1)
 
     async def close(self) -> None:
         await self._channel.close()

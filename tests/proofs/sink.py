@@ -54,7 +54,9 @@ class Seen:
     """Messages of whose content at least one octet came, whatever became of them."""
     connections: int
     ended: int
-    """Of the connections, those that are over."""
+    """Connections that ended, in that time too."""
+    open: int
+    """Connections that there are now, whenever they began."""
     held: int
     """Sessions that a rule holds now."""
 
@@ -90,6 +92,7 @@ class Sink:
             begun=answer["begun"],
             connections=answer["connections"],
             ended=answer["ended"],
+            open=answer["open"],
             held=sum(answer["held"].values()),
         )
 

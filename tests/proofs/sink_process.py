@@ -51,6 +51,7 @@ class _State:
     release: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0
     ended: int = 0
+    open: int = 0
     begun: int = 0
     """Contents of which at least one octet came, a message each."""
 
@@ -216,6 +217,7 @@ def _answer(state: _State, order: dict[str, Any]) -> dict[str, Any]:
         "begun": state.begun,
         "connections": state.connections,
         "ended": state.ended,
+        "open": state.open,
         "held": state.held,
         "rules": [asdict(rule) for rule in state.rules],
         "taken": state.taken[order["since"] :] if "since" in order else [],
@@ -227,11 +229,13 @@ async def _run() -> None:
     running: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        state.open += 1
         try:
             await _Session(state, reader, writer).run()
         except (_Gone, OSError):
             pass
         finally:
+            state.open -= 1
             state.ended += 1
             writer.close()
 

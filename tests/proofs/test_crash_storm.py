@@ -11,7 +11,7 @@ from itertools import count
 from typing import Final
 
 from domain.retry import DOUBT_PAUSE
-from service.worker import LANES_PER_ACCOUNT
+from service.allowances import LANES_PER_ACCOUNT
 from tests.proofs.books import Books
 from tests.proofs.history import judge
 from tests.proofs.replicas import Replica, Replicas
@@ -112,9 +112,10 @@ async def test_given_replicas_under_load_when_killed_at_random_then_nothing_is_l
     held = {each.key for each in submitted if each.holds_doubt}
     await books.close()
 
+    drained = time.monotonic() - begin - raged
     figures(
-        f"T1 crash storm, {SIZES.kills} kills in {raged:.0f} s, drained in {time.monotonic() - begin - raged:.0f} s, seed {SEED}: {verdict};"
-        f" before doubts were tried again: {len(before.in_doubt)} in doubt; failed calls {storm.callers.failed_calls}"
+        f"T1 crash storm, {SIZES.kills} kills in {raged:.0f} s, drained in {drained:.0f} s, seed {SEED}: {verdict};"
+        f" before doubts were tried again {len(before.in_doubt)} in doubt; failed calls {storm.callers.failed_calls}"
     )
     assert not verdict.faults
     assert early == []

@@ -74,7 +74,7 @@ class Measured:
         others, hogs = self.of(*OTHERS), self.of(HOG)
         refused = {f"{tenant} {code.name}": times for (tenant, code), times in self.refused.items()}
         return (
-            f"{len(self.accepted)} accepted, p99 {percentile(self.of(*TENANTS), 99) * 1000:.0f} ms; {len(others)} of"
+            f"{len(self.accepted)} accepted, p99 {percentile(self.of(*TENANTS), 99) * 1000:.0f} ms, {len(others)} of"
             f" the others, p50 {percentile(others, 50) * 1000:.0f} ms, p95 {percentile(others, 95) * 1000:.0f} ms,"
             f" {len(hogs)} of the hog, p50 {percentile(hogs, 50) * 1000:.0f} ms, refused {refused}, health p99"
             f" {percentile(self.health, 99) * 1000:.0f} ms"

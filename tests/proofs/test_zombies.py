@@ -63,7 +63,13 @@ class Stage:
         held = await self.books.end_leases([zombie.worker])
         while await self.reap():
             pass
-        await self.books.until_settled(within=WITHIN)
+        try:
+            await self.books.until_settled(within=WITHIN)
+        except AssertionError:
+            for worker in self.workers:
+                worker.tell_tasks()
+            await asyncio.sleep(1)  # for them to write it: they end with the test
+            raise
         pictures = await self.books.pictures()
         self.taken_over |= {delivery_id: pictures[delivery_id] for delivery_id in held}
         self.past += sum(held.values())

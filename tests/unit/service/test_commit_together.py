@@ -95,6 +95,49 @@ async def test_given_nobody_else_when_changed_then_committed_at_once() -> None:
     assert counted.names() == {"a"}
 
 
+async def test_given_one_after_another_when_changed_at_once_then_none_waits_for_ever() -> None:
+    counted = await a_store()
+    commit = grouped(counted)
+
+    async with asyncio.timeout(5):
+        for number in range(5):
+            await commit(counted.saving(f"n{number}"))
+
+    assert counted.commits == [1] * 5
+
+
+async def test_given_a_listener_when_committed_then_it_hears_before_the_callers_and_of_those_who_left() -> None:
+    counted = await a_store()
+    heard: list[str] = []
+    commit = grouped(counted, stored=lambda _, results: heard.extend(results))
+    counted.may_commit.clear()
+    leaving = asyncio.create_task(commit(counted.saving("left")))
+    await until(lambda: counted.units == 1)
+
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    staying = asyncio.create_task(commit(counted.saving("stayed")))
+    counted.may_commit.set()
+    name = await staying
+
+    assert leaving.cancelled()
+    assert (name, heard) == ("stayed", ["left", "stayed"])
+
+
+@pytest.mark.parametrize("operation", ["enter", "commit"])
+async def test_given_a_listener_when_it_fails_then_it_hears_what_was_in_vain(operation: str) -> None:
+    counted = await a_store()
+    heard: list[Write] = []
+    commit = grouped(counted, failed=heard.extend)
+    counted.store.fail_next(operation)
+    change = counted.saving("a")
+
+    with pytest.raises(Unavailable):
+        await commit(change)
+
+    assert heard == [change]
+
+
 async def test_given_commits_under_way_when_many_change_then_they_share_the_next_one() -> None:
     counted = await a_store()
     commit = grouped(counted, most=10, at_once=1)
@@ -202,7 +245,7 @@ async def _unanswered(counted: Counted, commit: CommitTogether[Write, str]) -> l
     return await asyncio.gather(*changes, return_exceptions=True)
 
 
-async def test_given_a_store_that_hung_before_it_was_away_when_others_stand_behind_then_they_do_not_wait_too() -> None:
+async def test_given_a_store_that_hung_before_it_was_away_when_others_stand_behind_then_they_hear_so_at_once() -> None:
     counted = await a_store()
 
     outcomes = await _unanswered(counted, grouped(counted, hangs_after=timedelta(milliseconds=10)))

@@ -99,6 +99,8 @@ _DATABASE_NAME: Final = "pg"
 """The folder that the embedded server makes in the data folder, whole or not at all."""
 _HANGS_AFTER: Final = timedelta(seconds=1)
 """From when on a database that did not answer one Send is not asked by those behind it: they are told in time (P28)."""
+_BREATH: Final = timedelta(milliseconds=2)
+"""Between two commits of many Sends: half as many commits, each of twice as many, cost half."""
 _FORGET_EVERY: Final = timedelta(minutes=1)
 
 
@@ -212,6 +214,7 @@ def accept_together(
             uow=uow,
             apply=lambda work, batch: work.deliveries.accept_all(batch),
             hangs_after=_HANGS_AFTER,
+            breath=_BREATH,
         )
     straight_on = StraightOn(places=places())
     return CommitTogether(
@@ -220,6 +223,7 @@ def accept_together(
         stored=straight_on.stored,
         failed=straight_on.failed,
         hangs_after=_HANGS_AFTER,
+        breath=_BREATH,
     )
 
 

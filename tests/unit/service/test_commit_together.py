@@ -261,3 +261,29 @@ async def test_given_a_store_that_was_away_for_a_moment_when_others_stand_behind
 
     assert [type(each) for each in outcomes] == [Unavailable, str]
     assert (counted.names(), counted.units) == ({"behind it"}, 2)
+
+
+async def test_given_a_breath_when_something_waits_after_a_commit_then_what_comes_in_it_goes_along() -> None:
+    counted = await a_store()
+    commit = grouped(counted, breath=timedelta(milliseconds=50))
+    counted.may_commit.clear()
+    changes = [asyncio.create_task(commit(counted.saving("first")))]
+    await until(lambda: counted.units == 1)
+    changes.append(asyncio.create_task(commit(counted.saving("second"))))
+    await asyncio.sleep(0)
+
+    counted.may_commit.set()
+    await changes[0]
+    changes.append(asyncio.create_task(commit(counted.saving("third"))))
+    await asyncio.gather(*changes)
+
+    assert counted.commits == [1, 2]
+
+
+async def test_given_a_breath_when_nothing_else_waits_then_nobody_is_kept_waiting() -> None:
+    counted = await a_store()
+    commit = grouped(counted, breath=timedelta(hours=1))
+
+    done = [await commit(counted.saving(name)) for name in "abc"]
+
+    assert done == ["a", "b", "c"]

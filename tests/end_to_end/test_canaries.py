@@ -299,7 +299,7 @@ async def consents_on_the_page(scene: Scene) -> None:
     assert await listener.page(landed, **{"Sec-Purpose": "prefetch"}) == 503
     assert await listener.page(landed, method="POST") == 405
     assert await listener.page(landed, cookie=f"session={planted.new('credential')}", referer=landed) == 200
-    assert await listener.page(landed) == 200  # told once more, and nothing is done
+    assert await listener.page(landed) == 200  # it tells again what came of it
     assert await listener.page(f"{landed}&code=2") == 400
     assert await listener.page(scene.landed(state=planted.new("state"), code=scene.code())) == 400
     assert await listener.page(landed.replace("/oauth/", "/oauth//")) == 404

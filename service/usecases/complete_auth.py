@@ -77,7 +77,7 @@ class CompleteAuth:
         """
         callback = read_callback(written)
         field = "callback_url" if written.callback_url else "state"
-        # Taken inside the task too: a caller who leaves during that commit would leave a state that is used up for nothing.
+        # Taken inside the task too: else a caller who leaves during that commit leaves a state used up for nothing.
         task = asyncio.create_task(self._take_and_end(caller, callback, field=field), name="consent")
         self._running.add(task)
         task.add_done_callback(self._ended)

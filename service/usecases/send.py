@@ -35,6 +35,9 @@ _ANSWER_BEFORE: Final = timedelta(milliseconds=500)
 
 _T = TypeVar("_T")
 
+Entering = Callable[[Delivery, timedelta], contextlib.AbstractAsyncContextManager[None]]
+"""Holds a delivery back for a moment, at most as long as is said, and is left once it is stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -57,6 +60,7 @@ class Send:
         entropy: Entropy,
         vault: Vault,
         signals: Signals,
+        entering: Entering,
     ) -> None:
         self._uow = uow
         self._commit = commit
@@ -65,6 +69,7 @@ class Send:
         self._entropy = entropy
         self._vault = vault
         self._signals = signals
+        self._entering = entering
 
     async def __call__(
         self,
@@ -93,7 +98,7 @@ class Send:
             raise InputInvalid([*wrong, *await self._violations(caller, configuration_id, written)])
         digest = await self._digest(configuration_id, written) if key else b""
         try:
-            accepted = await self._accept(caller, configuration_id, written, key, digest)
+            accepted = await self._accept(caller, configuration_id, written, key, digest, deadline)
         except Unavailable:
             raise  # looking the key up would only make the caller wait for the store once more
         except MailportError as error:
@@ -110,7 +115,13 @@ class Send:
         return Sent(view=DeliveryView(delivery), is_replay=accepted.is_replay)
 
     async def _accept(
-        self, caller: Caller, configuration_id: str, written: WrittenMessage, key: str, digest: bytes
+        self,
+        caller: Caller,
+        configuration_id: str,
+        written: WrittenMessage,
+        key: str,
+        digest: bytes,
+        deadline: timedelta,
     ) -> Accepted:
         configuration = self._known.latest(Account(caller.tenant, configuration_id))
         while True:
@@ -118,13 +129,13 @@ class Send:
                 async with self._uow() as work:
                     configuration = await configuration_of(work, caller.tenant, configuration_id)
                 self._known.learn(configuration)
-            accepted = await self._accept_for(configuration, written, key, digest)
+            accepted = await self._accept_for(configuration, written, key, digest, deadline)
             if accepted is not None:
                 return accepted
             configuration = None  # it was changed by somebody
 
     async def _accept_for(
-        self, configuration: Configuration, written: WrittenMessage, key: str, digest: bytes
+        self, configuration: Configuration, written: WrittenMessage, key: str, digest: bytes, deadline: timedelta
     ) -> Accepted | None:
         """Accepts the message for the configuration as it was read; None when it is another by now."""
         now = self._clock.now()
@@ -153,7 +164,8 @@ class Send:
             kept_until = now + minimum_retention(delivery.expire_time, now)
             record = IdempotencyRecord(key=key, content_digest=digest, expire_time=kept_until)
         new = NewDelivery(delivery, content, record, version=configuration.version)
-        return await self._commit(new, size=len(content))
+        async with self._entering(delivery, (deadline - self._clock.monotonic()) / 2):
+            return await self._commit(new, size=len(content))
 
     async def _is_current(self, configuration: Configuration) -> bool:
         """Tells whether what a message was judged by, and refused, is what the store has."""

@@ -23,6 +23,7 @@ from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
 from domain.settings.model import MailSettings, SmtpTransport
 from service.allowances import LANES_PER_ACCOUNT, Allowances
 from service.commit_together import CommitTogether
+from service.in_flow import PLENTY, InFlow
 from service.logs import (
     ATTEMPT_FAILED,
     CLAIM_FAILED,
@@ -404,8 +405,8 @@ async def test_given_a_data_center_when_at_work_then_other_sites_mail_is_left_to
     assert state(world, theirs) is DeliveryState.QUEUED
 
 
-def sending_straight_on(world: World, worker: Worker) -> Send:
-    """Returns a Send whose messages go to *worker* from memory."""
+def sending_straight_on(world: World, worker: Worker, *, plenty: int = PLENTY) -> Send:
+    """Returns a Send whose messages go to *worker* from memory, *plenty* of an account at once."""
     straight_on = StraightOn(places=worker)
     commit: CommitTogether[NewDelivery, Accepted | None] = CommitTogether(
         uow=world.uow, apply=straight_on.apply, stored=straight_on.stored, failed=straight_on.failed
@@ -418,6 +419,7 @@ def sending_straight_on(world: World, worker: Worker) -> Send:
         entropy=world.entropy,
         vault=world.vault,
         signals=world.signals,
+        entering=InFlow(lanes=worker, plenty=plenty).entering,
     )
 
 

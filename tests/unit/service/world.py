@@ -14,6 +14,7 @@ from domain.message import WrittenMessage
 from domain.ports.storage import Accepted, Claim, IdempotencyRecord, NewDelivery, Outcome
 from domain.settings.parse import SettingsRules
 from service.commit_together import CommitTogether
+from service.in_flow import at_once
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import LEASE, AttemptDelivery
 from service.usecases.authorize import Authorize
@@ -148,6 +149,7 @@ class World:
             entropy=self.entropy,
             vault=self.vault,
             signals=self.signals,
+            entering=at_once,
         )
         self.get_delivery = GetDelivery(uow=self.uow, clock=self.clock)
         self.list_deliveries = ListDeliveries(uow=self.uow, clock=self.clock)

@@ -35,9 +35,9 @@ class InFlow:
     """
     Lets mail of one account in as fast as its server takes it, and some more.
 
-    What goes straight from its acceptance to a lane costs far less than what is stored and claimed later, so callers that
-    are faster than the mail server would slow down its deliveries, and themselves with them. Nobody waits whose server
-    is slow, as that would help nothing; nobody waits longer than `DELAY`; accounts do not wait for each other.
+    What goes straight from its acceptance to a lane costs far less than what is stored and claimed later, so callers
+    that are faster than the mail server would slow down its deliveries, and themselves with them. Nobody waits whose
+    server is slow, as that would help nothing; nobody waits longer than `DELAY`; accounts do not wait for each other.
     """
 
     def __init__(

@@ -300,10 +300,6 @@ class Worker:
     def _accounts_held(self) -> set[Account]:
         return {*self._running, *self._backlog.accounts(), *self._reserved_for}
 
-    def _may_get_some(self, account: Account) -> bool:
-        """Tells whether a claim that is not for this account alone may bring some of it, as many as it likes."""
-        return self._room(account) >= (LANES_PER_ACCOUNT if account in self._quick else 1)
-
     def _has_run_low(self, account: Account) -> bool:
         share = HELD_PER_ACCOUNT // 2 if account in self._quick else self._allowances.lanes(account)
         return self._held(account) < share

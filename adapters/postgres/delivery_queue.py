@@ -238,7 +238,6 @@ class DeliveryQueue:
         worker: str,
         lease: timedelta,
         limit: int,
-        data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
         reach: Reach | None = None,
@@ -247,7 +246,7 @@ class DeliveryQueue:
     ) -> tuple[Claim, ...]:
         """See the port."""
         where = {
-            "sites": [reach.data_center] if reach is not None else list(data_centers) or None,
+            "sites": [reach.data_center] if reach is not None else None,
             "others": list(reach.stands_in_except) if reach and reach.stands_in_except is not None else None,
             "tenants": [account.tenant for account in passing_over],
             "ids": [account.configuration_id for account in passing_over],

@@ -303,7 +303,6 @@ class Deliveries(Protocol):
         worker: str,
         lease: timedelta,
         limit: int,
-        data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
         reach: Reach | None = None,
@@ -313,9 +312,8 @@ class Deliveries(Protocol):
         """
         Takes up to *limit* due, unexpired deliveries, oldest due time first, that no other worker holds.
 
-        Each is advanced by Claimed, gets an attempt record and a fresh lease token. *data_centers*: only work for these
-        sites or for any; empty takes all. *reach*: in their place, whose work is taken; its site is recorded with the
-        attempt. *passing_over*: accounts that have all they may have;
+        Each is advanced by Claimed, gets an attempt record and a fresh lease token. *reach*: whose work is taken, None
+        for everybody's; its site is recorded with the attempt. *passing_over*: accounts that have all they may have.
         *only*: of this one alone, unless it is paused. *tenants_passed_over*: those that have all they may have.
         *admit* chooses among what was found; what it does not name stays as it was, and is no attempt.
         Small messages come with their content. A configuration with a pause record is passed over until the pause is

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from domain.data_center import Reach
 from domain.delivery import (
     Answered,
     Attempt,
@@ -210,12 +211,12 @@ async def test_given_a_claim_that_was_not_committed_when_claimed_again_then_it_i
     assert len(await attempts(storage, delivery)) == 1
 
 
-async def test_given_data_centers_when_claimed_then_only_their_work_and_that_of_any(storage: Storage) -> None:
+async def test_given_a_reach_when_claimed_then_only_its_work_and_that_of_any(storage: Storage) -> None:
     now = storage.now() - SECOND
     anywhere, here, there = (a_delivery(now=now, data_center=site) for site in ("", "eu-1", "us-1"))
     await accept(storage, anywhere, here, there)
 
-    ours = await claim(storage, data_centers=("eu-1", "eu-2"))
+    ours = await claim(storage, reach=Reach("eu-1"))
     everything = await claim(storage)
 
     assert claimed_ids(ours) == ids([anywhere, here])

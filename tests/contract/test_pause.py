@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.configuration import activated, with_draft
+from domain.data_center import Reach
 from domain.delivery import Delivery, NotTried, advance
 from domain.errors import LeaseLost
 from domain.failures.failure import FailureKind, Stage
@@ -124,8 +125,8 @@ async def test_given_a_pause_that_is_over_when_all_its_lanes_are_taken_or_the_si
     await waiting(storage, 1, data_center="berlin")
 
     full = await claim(storage, passing_over=frozenset({Account(TENANT, CONFIGURATION_ID)}))
-    elsewhere = await claim(storage, data_centers=("paris",))
-    here = await claim(storage, data_centers=("berlin",))
+    elsewhere = await claim(storage, reach=Reach("paris"))
+    here = await claim(storage, reach=Reach("berlin"))
 
     assert (len(full), len(elsewhere), len(here)) == (0, 0, 1)
 

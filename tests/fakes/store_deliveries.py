@@ -158,7 +158,6 @@ class FakeDeliveries:
         worker: str,
         lease: timedelta,
         limit: int,
-        data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
         reach: Reach | None = None,
@@ -172,7 +171,7 @@ class FakeDeliveries:
             for stored in self._free_rows()
             if (delivery := stored.delivery).next_attempt_time is not None
             and delivery.next_attempt_time <= now < delivery.expire_time
-            and _is_within(delivery, reach, data_centers)
+            and (reach is None or reach.takes(delivery.data_center, delivery.data_center_policy))
             and (account := Account(delivery.tenant, delivery.configuration_id)) not in passing_over
             and only in (None, account)
             and delivery.tenant not in tenants_passed_over
@@ -474,16 +473,6 @@ def _name(delivery: Delivery) -> Name:
 
 def _account(delivery: Delivery) -> Name:
     return delivery.tenant, delivery.configuration_id
-
-
-def _is_within(delivery: Delivery, reach: Reach | None, data_centers: tuple[str, ...]) -> bool:
-    if reach is None:
-        return not data_centers or delivery.data_center in ("", *data_centers)
-    if delivery.data_center in ("", reach.data_center):
-        return True
-    is_preferred = delivery.data_center_policy is DataCenterPolicy.PREFERRED
-    others = reach.stands_in_except
-    return others is not None and is_preferred and delivery.data_center not in others
 
 
 def _in_order(rows: list[tuple[datetime, StoredDelivery]], limit: int) -> list[StoredDelivery]:

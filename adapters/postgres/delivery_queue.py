@@ -305,10 +305,6 @@ class DeliveryQueue:
             await self._signal_due()
         return done
 
-    async def pass_no_return(self, claim: Claim) -> None:
-        """See the port."""
-        await self._under_lease(claim, sql.SQL("no_return_time = now()"), {})
-
     async def pass_no_return_all(self, claims: Sequence[Claim]) -> Sequence[bool]:
         """See the port."""
         return await self._changed_under_leases(_MARK_ALL, claims, {})

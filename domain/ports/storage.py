@@ -243,23 +243,16 @@ class DeliveryPosition:
 class Deliveries(Protocol):
     """Accepted messages on their way. Due times and leases are judged by the store's own clock."""
 
-    async def accept(self, delivery: Delivery, content: bytes, key: IdempotencyRecord | None) -> Accepted:
-        """
-        Stores the delivery, its sealed content and its key, all or nothing; signals that work is due at commit.
-
-        When a live key is taken, stores nothing and returns what stands under it; of any number of concurrent callers
-        one is the first. An expired key is free again.
-        """
-        ...
-
     async def accept_all(self, batch: Sequence[NewDelivery]) -> Sequence[Accepted | None]:
         """
-        Accepts each as `accept` does, in order, in as few statements as can be.
+        Stores each delivery, its sealed content and its key, in order and all or nothing.
 
+        Where a live key is taken, also by one of the batch, nothing is stored and what stands under it is returned; of
+        any number of concurrent callers one is the first. An expired key is free again.
         None for one whose configuration has another version by now, or is gone: nothing of it is stored.
         One with a `take` is stored as if it had been claimed at once, SENDING with its first attempt counted, unless
-        its configuration is paused: then it waits like the others, and has no claim. Work is due for others, and
-        signalled, only where something waits.
+        its configuration is paused: then it waits like the others, and has no claim. That work is due is
+        signalled at commit, only where something waits for whoever comes (see `NewDelivery.is_awaited`).
         """
         ...
 
@@ -342,12 +335,8 @@ class Deliveries(Protocol):
         """
         ...
 
-    async def pass_no_return(self, claim: Claim) -> None:
-        """Marks that content may leave from now on. Raises LeaseLost when the lease no longer holds."""
-        ...
-
     async def pass_no_return_all(self, claims: Sequence[Claim]) -> Sequence[bool]:
-        """Marks each as `pass_no_return` does; False where the lease no longer holds."""
+        """Marks of each that content may leave from now on; False where the lease no longer holds."""
         ...
 
     async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:

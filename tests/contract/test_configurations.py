@@ -33,6 +33,7 @@ from tests.builders import (
     some_settings,
 )
 from tests.contract.conftest import Storage
+from tests.storing import accept_one
 
 LATER = NOW + timedelta(minutes=1)
 MOMENT = 0.1
@@ -286,7 +287,7 @@ async def test_given_deliveries_when_their_configuration_is_deleted_then_they_ke
     delivery = a_delivery(now=storage.now())
 
     async with storage.uow() as work:
-        await work.deliveries.accept(delivery, CONTENT, None)
+        await accept_one(work, delivery)
         await work.configurations.delete(TENANT, CONFIGURATION_ID, expected_version=2)
         await work.commit()
 

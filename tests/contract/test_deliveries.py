@@ -42,6 +42,7 @@ from tests.builders import (
     an_idempotency_record,
 )
 from tests.contract.conftest import Storage
+from tests.storing import accept_one
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -53,7 +54,7 @@ async def accept(
     storage: Storage, delivery: Delivery, content: bytes = CONTENT, *, key: IdempotencyRecord | None = None
 ) -> Accepted:
     async with storage.uow() as work:
-        accepted = await work.deliveries.accept(delivery, content, key)
+        accepted = await accept_one(work, delivery, content, key=key)
         await work.commit()
     return accepted
 
@@ -181,7 +182,7 @@ async def test_given_f47_a_caller_that_ends_before_its_commit_when_others_wait_t
     lost = a_delivery(now=storage.now())
 
     async with storage.uow() as work:
-        await work.deliveries.accept(lost, CONTENT, key)
+        await accept_one(work, lost, key=key)
         waiting = [asyncio.create_task(accept(storage, a_delivery(now=storage.now()), key=key)) for _ in range(3)]
         await asyncio.wait(waiting, timeout=0.05)
         none_is_done = not any(task.done() for task in waiting)
@@ -195,7 +196,7 @@ async def test_given_f47_a_caller_that_ends_before_its_commit_when_others_wait_t
 async def test_given_f47_a_unit_that_failed_when_tried_again_then_the_key_is_free(storage: Storage) -> None:
     key = a_key(storage)
     async with storage.uow() as work:
-        await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, key)
+        await accept_one(work, a_delivery(now=storage.now()), key=key)
 
     free = await standing(storage, key.key)
     again = await accept(storage, a_delivery(now=storage.now()), key=key)
@@ -247,8 +248,8 @@ async def test_given_the_same_key_twice_in_one_unit_when_accepted_then_the_secon
     first, key = a_delivery(now=storage.now()), a_key(storage)
 
     async with storage.uow() as work:
-        await work.deliveries.accept(first, CONTENT, key)
-        again = await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, key)
+        await accept_one(work, first, key=key)
+        again = await accept_one(work, a_delivery(now=storage.now()), key=key)
         await work.commit()
 
     assert again == Accepted(delivery=first, content_digest=key.content_digest, is_replay=True)

@@ -26,7 +26,6 @@ from domain.failures.failure import FailureKind
 from domain.ports.storage import Account, Claim, UnitOfWork
 from tests.builders import (
     CONFIGURATION_ID,
-    CONTENT,
     OTHER_TENANT,
     TENANT,
     a_delivery,
@@ -36,6 +35,7 @@ from tests.builders import (
     an_attempt,
 )
 from tests.contract.conftest import Storage
+from tests.storing import accept_one, pass_no_return
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -46,7 +46,7 @@ WAITING = [DeliveryState.QUEUED, DeliveryState.RETRYING, DeliveryState.IN_DOUBT]
 async def accept(storage: Storage, *deliveries: Delivery) -> None:
     async with storage.uow() as work:
         for delivery in deliveries:
-            await work.deliveries.accept(delivery, CONTENT, None)
+            await accept_one(work, delivery)
         await work.commit()
 
 
@@ -282,7 +282,7 @@ async def test_given_many_attempts_when_read_then_the_last_fifty_come_in_order(s
 Write = Callable[[UnitOfWork, Claim], Awaitable[None]]
 WRITES: dict[str, Write] = {
     "renew": lambda work, claimed: work.deliveries.renew(claimed, lease=HOUR),
-    "pass_no_return": lambda work, claimed: work.deliveries.pass_no_return(claimed),
+    "pass_no_return": pass_no_return,
     "record": lambda work, claimed: work.deliveries.record(
         claimed, sent(claimed, at=claimed.delivery.update_time), an_attempt()
     ),
@@ -354,7 +354,7 @@ async def test_given_a_renewed_lease_when_recorded_then_it_holds(storage: Storag
 
     async with storage.uow() as work:
         await work.deliveries.renew(claimed, lease=HOUR)
-        await work.deliveries.pass_no_return(claimed)
+        await pass_no_return(work, claimed)
         await work.commit()
     after = sent(claimed, at=storage.now())
     await record(storage, claimed, after, an_attempt(now=storage.now()))
@@ -369,7 +369,7 @@ async def test_given_f45_a_worker_that_died_when_looked_for_then_it_is_abandoned
     claimed = await claim_one(storage)
     async with storage.uow() as work:
         if past_no_return:
-            await work.deliveries.pass_no_return(claimed)
+            await pass_no_return(work, claimed)
         await work.deliveries.renew(claimed, lease=timedelta(0))
         await work.commit()
 
@@ -399,7 +399,7 @@ async def test_given_f45_a_worker_that_died_when_looked_for_then_it_is_abandoned
 async def test_given_f45_a_delivery_put_back_when_claimed_then_it_starts_before_no_return(storage: Storage) -> None:
     claimed = await claim_one(storage)
     async with storage.uow() as work:
-        await work.deliveries.pass_no_return(claimed)
+        await pass_no_return(work, claimed)
         await work.commit()
     await save(storage, replace(claimed.delivery, state=DeliveryState.QUEUED, next_attempt_time=storage.now()))
 

@@ -38,6 +38,7 @@ from domain.settings.model import DataCenterPolicy
 from tests.builders import CONFIGURATION_ID, CONTENT, NOW, TENANT, a_configuration, a_delivery, a_draft, an_attempt
 from tests.consent_builders import a_consent_session, a_grant, an_announcement
 from tests.contract.conftest import Storage
+from tests.storing import accept_one
 
 Call = Callable[[UnitOfWork, Delivery], Awaitable[Any]]
 
@@ -87,7 +88,6 @@ CALLS: Final[dict[str, Call]] = {
     "announcements.replace": lambda work, _: work.announcements.replace(
         TENANT, CONFIGURATION_ID, ForecastKind.GRANT_IDLE, before=None, after=an_announcement()
     ),
-    "deliveries.accept": lambda work, delivery: work.deliveries.accept(delivery, CONTENT, None),
     "deliveries.accept_all": lambda work, delivery: work.deliveries.accept_all([NewDelivery(delivery, CONTENT)]),
     "deliveries.accepted": lambda work, _: work.deliveries.accepted(TENANT, "k1"),
     "deliveries.find": lambda work, delivery: work.deliveries.find(TENANT, delivery.delivery_id),
@@ -102,7 +102,6 @@ CALLS: Final[dict[str, Call]] = {
     "deliveries.record_all": lambda work, delivery: work.deliveries.record_all(
         [Outcome(a_claim(delivery), delivery, an_attempt())]
     ),
-    "deliveries.pass_no_return": lambda work, delivery: work.deliveries.pass_no_return(a_claim(delivery)),
     "deliveries.record": lambda work, delivery: work.deliveries.record(a_claim(delivery), delivery, an_attempt()),
     "deliveries.abandoned": lambda work, _: work.deliveries.abandoned(1),
     "deliveries.end_leases": lambda work, _: work.deliveries.end_leases(),
@@ -161,7 +160,7 @@ async def test_given_a_commit_when_another_unit_looks_then_everything_is_there(s
 
     async with storage.uow() as work:
         await work.configurations.add(a_draft())
-        await work.deliveries.accept(delivery, CONTENT, None)
+        await accept_one(work, delivery)
         await work.commit()
 
     async with storage.uow() as work:
@@ -174,7 +173,7 @@ async def test_given_a_unit_left_without_a_commit_when_another_looks_then_nothin
 
     async with storage.uow() as work:
         await work.configurations.add(a_draft())
-        await work.deliveries.accept(delivery, CONTENT, None)
+        await accept_one(work, delivery)
 
     async with storage.uow() as work:
         assert await work.configurations.find(TENANT, CONFIGURATION_ID) is None

@@ -47,8 +47,7 @@ class FakeDeliveries:
     def __init__(self, unit: FakeUnitOfWork) -> None:
         self._unit = unit
 
-    async def accept(self, delivery: Delivery, content: bytes, key: IdempotencyRecord | None) -> Accepted:
-        await self._unit.begin("deliveries.accept")
+    async def _accept(self, delivery: Delivery, content: bytes, key: IdempotencyRecord | None) -> Accepted:
         if key is not None:
             await self._unit.lock(("key", delivery.tenant, key.key))
             if (standing := self._standing(delivery.tenant, key.key)) is not None:
@@ -58,7 +57,6 @@ class FakeDeliveries:
         await self._unit.lock(name)
         sealed = self._unit.store.vault.seal(content, place=content_place(delivery))
         self._put(StoredDelivery(delivery, sealed))
-        self._unit.due = True
         return Accepted(delivery=delivery, content_digest=key.content_digest if key else b"", is_replay=False)
 
     async def accept_all(self, batch: Sequence[NewDelivery]) -> Sequence[Accepted | None]:
@@ -76,25 +74,25 @@ class FakeDeliveries:
             if is_other and standing is None:
                 results.append(None)
             elif each.take is None or standing is not None or not self._may_take(each.delivery):
-                was_due = self._unit.due
-                accepted = await self.accept(each.delivery, each.content, each.key)
-                self._unit.due = was_due or (self._unit.due and not each.is_awaited)
+                accepted = await self._accept(each.delivery, each.content, each.key)
+                is_news = not accepted.is_replay and self._is_due(each.delivery) and not each.is_awaited
+                self._unit.due = self._unit.due or is_news
                 results.append(accepted)
             else:
                 results.append(await self._accept_taken(each, each.take))
         return results
 
+    def _is_due(self, delivery: Delivery) -> bool:
+        return delivery.next_attempt_time is not None and delivery.next_attempt_time <= self._now
+
     def _may_take(self, delivery: Delivery) -> bool:
-        due = delivery.next_attempt_time
-        return due is not None and due <= self._now and _account(delivery) not in self._unit.pause_rows
+        return self._is_due(delivery) and _account(delivery) not in self._unit.pause_rows
 
     async def _accept_taken(self, new: NewDelivery, take: Take) -> Accepted:
-        was_due = self._unit.due
         claim = claim_at_once(new)
-        accepted = await self.accept(claim.delivery, new.content, new.key)
+        accepted = await self._accept(claim.delivery, new.content, new.key)
         if accepted.is_replay:
             return accepted
-        self._unit.due = was_due
         stored = self._unit.delivery_rows[_name(claim.delivery)]
         held = StoredLease(token=take.token, worker=take.worker, until=self._now + take.lease)
         attempt = Attempt(number=claim.lease.attempt, start_time=claim.delivery.update_time)
@@ -227,13 +225,13 @@ class FakeDeliveries:
         self._put(replace(stored, delivery=delivery, attempts=attempts, lease=None))
         self._unit.due = True
 
-    async def pass_no_return(self, claim: Claim) -> None:
+    async def _pass_no_return(self, claim: Claim) -> None:
         await self._unit.begin("deliveries.pass_no_return")
         stored, held = await self._held(claim)
         self._put(replace(stored, lease=replace(held, past_no_return=True)))
 
     async def pass_no_return_all(self, claims: Sequence[Claim]) -> Sequence[bool]:
-        return [await _holds(self.pass_no_return(claim)) for claim in claims]
+        return [await _holds(self._pass_no_return(claim)) for claim in claims]
 
     async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
         return [

@@ -48,6 +48,7 @@ from tests.builders import (
 from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeUnitOfWork
 from tests.fakes.transport import Answer, FakeTransport, a_failure
+from tests.storing import accept_one
 from tests.unit.service.world import CALLER, MINUTE, World, until
 
 TICK = timedelta(milliseconds=1)
@@ -186,7 +187,7 @@ async def test_given_a_silent_server_with_most_of_its_lanes_when_more_comes_then
         await until(lambda: transport.connected["stuck.example.com"] == LANES_PER_ACCOUNT - 1)
         async with world.uow() as work:
             for _ in range(20):
-                await work.deliveries.accept(a_delivery(configuration_id="stuck"), CONTENT, None)
+                await accept_one(work, a_delivery(configuration_id="stuck"))
             await work.commit()
         fine = await world.accepted(a_delivery(configuration_id="fine"))
         await until(lambda: state(world, fine) is DeliveryState.SENT)

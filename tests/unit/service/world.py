@@ -49,6 +49,7 @@ from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeStore, FakeUnitOfWork
 from tests.fakes.transport import FakeTransport
 from tests.fakes.vault import FakeVault
+from tests.storing import accept_one
 
 _VAIN: Final = timedelta(seconds=5)
 
@@ -210,7 +211,7 @@ class World:
         """Stores a delivery as Send does."""
         stored = delivery or a_delivery()
         async with self.uow() as work:
-            await work.deliveries.accept(stored, content, key)
+            await accept_one(work, stored, content, key=key)
             await work.commit()
         return stored
 

@@ -16,6 +16,7 @@ from domain.retry import DOUBT_PAUSE
 from service.usecases.attempt import LEASE
 from tests.builders import CONTENT, a_delivery, a_failure
 from tests.fakes.transport import Answer
+from tests.storing import pass_no_return
 from tests.unit.service.world import World
 
 
@@ -27,7 +28,7 @@ async def a_world() -> World:
 
 async def mark_no_return(world: World, claim: Claim) -> None:
     async with world.uow() as work:
-        await work.deliveries.pass_no_return(claim)
+        await pass_no_return(work, claim)
         await work.commit()
 
 

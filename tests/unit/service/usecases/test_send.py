@@ -40,6 +40,7 @@ from tests.builders import (
 from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeUnitOfWork
 from tests.fakes.vault import FakeVault
+from tests.storing import pass_no_return
 from tests.unit.service.world import CALLER, MINUTE, World
 
 OTHER = a_message(subject="Other")
@@ -454,7 +455,7 @@ async def test_given_a_delivery_held_in_doubt_when_waited_for_then_that_is_an_an
     sent = await world.sent(a_message(in_doubt_policy="HOLD"), key="k1")
     claim = await world.claim()
     async with world.uow() as work:
-        await work.deliveries.pass_no_return(claim)
+        await pass_no_return(work, claim)
         await work.commit()
     world.clock.advance(timedelta(seconds=61))
     await world.reap()

@@ -16,8 +16,9 @@ from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.failures.failure import Stage
 from domain.limits import AccountLimits
+from domain.ports.delivery_queue import Claim
 from domain.ports.environment import Clock
-from domain.ports.storage import Claim, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from domain.settings.limits import limits_of
 from service.usecases.known_configurations import KnownConfigurations
 
@@ -235,7 +236,7 @@ class Allowances:
 
 class Admission:
     """
-    Chooses among what one claim found, within its unit of work (`domain.ports.storage.Admit`).
+    Chooses among what one claim found, within its unit of work (`domain.ports.delivery_queue.Admit`).
 
     Nothing counts before the unit is committed; `committed` says that it is.
     """

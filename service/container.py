@@ -38,8 +38,10 @@ from adapters.system.resolver import SystemLookup, SystemResolver
 from adapters.system.vault import AesGcmVault
 from domain.data_center import Presence
 from domain.errors import Unavailable
+from domain.ports.acceptance import Accepted, NewDelivery
+from domain.ports.delivery_queue import Claim, Outcome
 from domain.ports.environment import Clock
-from domain.ports.storage import Accepted, Claim, NewDelivery, Outcome, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from domain.retention import Retention
 from domain.settings.parse import SettingsRules
 from service.allowances import Allowances

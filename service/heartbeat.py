@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from domain.errors import LeaseLost, Unavailable
-from domain.ports.storage import Claim, UnitOfWork
+from domain.ports.delivery_queue import Claim
+from domain.ports.storage import UnitOfWork
 from service.logs import DELIVERY_ID, RENEWAL_FAILED
 
 _logger = logging.getLogger(__name__)

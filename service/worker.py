@@ -12,12 +12,15 @@ from datetime import timedelta
 from functools import partial
 from typing import Final, cast
 
+from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.failures.failure import Stage
+from domain.ports.acceptance import Take
+from domain.ports.delivery_queue import Claim
 from domain.ports.signals import Signals
-from domain.ports.storage import Account, Claim, Take, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from service.allowances import LANES_PER_ACCOUNT, Allowances
 from service.backlog import Backlog
 from service.logs import (

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from domain.delivery import Delivery
 from domain.errors import LeaseLost
-from domain.ports.storage import Accepted, Claim, IdempotencyRecord, NewDelivery, UnitOfWork
+from domain.ports.acceptance import Accepted, IdempotencyRecord, NewDelivery
+from domain.ports.delivery_queue import Claim
+from domain.ports.storage import UnitOfWork
 from tests.builders import CONTENT
 
 

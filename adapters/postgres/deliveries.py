@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.rows import DictRow
 
 from adapters.postgres.codec import is_storable
-from adapters.postgres.delivery_queue import DeliveryQueue
+from adapters.postgres.delivery_queue import PostgresDeliveryQueue
 from adapters.postgres.delivery_rows import (
     COLUMNS,
     attempt_from,
@@ -23,20 +23,13 @@ from adapters.postgres.delivery_rows import (
 )
 from adapters.postgres.session import Session
 from adapters.postgres.signals import DUE_CHANNEL
+from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import Attempt, Delivery
 from domain.errors import NotFound, SecretUnreadable
-from domain.ports.storage import (
-    LARGEST_AT_HAND,
-    Accepted,
-    Account,
-    Admit,
-    Claim,
-    DeliveryFilter,
-    DeliveryPosition,
-    NewDelivery,
-    claim_at_once,
-)
+from domain.ports.acceptance import Accepted, NewDelivery, claim_at_once
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
+from domain.ports.delivery_queue import LARGEST_AT_HAND, Admit, Claim
 from domain.ports.vault import Place, Vault
 
 _ATTEMPTS_SHOWN: Final = 50
@@ -134,8 +127,8 @@ _LARGEST: Final = 32 * 1024 * 1024
 """Octets of a sealed message, which may be as large as a call."""
 
 
-class PostgresDeliveries(DeliveryQueue):
-    """A `domain.ports.storage.Deliveries` within one transaction."""
+class PostgresDeliveries(PostgresDeliveryQueue):
+    """A `domain.ports.deliveries.Deliveries` within one transaction."""
 
     def __init__(self, *, session: Session, vault: Vault) -> None:
         super().__init__(session=session)

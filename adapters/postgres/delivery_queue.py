@@ -19,12 +19,13 @@ from adapters.postgres.codec import failure_to
 from adapters.postgres.delivery_rows import COLUMNS, attempt_to, delivery_from, delivery_to, records_of
 from adapters.postgres.session import Session
 from adapters.postgres.signals import CHANGED_CHANNEL, DUE_CHANNEL, MOST_NOTIFIED
+from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost
 from domain.failures.failure import Failure
 from domain.pause import Pause
-from domain.ports.storage import Abandoned, Account, Admit, Claim, Lease, Outcome
+from domain.ports.delivery_queue import Abandoned, Admit, Claim, Lease, Outcome
 from domain.settings.model import DataCenterPolicy
 
 _PROGRESS: Final = sql.SQL(
@@ -226,8 +227,8 @@ DELIVERY_UNREADABLE: Final = "delivery_unreadable"
 _logger = logging.getLogger(__name__)
 
 
-class DeliveryQueue:
-    """The part of `domain.ports.storage.Deliveries` that workers and the reaper use."""
+class PostgresDeliveryQueue:
+    """A `domain.ports.delivery_queue.DeliveryQueue` within one transaction; claims come without their content."""
 
     def __init__(self, *, session: Session) -> None:
         self._session = session

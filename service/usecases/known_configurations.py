@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
+from domain.account import Account
 from domain.configuration import Configuration
-from domain.ports.storage import Account
 
 _MOST: Final = 1_000
 

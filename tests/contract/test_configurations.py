@@ -1,4 +1,4 @@
-"""What every Configurations does (domain.ports.storage)."""
+"""What every Configurations does (domain.ports.configurations)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.account import Account
 from domain.configuration import Configuration, activated, awaiting_confirmation, confirmed, with_draft
 from domain.errors import ConcurrentChange, SecretUnreadable
-from domain.ports.storage import Account
 from domain.secret import Secret, UnreadableSecret
 from domain.settings.model import BasicAuthentication, DataCenterPolicy, GrantType, MailSettings, unreadable_secrets
 from tests.builders import (

@@ -1,4 +1,4 @@
-"""What every Deliveries does with accepted messages (domain.ports.storage); the queue has a file of its own."""
+"""What every Deliveries does with accepted messages (domain.ports.deliveries); the queue has a file of its own."""
 
 from __future__ import annotations
 
@@ -17,16 +17,9 @@ from domain.errors import NotFound, SecretUnreadable
 from domain.failures.failure import FailureKind
 from domain.message import InDoubtPolicy
 from domain.pause import Pause
-from domain.ports.storage import (
-    Accepted,
-    Claim,
-    DeliveryFilter,
-    DeliveryPosition,
-    IdempotencyRecord,
-    NewDelivery,
-    Outcome,
-    Take,
-)
+from domain.ports.acceptance import Accepted, IdempotencyRecord, NewDelivery, Take
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
+from domain.ports.delivery_queue import Claim, Outcome
 from tests.builders import (
     CONFIGURATION_ID,
     CONTENT,

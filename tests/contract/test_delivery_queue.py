@@ -1,4 +1,4 @@
-"""What every Deliveries does for workers and the reaper (domain.ports.storage)."""
+"""What every Deliveries does for workers and the reaper (domain.ports.delivery_queue)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import (
     Answered,
@@ -23,7 +24,8 @@ from domain.delivery import (
 )
 from domain.errors import LeaseLost, Unavailable
 from domain.failures.failure import FailureKind
-from domain.ports.storage import Account, Claim, UnitOfWork
+from domain.ports.delivery_queue import Claim
+from domain.ports.storage import UnitOfWork
 from tests.builders import (
     CONFIGURATION_ID,
     OTHER_TENANT,

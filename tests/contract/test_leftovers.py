@@ -10,8 +10,8 @@ import pytest
 
 from domain.delivery import FINAL_STATES, Delivery, DeliveryState
 from domain.errors import NotFound
+from domain.ports.acceptance import IdempotencyRecord
 from domain.ports.changes import ChangeFilter
-from domain.ports.storage import IdempotencyRecord
 from tests.builders import a_delivery
 from tests.contract.conftest import Storage
 from tests.storing import accept_one

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from domain.account import Account
 from domain.configuration import activated, with_draft
 from domain.data_center import Reach
 from domain.delivery import Delivery, NotTried, advance
 from domain.errors import LeaseLost
 from domain.failures.failure import FailureKind, Stage
 from domain.pause import Pause
-from domain.ports.storage import Account, Claim
+from domain.ports.delivery_queue import Claim
 from domain.reasons import Reason
 from tests.builders import (
     CONFIGURATION_ID,

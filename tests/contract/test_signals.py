@@ -10,11 +10,12 @@ from datetime import timedelta
 
 import pytest
 
+from domain.account import Account
 from domain.delivery import DeliveryState
 from domain.errors import Unavailable
 from domain.grant import Grant, GrantState
 from domain.ports.signals import Signals
-from domain.ports.storage import Account, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from tests.builders import CONFIGURATION_ID, TENANT, a_delivery, a_draft, an_attempt
 from tests.consent_builders import a_grant, a_token_failure
 from tests.contract.conftest import Storage

@@ -11,29 +11,23 @@ from typing import Any, Final
 
 import pytest
 
+from domain.account import Account
 from domain.allowance import Allowance
 from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.forecast import ForecastKind
+from domain.ports.acceptance import NewDelivery
+from domain.ports.allowances import Allowances
+from domain.ports.announcements import Announcements
 from domain.ports.changes import ChangeFilter, Changes
+from domain.ports.configurations import Configurations
+from domain.ports.consents import Consents
+from domain.ports.deliveries import Deliveries, DeliveryFilter
+from domain.ports.delivery_queue import Claim, Lease, Outcome
+from domain.ports.grants import Grants, RefreshLease
 from domain.ports.retention import Leftovers
-from domain.ports.storage import (
-    Account,
-    Allowances,
-    Announcements,
-    Claim,
-    Configurations,
-    Consents,
-    Deliveries,
-    DeliveryFilter,
-    Grants,
-    Lease,
-    NewDelivery,
-    Outcome,
-    RefreshLease,
-    UnitOfWork,
-    Workers,
-)
+from domain.ports.storage import UnitOfWork
+from domain.ports.workers import Workers
 from domain.settings.model import DataCenterPolicy
 from tests.builders import CONFIGURATION_ID, CONTENT, NOW, TENANT, a_configuration, a_delivery, a_draft, an_attempt
 from tests.consent_builders import a_consent_session, a_grant, an_announcement
@@ -150,7 +144,7 @@ def test_given_the_port_when_its_calls_are_listed_here_then_none_is_missing() ->
         "workers": Workers,
     }
 
-    calls = {f"{name}.{call}" for name, port in ports.items() for call in vars(port) if not call.startswith("_")}
+    calls = {f"{name}.{call}" for name, port in ports.items() for call in dir(port) if not call.startswith("_")}
 
     assert set(CALLS) == calls | {"commit"}
 

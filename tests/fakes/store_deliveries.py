@@ -1,4 +1,4 @@
-"""`domain.ports.storage.Deliveries` in memory."""
+"""`domain.ports.deliveries.Deliveries` in memory."""
 
 from __future__ import annotations
 
@@ -7,28 +7,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost, NotFound, SecretUnreadable
 from domain.failures.failure import Failure
 from domain.pause import Pause
+from domain.ports.acceptance import Accepted, IdempotencyRecord, NewDelivery, Take, claim_at_once
 from domain.ports.changes import Change
-from domain.ports.storage import (
-    LARGEST_AT_HAND,
-    Abandoned,
-    Accepted,
-    Account,
-    Admit,
-    Claim,
-    DeliveryFilter,
-    DeliveryPosition,
-    IdempotencyRecord,
-    Lease,
-    NewDelivery,
-    Outcome,
-    Take,
-    claim_at_once,
-)
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
+from domain.ports.delivery_queue import LARGEST_AT_HAND, Abandoned, Admit, Claim, Lease, Outcome
 from domain.settings.model import DataCenterPolicy
 from tests.fakes.store import Name, StoredDelivery, StoredKey, StoredLease, content_place
 

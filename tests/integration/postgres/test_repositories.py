@@ -26,7 +26,7 @@ from domain.configuration import Configuration, activated, with_draft
 from domain.delivery import Delivery, DeliveryState
 from domain.errors import LeaseLost, SecretUnreadable, Unavailable
 from domain.failures.trace import Trace
-from domain.ports.storage import Claim
+from domain.ports.delivery_queue import Claim
 from domain.reasons import Reason
 from domain.secret import Secret
 from domain.settings.model import unreadable_secrets

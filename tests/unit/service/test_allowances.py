@@ -13,7 +13,7 @@ from domain.failures.failure import FailureKind, Stage
 from domain.host import Host
 from domain.limits import AccountLimits
 from domain.message import Envelope
-from domain.ports.storage import Claim
+from domain.ports.delivery_queue import Claim
 from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
 from domain.settings.model import MailSettings
 from service.allowances import SHARE_LEASE, Allowances

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.ports.storage import Claim
+from domain.ports.delivery_queue import Claim
 from service.heartbeat import Heartbeat
 from service.logs import RENEWAL_FAILED
 from service.usecases.attempt import LEASE

@@ -18,7 +18,7 @@ from domain.failures.failure import FailureKind, Stage
 from domain.host import Host
 from domain.limits import AccountLimits
 from domain.message import Envelope
-from domain.ports.storage import Accepted, NewDelivery
+from domain.ports.acceptance import Accepted, NewDelivery
 from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
 from domain.settings.model import MailSettings, SmtpTransport
 from service.allowances import LANES_PER_ACCOUNT, Allowances

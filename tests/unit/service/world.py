@@ -11,7 +11,8 @@ from domain.configuration import Configuration
 from domain.delivery import Delivery
 from domain.grant import Grant, GrantKey
 from domain.message import WrittenMessage
-from domain.ports.storage import Accepted, Claim, IdempotencyRecord, NewDelivery, Outcome
+from domain.ports.acceptance import Accepted, IdempotencyRecord, NewDelivery
+from domain.ports.delivery_queue import Claim, Outcome
 from domain.settings.parse import SettingsRules
 from service.commit_together import CommitTogether
 from service.usecases.announce_ends import AnnounceEnds

@@ -10,7 +10,7 @@ from domain.delivery import BROKEN_OFF, DeliveryState
 from domain.errors import Unavailable
 from domain.failures.failure import FailureKind
 from domain.message import InDoubtPolicy
-from domain.ports.storage import Claim
+from domain.ports.delivery_queue import Claim
 from domain.reasons import Reason
 from domain.retry import DOUBT_PAUSE
 from service.usecases.attempt import LEASE

@@ -13,14 +13,7 @@ from psycopg.rows import DictRow
 
 from adapters.postgres.codec import is_storable
 from adapters.postgres.delivery_queue import PostgresDeliveryQueue
-from adapters.postgres.delivery_rows import (
-    COLUMNS,
-    attempt_from,
-    delivery_from,
-    delivery_to,
-    parse_id,
-    records_of,
-)
+from adapters.postgres.delivery_rows import COLUMNS, attempt_from, delivery_from, delivery_to, parse_id, records_of
 from adapters.postgres.session import Session
 from adapters.postgres.signals import DUE_CHANNEL
 from domain.account import Account

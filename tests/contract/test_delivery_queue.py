@@ -12,16 +12,7 @@ import pytest
 
 from domain.account import Account
 from domain.data_center import Reach
-from domain.delivery import (
-    Answered,
-    Attempt,
-    Claimed,
-    Delivery,
-    DeliveryState,
-    LeaseExpired,
-    LifetimeOver,
-    advance,
-)
+from domain.delivery import Answered, Attempt, Claimed, Delivery, DeliveryState, LeaseExpired, LifetimeOver, advance
 from domain.errors import LeaseLost, Unavailable
 from domain.failures.failure import FailureKind
 from domain.ports.delivery_queue import Claim

@@ -29,8 +29,8 @@ from tests.builders import (
     some_settings,
 )
 from tests.fakes.transport import Answer, FakeTransport
-from tests.unit.service.test_worker import OneStuckServer, a_worker, at_work
-from tests.unit.service.test_worker import a_world as a_world_that_stands_still
+from tests.unit.service.working import OneStuckServer, a_worker, at_work
+from tests.unit.service.working import a_world as a_world_that_stands_still
 from tests.unit.service.world import World, until
 
 SECOND = timedelta(seconds=1)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import socket
-import ssl
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -165,20 +162,26 @@ def caller_identity(options: Options, clock: Clock) -> Identity:
         certificate = CertificateIdentity(clients=load_clients(options.clients_file)) if options.clients_file else None
         bearer = None
         if options.jwks:
-            keys = _caller_keys(options, clock)
+            keys = caller_keys(options, clock)
             bearer = BearerIdentity(keys=keys, issuer=options.jwt_issuer, audience=options.jwt_audience, clock=clock)
     if certificate and bearer:
         return EitherIdentity(bearer=bearer, certificate=certificate)
     return certificate or bearer or NoIdentity()
 
 
-def _caller_keys(options: Options, clock: Clock) -> KeyCache:
+def caller_keys(options: Options, clock: Clock) -> KeyCache:
+    """Returns the keys of those who sign for callers, fetched when needed. Raises KeysInvalid, for `explained`."""
     try:
         return KeyCache(load=load_jwks(options.jwks), clock=clock)
     except KeysInvalid:
         raise
     except ValueError as error:  # what urllib says of brackets that do not match
         raise KeysInvalid("It is neither a file nor a web address.") from error
+
+
+def system_clock() -> Clock:
+    """Returns the time that the process lives by."""
+    return SystemClock()
 
 
 def load_bound(options: Options) -> LoadBound:
@@ -513,33 +516,6 @@ def egress_policy(text: str) -> EgressPolicy:
         return EgressPolicy.parse(text)
 
 
-def examine(options: Options, *, unusable: AbstractSet[str] = frozenset()) -> tuple[Problem, ...]:
-    """
-    Returns all that is wrong with what the variables name, each found apart from the others; opens and makes nothing.
-
-    Files are read; nothing is asked over a network. *unusable*: names, without prefix, of variables that could not be
-    read, which *options* holds the defaults of. Blocks; not to be called where a loop runs.
-    """
-    examinations: tuple[Callable[[], object], ...] = (
-        lambda: given_dsn(options),
-        lambda: examine_keys(options, unusable=unusable),
-        lambda: egress_policy(options.egress_allow),
-        lambda: tls_credentials(replace(options, client_ca=None)),
-        lambda: _examine_client_ca(options),
-        lambda: caller_identity(replace(options, jwks=""), SystemClock()),
-        lambda: _examine_jwks(options),
-    )
-    return tuple(problem for examination in examinations if (problem := _problem(examination)) is not None)
-
-
-def _problem(examination: Callable[[], object]) -> Problem | None:
-    try:
-        examination()
-    except StartFailed as error:
-        return error.problem
-    return None
-
-
 def examine_keys(options: Options, *, unusable: AbstractSet[str] = frozenset()) -> None:
     """Raises StartFailed when the key ring can be neither read nor made; makes nothing. *unusable*: see `examine`."""
     is_own = options.database_url is not None or "DATABASE_URL" in unusable
@@ -553,44 +529,6 @@ def examine_keys(options: Options, *, unusable: AbstractSet[str] = frozenset()) 
         raise StartFailed(
             f"{path} does not exist, and cannot be made there.", _keys_remedy(options), variable="MAILPORT_KEYS_FILE"
         )
-
-
-def _examine_client_ca(options: Options) -> None:
-    if options.client_ca is None:
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(options.client_ca)
-    except (OSError, ValueError) as error:
-        raise StartFailed(
-            f"{options.client_ca} holds no certificates that can be read.",
-            "Give the PEM certificates of the authorities that issue your clients' certificates.",
-            variable="MAILPORT_CLIENT_CA",
-        ) from error
-
-
-def _examine_jwks(options: Options) -> None:
-    """Addresses are not fetched: a restart must not depend on the issuer, whose keys are fetched when needed."""
-    if not options.jwks:
-        return
-    with explained():
-        keys = _caller_keys(options, SystemClock())
-        if "://" not in options.jwks:
-            asyncio.run(keys.renew())
-
-
-def describe_edge(options: Options) -> str:
-    """Says how callers are secured and identified, having read all that it takes; blocks. Raises StartFailed."""
-    secured = "TLS" if tls_credentials(options) is not None else "plain text"
-    caller_identity(options, SystemClock())
-    ways = [
-        way
-        for way, is_used in (("client certificates", options.clients_file), ("bearer tokens", options.jwks))
-        if is_used
-    ]
-    if options.jwks:
-        with explained():
-            asyncio.run(_caller_keys(options, SystemClock()).renew())
-    return f"{secured}, callers by {' or '.join(ways)}" if ways else f"{secured}, every caller is the tenant default"
 
 
 def container(options: Options, *, dsn: str, ring: KeyRing, egress: EgressPolicy, callback_url: str) -> Container:

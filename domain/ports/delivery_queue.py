@@ -123,7 +123,12 @@ class DeliveryQueue(Protocol):
         ...
 
     async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
-        """Records each as `record` does; False where the lease no longer holds."""
+        """
+        Records each as `record` does; False where the lease no longer holds.
+
+        A pause of a revision that another of those recorded shows to work is not made, whatever their order: what was
+        refused beside what was taken shows nothing about the configuration.
+        """
         ...
 
     async def record(

@@ -222,18 +222,16 @@ class FakeDeliveries:
         return [await _holds(self._pass_no_return(claim)) for claim in claims]
 
     async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
-        return [
-            await _holds(
-                self.record(
-                    each.claim,
-                    each.delivery,
-                    each.attempt,
-                    pause=each.pause,
-                    usable_revision=each.usable_revision,
-                )
-            )
+        done = [
+            await _holds(self.record(each.claim, each.delivery, each.attempt, usable_revision=each.usable_revision))
             for each in outcomes
         ]
+        recorded = [each for each, is_recorded in zip(outcomes, done, strict=True) if is_recorded]
+        usable = {(each.claim.account, each.usable_revision) for each in recorded}
+        for each in recorded:
+            if each.pause is not None and (each.claim.account, each.pause.revision) not in usable:
+                self._pause(_account(each.delivery), each.pause)
+        return done
 
     async def record(
         self,
@@ -254,8 +252,8 @@ class FakeDeliveries:
         self._put(replace(stored, delivery=delivery, attempts=attempts, lease=None))
         self._changed(delivery)
         name = _account(delivery)
-        if pause is not None and self._is_active(name, pause.revision):
-            self._unit.pause_rows[name] = pause
+        if pause is not None:
+            self._pause(name, pause)
         standing = self._unit.pause_rows.get(name)
         if standing is not None and usable_revision is not None and standing.revision <= usable_revision:
             del self._unit.pause_rows[name]
@@ -371,6 +369,10 @@ class FakeDeliveries:
             if is_over and name not in under_way and self._unit.may_lock(("pause", *name)):
                 oldest.setdefault(name, stored)
         return list(oldest.values())[:limit]
+
+    def _pause(self, name: Name, pause: Pause) -> None:
+        if self._is_active(name, pause.revision):
+            self._unit.pause_rows[name] = pause
 
     def _is_active(self, name: Name, revision: int) -> bool:
         stored = self._unit.configuration_rows.get(name)

@@ -88,7 +88,11 @@ class Allowances:
         return configuration is not None and account not in self._lowered and _limits(configuration).are_none
 
     async def admission(self, work: UnitOfWork, *, held: Callable[[Account], int], ahead: bool = False) -> Admission:
-        """Returns what a claim in *work* asks; *held* counts claims here already. *ahead*: more than it has lanes."""
+        """
+        Returns what a claim in *work* asks; *held* counts claims here already. *ahead*: more than it has lanes.
+
+        Raises Unavailable, as whatever asks the store does.
+        """
         if self._looked is None or self._now - self._looked >= _LOOK_AGAIN:
             self._lowered = await work.allowances.lowered()
             self._looked = self._now
@@ -133,7 +137,11 @@ class Allowances:
         await self._change(claim, lambda allowance, now: allowance.given_back(recipients, now=now))
 
     async def keep(self, held: Callable[[Account], int]) -> None:
-        """Prolongs the shares that are in use, *held* counting the claims here, and gives back the others."""
+        """
+        Prolongs the shares that are in use, *held* counting the claims here, and gives back the others.
+
+        To be called every few seconds. Raises Unavailable; what was not reached is tried with the next call.
+        """
         for account, share in list(self._shares.items()):
             now = self._now
             if held(account):
@@ -153,7 +161,7 @@ class Allowances:
                 share.asked = now
 
     async def end(self) -> None:
-        """Gives all shares back, as the process ends."""
+        """Gives all shares back, as the process ends; where the store is away, they run out by themselves."""
         for account in list(self._shares):
             try:
                 async with self._uow() as work:

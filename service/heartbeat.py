@@ -25,6 +25,7 @@ class Heartbeat:
     def __init__(
         self, *, uow: Callable[[], UnitOfWork], lease: timedelta, every: timedelta, try_again: timedelta
     ) -> None:
+        """*lease*: how long each holds from its renewal on. *try_again*: the pause while the store is away."""
         self._uow = uow
         self._lease = lease
         self._every = every

@@ -94,6 +94,11 @@ class Worker:
         pause_when_away: timedelta = _DATABASE_AWAY,
         reap_every: timedelta = _REAP_EVERY,
     ) -> None:
+        """
+        *name*: what its attempts are recorded under. *reach*: whose mail it takes, asked anew at each claim.
+
+        *pause_when_away*: between two claims while the database is away. *reap_every*: between two rounds of *reap*.
+        """
         self._uow = uow
         self._attempt = attempt
         self._reap = reap
@@ -185,7 +190,7 @@ class Worker:
 
     def reserve(self, delivery: Delivery) -> Take | None:
         """
-        Keeps a place for a delivery that is being accepted, to be stored under the lease that is returned.
+        Keeps a place for a delivery that is being accepted, to be stored under the lease of a minute that is returned.
 
         None when it has to be stored for whoever claims it: this process works for other sites, the account has limits
         or its share already, or something of the account is stored, which goes first. A place is used up by `take_on`,

@@ -18,6 +18,7 @@ class IdempotencyRecord:
     content_digest: bytes
     """Keyed hash over the named fields of the request."""
     expire_time: datetime
+    """From then on, by the store's own clock, the key is free again; see `domain.delivery.minimum_retention`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ class Take:
     token: str
     """Of the lease; drawn at random for this delivery alone."""
     worker: str
+    """Its name, as it claims with it."""
     lease: timedelta
+    """From the acceptance on, by the store's own clock."""
     data_center: str = ""
     """Where the worker is; empty: at no named site."""
 
@@ -37,9 +40,11 @@ class NewDelivery:
     """What is to be accepted."""
 
     delivery: Delivery
+    """As it is to be stored where it has no `take`; its id is new."""
     content: bytes
-    """The flattened message."""
+    """The flattened message, not sealed yet."""
     key: IdempotencyRecord | None = None
+    """None: stored whatever stands already."""
     version: int | None = None
     """Of the configuration that it was made for; None: not to be compared."""
     take: Take | None = None
@@ -50,11 +55,12 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The delivery that stands under an idempotency key."""
+    """The delivery that stands under an idempotency key, or was stored without one."""
 
     delivery: Delivery
+    """As it is stored; a replay's as it has become since."""
     content_digest: bytes
-    """Of the request that was accepted first."""
+    """Of the request that was accepted first; empty: it had no key."""
     is_replay: bool
     """True: it was there before."""
     claim: Claim | None = None

@@ -20,7 +20,9 @@ class Lease:
     """A worker's right to attempt a delivery; each write under it proves that it still holds."""
 
     token: str
+    """Drawn at random for this claim alone."""
     attempt: int
+    """Number of the attempt that it is for, from 1 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Outcome:
     delivery: Delivery
     """After the attempt."""
     attempt: Attempt
+    """Its number and data center are the claim's, whatever stands here."""
     pause: Pause | None = None
     """Pauses the configuration, unless its active revision is another by now."""
     usable_revision: int | None = None
@@ -67,7 +70,9 @@ class Abandoned:
     """A delivery whose lease ran out: locked until the unit of work ends, to be advanced and saved by the reaper."""
 
     delivery: Delivery
+    """Still SENDING, as the worker left it."""
     past_no_return: bool
+    """True: content may have left."""
 
 
 class DeliveryQueue(Protocol):
@@ -86,11 +91,12 @@ class DeliveryQueue(Protocol):
         admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         """
-        Takes up to *limit* due, unexpired deliveries, oldest due time first, that no other worker holds.
+        Takes up to *limit*, at least 1, due, unexpired deliveries, oldest due time first, that no other worker holds.
 
-        Each is advanced by Claimed, gets an attempt record and a fresh lease token. *reach*: whose work is taken, None
-        for everybody's; its site is recorded with the attempt. *passing_over*: accounts that have all they may have.
-        *only*: of this one alone, unless it is paused. *tenants_passed_over*: those that have all they may have.
+        Each is advanced by Claimed, gets an attempt record and a fresh lease token, good for *lease* from now.
+        *reach*: whose work is taken, None for everybody's; its site is recorded with the attempt.
+        *passing_over*: accounts that have all they may have. *only*: of this one alone, unless it is paused.
+        *tenants_passed_over*: those that have all they may have.
         *admit* chooses among what was found; what it does not name stays as it was, and is no attempt.
         Small messages come with their content. A configuration with a pause record is passed over until the pause is
         over, and then gives one delivery at a time, the probe, before all others. So is an account whose allowance is

@@ -19,6 +19,7 @@ class KnownConfigurations:
     """
 
     def __init__(self, *, most: int = _MOST) -> None:
+        """*most*: how many are kept, at least 1; the one that was not asked for longest goes first."""
         self._most = most
         self._known: OrderedDict[Account, Configuration] = OrderedDict()
 

@@ -16,8 +16,9 @@ from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.failures.failure import Stage
 from domain.limits import AccountLimits
+from domain.ports.delivery_queue import Claim
 from domain.ports.environment import Clock
-from domain.ports.storage import Claim, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from domain.settings.limits import limits_of
 from service.usecases.known_configurations import KnownConfigurations
 
@@ -99,7 +100,11 @@ class Allowances:
         return share is not None and share.connections >= min(limits.connections, MOST_LANES_PER_ACCOUNT)
 
     async def admission(self, work: UnitOfWork, *, held: Callable[[Account], int], ahead: bool = False) -> Admission:
-        """Returns what a claim in *work* asks; *held* counts claims here already. *ahead*: more than it has lanes."""
+        """
+        Returns what a claim in *work* asks; *held* counts claims here already. *ahead*: more than it has lanes.
+
+        Raises Unavailable, as whatever asks the store does.
+        """
         if self._looked is None or self._now - self._looked >= _LOOK_AGAIN:
             self._lowered = await work.allowances.lowered()
             self._looked = self._now
@@ -144,7 +149,11 @@ class Allowances:
         await self._change(claim, lambda allowance, now: allowance.given_back(recipients, now=now))
 
     async def keep(self, held: Callable[[Account], int]) -> None:
-        """Prolongs the shares that are in use, *held* counting the claims here, and gives back the others."""
+        """
+        Prolongs the shares that are in use, *held* counting the claims here, and gives back the others.
+
+        To be called every few seconds. Raises Unavailable; what was not reached is tried with the next call.
+        """
         for account, share in list(self._shares.items()):
             now = self._now
             if held(account):
@@ -164,7 +173,7 @@ class Allowances:
                 share.asked = now
 
     async def end(self) -> None:
-        """Gives all shares back, as the process ends."""
+        """Gives all shares back, as the process ends; where the store is away, they run out by themselves."""
         for account in list(self._shares):
             try:
                 async with self._uow() as work:
@@ -247,7 +256,7 @@ class Allowances:
 
 class Admission:
     """
-    Chooses among what one claim found, within its unit of work (`domain.ports.storage.Admit`).
+    Chooses among what one claim found, within its unit of work (`domain.ports.delivery_queue.Admit`).
 
     Nothing counts before the unit is committed; `committed` says that it is.
     """

@@ -5,22 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final, Protocol
 
+from domain.account import Account
 from domain.delivery import Delivery
-from domain.ports.storage import Account
 
 PLENTY: Final = 64
 """Deliveries of an account: enough to keep its lanes busy until the next ones are stored."""
 DELAY: Final = timedelta(seconds=1)
 """Postfix's in_flow_delay, which is there for the same reason (postconf(5))."""
-
-
-def at_once(delivery: Delivery, within: timedelta) -> AbstractAsyncContextManager[None]:
-    """Lets everything in, where nothing is delivered."""
-    return nullcontext()
 
 
 class Lanes(Protocol):
@@ -43,33 +38,41 @@ class InFlow:
     def __init__(
         self,
         *,
-        lanes: Lanes,
+        lanes: Lanes | None = None,
         plenty: int = PLENTY,
         delay: timedelta = DELAY,
     ) -> None:
+        """*lanes* None: nothing is delivered here, so nobody waits."""
+        self.callers = 0
+        """How many are being let in or accepted, of all accounts."""
         self._lanes = lanes
         self._plenty = plenty
         self._delay = delay
         self._inside: Counter[Account] = Counter()
         """How many are being accepted, by account."""
         self._waiting: defaultdict[Account, deque[tuple[Delivery, asyncio.Future[None]]]] = defaultdict(deque)
-        lanes.hear_of_room(self._let_in)
+        if lanes is not None:
+            lanes.hear_of_room(self._let_in)
 
     @asynccontextmanager
     async def entering(self, delivery: Delivery, within: timedelta) -> AsyncIterator[None]:
         """Holds a place while *delivery* is being accepted; waits for one, but never more than *within*."""
         account = Account(delivery.tenant, delivery.configuration_id)
-        if account in self._waiting or self._has_plenty(account, delivery):
-            await self._wait(account, delivery, max(timedelta(0), min(within, self._delay)))
-        else:
-            self._inside[account] += 1
+        self.callers += 1
         try:
-            yield
+            if account in self._waiting or self._has_plenty(account, delivery):
+                await self._wait(account, delivery, max(timedelta(0), min(within, self._delay)))
+            else:
+                self._inside[account] += 1
+            try:
+                yield
+            finally:
+                self._leave(account)
         finally:
-            self._leave(account)
+            self.callers -= 1
 
     def _has_plenty(self, account: Account, delivery: Delivery) -> bool:
-        held = self._lanes.ahead_of(delivery)
+        held = self._lanes.ahead_of(delivery) if self._lanes is not None else None
         return held is not None and held + self._inside[account] >= self._plenty
 
     async def _wait(self, account: Account, delivery: Delivery, delay: timedelta) -> None:

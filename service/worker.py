@@ -12,12 +12,15 @@ from datetime import timedelta
 from functools import partial
 from typing import Final, cast
 
+from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.failures.failure import Stage
+from domain.ports.acceptance import Take
+from domain.ports.delivery_queue import Claim
 from domain.ports.signals import Signals
-from domain.ports.storage import Account, Claim, Take, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from service.allowances import LANES_PER_ACCOUNT, Allowances
 from service.backlog import Backlog
 from service.logs import (
@@ -91,6 +94,11 @@ class Worker:
         pause_when_away: timedelta = _DATABASE_AWAY,
         reap_every: timedelta = _REAP_EVERY,
     ) -> None:
+        """
+        *name*: what its attempts are recorded under. *reach*: whose mail it takes, asked anew at each claim.
+
+        *pause_when_away*: between two claims while the database is away. *reap_every*: between two rounds of *reap*.
+        """
         self._uow = uow
         self._attempt = attempt
         self._reap = reap
@@ -183,7 +191,7 @@ class Worker:
 
     def reserve(self, delivery: Delivery) -> Take | None:
         """
-        Keeps a place for a delivery that is being accepted, to be stored under the lease that is returned.
+        Keeps a place for a delivery that is being accepted, to be stored under the lease of a minute that is returned.
 
         None when it has to be stored for whoever claims it: this process works for other sites, the account has limits
         or its share already, or something of the account is stored, which goes first. A place is used up by `take_on`,
@@ -313,10 +321,6 @@ class Worker:
 
     def _accounts_held(self) -> set[Account]:
         return {*self._running, *self._backlog.accounts(), *self._reserved_for}
-
-    def _may_get_some(self, account: Account) -> bool:
-        """Tells whether a claim that is not for this account alone may bring some of it, as many as it likes."""
-        return self._room(account) >= (LANES_PER_ACCOUNT if account in self._quick else 1)
 
     def _has_run_low(self, account: Account) -> bool:
         share = HELD_PER_ACCOUNT // 2 if account in self._quick else self._allowances.lanes(account)

@@ -15,8 +15,9 @@ from domain.errors import LeaseLost, NotFound, SecretUnreadable, Unavailable
 from domain.failures.failure import Failure
 from domain.grant import Grant, GrantKey, grant_for
 from domain.pause import Pause, pause_after, shows_usable
+from domain.ports.delivery_queue import Claim, Outcome
 from domain.ports.environment import Clock, Entropy
-from domain.ports.storage import Claim, Outcome, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from domain.ports.transport import MailTransport, Patience, Report
 from domain.settings.model import MailSettings, OAuthAuthentication
 from service.heartbeat import Heartbeat

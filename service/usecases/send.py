@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
+from domain.account import Account
 from domain.caller import Caller
 from domain.configuration import Configuration
 from domain.delivery import Delivery, Recipient, minimum_retention
@@ -17,9 +18,10 @@ from domain.idempotency import check_key, content_bytes
 from domain.message import WrittenMessage
 from domain.message_parser import ParsedMessage, parse_message
 from domain.mime.compose import compose, make_message_id
+from domain.ports.acceptance import Accepted, IdempotencyRecord, NewDelivery
 from domain.ports.environment import Clock, Entropy
 from domain.ports.signals import Signals
-from domain.ports.storage import Accepted, Account, IdempotencyRecord, NewDelivery, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from domain.ports.vault import Vault
 from domain.settings.model import MailSettings
 from service.commit_together import CommitTogether

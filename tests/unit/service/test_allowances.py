@@ -13,7 +13,7 @@ from domain.failures.failure import FailureKind, Stage
 from domain.host import Host
 from domain.limits import AccountLimits
 from domain.message import Envelope
-from domain.ports.storage import Claim
+from domain.ports.delivery_queue import Claim
 from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
 from domain.settings.model import MailSettings
 from service.allowances import MOST_LANES_PER_ACCOUNT, SHARE_LEASE, Allowances
@@ -29,8 +29,8 @@ from tests.builders import (
     some_settings,
 )
 from tests.fakes.transport import Answer, FakeTransport
-from tests.unit.service.test_worker import OneStuckServer, a_worker, at_work
-from tests.unit.service.test_worker import a_world as a_world_that_stands_still
+from tests.unit.service.working import OneStuckServer, a_worker, at_work
+from tests.unit.service.working import a_world as a_world_that_stands_still
 from tests.unit.service.world import World, until
 
 SECOND = timedelta(seconds=1)

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
+from domain.account import Account
 from domain.delivery import Delivery, DeliveryState
-from domain.ports.storage import Account
 from service.in_flow import InFlow
 from tests.builders import CONFIGURATION_ID, a_delivery, a_delivery_id
-from tests.unit.service.test_worker import a_worker, a_world, at_work, sending_straight_on, sent
+from tests.unit.service.working import a_worker, a_world, at_work, sending_straight_on, sent
 from tests.unit.service.world import until
 
 LONG = timedelta(minutes=10)

@@ -166,8 +166,8 @@ async def attempted_while(world: World, happens: Callable[[], Awaitable[object]]
     between: deque[Callable[[], Awaitable[object]] | None] = deque([None, happens])
     attempt = AttemptDelivery(
         uow=lambda: _Interrupted(world.store, between.popleft()),
-        mark=world.mark,
-        record=world.record,
+        mark=world.progress,
+        record=world.progress,
         known=world.known,
         transport=world.transport,
         sources=world.sources,

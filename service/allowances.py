@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -24,6 +24,8 @@ from service.usecases.known_configurations import KnownConfigurations
 
 LANES_PER_ACCOUNT: Final = 5
 """Attempts at once for one configuration, so that a stuck server holds its share at most (P8, F25)."""
+MOST_LANES_PER_ACCOUNT: Final = 16
+"""The same for one that is set to more connections: half of a process's lanes."""
 SHARE_LEASE: Final = timedelta(seconds=60)
 """How long a process that died keeps its connections from others."""
 _SHARE_KEPT: Final = timedelta(seconds=15)
@@ -74,7 +76,7 @@ class Allowances:
     def lanes(self, account: Account) -> int:
         """Returns how many attempts of *account* this process may make at once."""
         share = self._shares.get(account)
-        return LANES_PER_ACCOUNT if share is None else min(LANES_PER_ACCOUNT, share.connections)
+        return LANES_PER_ACCOUNT if share is None else share.connections
 
     def passed_over(self) -> frozenset[Account]:
         """Returns the accounts all of whose connections other processes have."""
@@ -82,10 +84,20 @@ class Allowances:
         self._without_share = {account: until for account, until in self._without_share.items() if until > now}
         return frozenset(self._without_share)
 
-    def is_unbounded(self, account: Account) -> bool:
-        """Tells whether mail of *account* may go out without being asked for here; of one not known it may not."""
+    def may_go_straight(self, account: Account) -> bool:
+        """
+        Tells whether mail of *account* may go out without a claim, which would ask here; of one not known it may not.
+
+        That is so without limits, and where connections alone are limited, once this process has all it can use.
+        """
         configuration = self._known.latest(account)
-        return configuration is not None and account not in self._lowered and _limits(configuration).are_none
+        if configuration is None or account in self._lowered:
+            return False
+        limits = _limits(configuration)
+        if limits.connections is None or not replace(limits, connections=None).are_none:
+            return limits.are_none
+        share = self._shares.get(account)
+        return share is not None and share.connections >= min(limits.connections, MOST_LANES_PER_ACCOUNT)
 
     async def admission(self, work: UnitOfWork, *, held: Callable[[Account], int], ahead: bool = False) -> Admission:
         """
@@ -191,7 +203,7 @@ class Allowances:
             if share is not None:
                 await work.allowances.end_share(account, worker=self._worker)
             return None
-        wanted = min(wanted, LANES_PER_ACCOUNT, most)
+        wanted = min(wanted, MOST_LANES_PER_ACCOUNT, most)
         is_fresh = share is not None and self._now - share.asked < SHARE_LEASE / 2
         if share is not None and is_fresh and share.most == most and share.connections >= wanted:
             return share

@@ -44,6 +44,7 @@ from domain.settings.parse import SettingsRules
 from service.allowances import Allowances
 from service.commit_together import CommitTogether
 from service.events import LoggedEvents
+from service.in_flow import InFlow, at_once
 from service.keeper import Keeper
 from service.metrics import Metrics
 from service.options import Options, Problem, ProcessRole
@@ -353,7 +354,19 @@ class Container(containers.DeclarativeContainer):
         ),
     )
     send = providers.Singleton(
-        Send, uow=uow.provider, commit=accept, known=known, clock=clock, entropy=entropy, vault=vault, signals=signals
+        Send,
+        uow=uow.provider,
+        commit=accept,
+        known=known,
+        clock=clock,
+        entropy=entropy,
+        vault=vault,
+        signals=signals,
+        entering=providers.Callable(
+            lambda roles, provide: InFlow(lanes=provide()).entering if ProcessRole.WORKER in roles else at_once,
+            options.provided.roles,
+            worker.provider,
+        ),
     )
     get_delivery = providers.Singleton(GetDelivery, uow=uow.provider, clock=clock)
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider, clock=clock)

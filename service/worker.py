@@ -132,6 +132,7 @@ class Worker:
         self._none_reserved.set()
         self._stopping = asyncio.Event()
         self._is_running = False
+        self._got_room: Callable[[Account], None] = lambda account: None
 
     async def run(self) -> None:
         """Works until `drain` is called; a database that is away is waited for."""
@@ -201,7 +202,7 @@ class Worker:
             return None
         if account in self._waiting and (account not in self._quick or self._held(account) >= HELD_WHILE_OTHERS_WAIT):
             return None
-        if not self._allowances.is_unbounded(account):
+        if not self._allowances.may_go_straight(account):
             return None
         if self._room(account) <= 0:
             self._waiting.add(account)
@@ -241,6 +242,19 @@ class Worker:
             self._waiting.add(account)
             if self._wants_more():
                 self._wake.set()
+
+    def ahead_of(self, delivery: Delivery) -> int | None:
+        """Returns how many of its account go before *delivery* from here; None where waiting would win nothing."""
+        account = Account(delivery.tenant, delivery.configuration_id)
+        if self._stopping.is_set() or account not in self._quick or not self._is_ours(delivery):
+            return None
+        if not self._is_running or not self._allowances.may_go_straight(account):
+            return None
+        return self._running[account] + self._backlog.count(account)
+
+    def hear_of_room(self, listener: Callable[[Account], None]) -> None:
+        """Has *listener* called with each account of which fewer are here, or whose mail need not wait any more."""
+        self._got_room = listener
 
     def _is_ours(self, delivery: Delivery) -> bool:
         return self._reach().takes(delivery.data_center, delivery.data_center_policy)
@@ -395,6 +409,7 @@ class Worker:
             # What is ahead would wait here for long; and of a configuration that is paused one mail alone may go.
             self._quick.discard(claim.account)
             self._give_back(self._backlog.drop(claim.account))
+            self._got_room(claim.account)
         if after.failure is not None:
             fields |= {REASON: after.failure.reason.value, STAGE: after.failure.stage.value}
         self._events.delivery_attempted(after)
@@ -418,6 +433,7 @@ class Worker:
         if claim is not None:
             _count_down(self._running, claim.account)
             self._may_be_more |= self._is_crowded
+            self._got_room(claim.account)
         return claim is not None
 
     def _go_on(self) -> None:

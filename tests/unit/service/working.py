@@ -17,6 +17,7 @@ from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
 from domain.settings.model import MailSettings, SmtpTransport
 from service.allowances import Allowances
 from service.commit_together import CommitTogether
+from service.in_flow import PLENTY, InFlow
 from service.straight_on import StraightOn
 from service.usecases.send import Send
 from service.worker import Worker
@@ -118,8 +119,8 @@ async def given_server(world: World, host: str, *, name: str, tenant: str = TENA
     await world.given(a_configuration(configuration_id=name, settings=settings, tenant=tenant))
 
 
-def sending_straight_on(world: World, worker: Worker) -> Send:
-    """Returns a Send whose messages go to *worker* from memory."""
+def sending_straight_on(world: World, worker: Worker, *, plenty: int = PLENTY) -> Send:
+    """Returns a Send whose messages go to *worker* from memory, *plenty* of an account at once."""
     straight_on = StraightOn(places=worker)
     commit: CommitTogether[NewDelivery, Accepted | None] = CommitTogether(
         uow=world.uow, apply=straight_on.apply, stored=straight_on.stored, failed=straight_on.failed
@@ -132,6 +133,7 @@ def sending_straight_on(world: World, worker: Worker) -> Send:
         entropy=world.entropy,
         vault=world.vault,
         signals=world.signals,
+        entering=InFlow(lanes=worker, plenty=plenty).entering,
     )
 
 

@@ -15,6 +15,7 @@ from domain.ports.acceptance import Accepted, IdempotencyRecord, NewDelivery
 from domain.ports.delivery_queue import Claim, Outcome
 from domain.settings.parse import SettingsRules
 from service.commit_together import CommitTogether
+from service.in_flow import at_once
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import LEASE, AttemptDelivery
 from service.usecases.authorize import Authorize
@@ -150,6 +151,7 @@ class World:
             entropy=self.entropy,
             vault=self.vault,
             signals=self.signals,
+            entering=at_once,
         )
         self.get_delivery = GetDelivery(uow=self.uow, clock=self.clock)
         self.list_deliveries = ListDeliveries(uow=self.uow, clock=self.clock)

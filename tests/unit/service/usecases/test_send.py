@@ -24,6 +24,7 @@ from domain.errors import (
 from domain.message import InDoubtPolicy, WrittenAddress, WrittenAttachment, WrittenMessage
 from domain.reasons import Reason
 from service.commit_together import CommitTogether
+from service.in_flow import at_once
 from service.usecases.send import Send
 from tests.builders import (
     CONFIGURATION_ID,
@@ -372,6 +373,7 @@ async def test_given_a_store_that_is_away_when_sent_then_it_is_asked_once_and_no
         entropy=world.entropy,
         vault=FakeVault(),
         signals=world.signals,
+        entering=at_once,
     )
     world.store.away = True
 
@@ -406,6 +408,7 @@ async def test_given_wait_when_the_delivery_settles_then_the_answer_comes_with_t
         entropy=world.entropy,
         vault=world.vault,
         signals=signals,
+        entering=at_once,
     )
 
     async def work() -> None:

@@ -24,6 +24,7 @@ from domain.ports.acceptance import Accepted, NewDelivery
 from domain.ports.deliveries import DeliveryFilter
 from domain.ports.storage import UnitOfWork
 from service.commit_together import CommitTogether
+from service.in_flow import at_once
 from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.send import Send, Sent
 from tests.builders import CONFIGURATION_ID, a_caller, a_configuration, a_message
@@ -134,6 +135,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
             entropy=entropy,
             vault=FakeVault(),
             signals=FakeSignals(clock=clock),
+            entering=at_once,
         )
 
     @initialize()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -35,15 +35,12 @@ from adapters.system.resolver import SystemLookup, SystemResolver
 from adapters.system.vault import AesGcmVault
 from domain.data_center import Presence
 from domain.errors import Unavailable
-from domain.ports.acceptance import Accepted, NewDelivery
-from domain.ports.delivery_queue import Claim, Outcome
 from domain.ports.environment import Clock
-from domain.ports.storage import UnitOfWork
 from domain.retention import Retention
 from domain.settings.parse import SettingsRules
 from service.allowances import Allowances
-from service.commit_together import CommitTogether
 from service.events import LoggedEvents
+from service.groups import accept_together, grants_together, progress_together
 from service.in_flow import InFlow
 from service.keeper import Keeper
 from service.metrics import Metrics
@@ -61,7 +58,6 @@ from service.rpc.send_stream import SendStream
 from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
 from service.rpc.tls import TlsFilesInvalid, server_credentials
-from service.straight_on import Places, StraightOn
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import AttemptDelivery
 from service.usecases.authorize import Authorize
@@ -95,17 +91,9 @@ from service.usecases.watch_deliveries import WatchDeliveries
 from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
+_FORGET_EVERY: Final = timedelta(minutes=1)
 _DATABASE_NAME: Final = "pg"
 """The folder that the embedded server makes in the data folder, whole or not at all."""
-_HANGS_AFTER: Final = timedelta(seconds=1)
-"""From when on a database that did not answer one Send is not asked by those behind it: they are told in time (P28)."""
-_EACH_CALLERS_WAIT: Final = timedelta(milliseconds=0.4)
-_LONGEST_CALLERS_WAIT: Final = timedelta(milliseconds=20)
-"""Between two commits of Sends, by how many call: many who wait a little cost half of what each for itself costs."""
-_EACH_LANES_WAIT: Final = timedelta(milliseconds=0.15)
-_LONGEST_LANES_WAIT: Final = timedelta(milliseconds=5)
-"""Between two commits of attempts, by how many the last one was: lanes that go on together cost less, too."""
-_FORGET_EVERY: Final = timedelta(minutes=1)
 
 
 class StartFailed(Exception):
@@ -202,41 +190,6 @@ def tls_credentials(options: Options) -> grpc.ServerCredentials | None:
         return server_credentials(certificate=options.tls_cert, key=options.tls_key, client_ca=options.client_ca)
 
 
-def progress_together(uow: Callable[[], UnitOfWork]) -> CommitTogether[Claim | Outcome, bool]:
-    """Returns the group commit of what attempts come to: passing the point of no return, and their outcomes."""
-    return CommitTogether(
-        uow=uow,
-        apply=lambda work, steps: work.deliveries.progress_all(steps),
-        breath=lambda last: min(_LONGEST_LANES_WAIT, last * _EACH_LANES_WAIT),
-    )
-
-
-def accept_together(
-    uow: Callable[[], UnitOfWork], in_flow: InFlow, places: Callable[[], Places] | None
-) -> CommitTogether[NewDelivery, Accepted | None]:
-    """Returns the group commit of acceptances; with *places*, what has one goes straight on from there."""
-
-    def breath(_: int) -> timedelta:
-        return min(_LONGEST_CALLERS_WAIT, in_flow.callers * _EACH_CALLERS_WAIT)
-
-    if places is None:
-        return CommitTogether(
-            uow=uow,
-            apply=lambda work, batch: work.deliveries.accept_all(batch),
-            hangs_after=_HANGS_AFTER,
-            breath=breath,
-        )
-    straight_on = StraightOn(places=places())
-    return CommitTogether(
-        uow=uow,
-        apply=straight_on.apply,
-        stored=straight_on.stored,
-        failed=straight_on.failed,
-        hangs_after=_HANGS_AFTER,
-        breath=breath,
-    )
-
-
 class Container(containers.DeclarativeContainer):
     """Builds every part of one process; the pool is built closed and opened by `service.running`."""
 
@@ -317,6 +270,7 @@ class Container(containers.DeclarativeContainer):
         uow=uow.provider,
         mark=progress,
         record=progress,
+        grants=providers.Singleton(grants_together, group.provider),
         known=known,
         transport=transport,
         sources=token_sources,

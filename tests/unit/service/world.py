@@ -15,6 +15,7 @@ from domain.ports.acceptance import Accepted, IdempotencyRecord, NewDelivery
 from domain.ports.delivery_queue import Claim, Outcome
 from domain.settings.parse import SettingsRules
 from service.commit_together import CommitTogether
+from service.groups import grants_together
 from service.in_flow import InFlow
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import LEASE, AttemptDelivery
@@ -171,6 +172,7 @@ class World:
             uow=self.uow,
             mark=self.progress,
             record=self.progress,
+            grants=grants_together(self.uow),
             known=self.known,
             transport=self.transport,
             sources=self.sources,

@@ -5,30 +5,60 @@ from __future__ import annotations
 from typing import Final
 
 from domain.failures.catalogue.classes import CLASSES
-from domain.failures.catalogue.codes import ENHANCED_CODES
+from domain.failures.catalogue.codes import LEFT_CODES, MICROSOFT_CODES, REGISTERED_CODES
 from domain.failures.catalogue.doubt import OUTCOME_UNKNOWN
 from domain.failures.catalogue.entry import Entry
 from domain.failures.catalogue.google import GOOGLE_TEXTS
+from domain.failures.catalogue.graph import GRAPH, GRAPH_CLASSES
+from domain.failures.catalogue.imap import IMAP, IMAP_CLASSES
 from domain.failures.catalogue.microsoft import MICROSOFT_TEXTS
 from domain.failures.catalogue.oauth import OAUTH
 from domain.failures.catalogue.others import OTHER_PROVIDERS_TEXTS
+from domain.failures.catalogue.smtp_messages import MESSAGES, POLICIES, SERVERS
+from domain.failures.catalogue.smtp_rates import RATES
+from domain.failures.catalogue.smtp_reputation import GREETING, REPUTATION
+from domain.failures.catalogue.smtp_senders import RECIPIENTS, SENDERS, UNAVAILABLE_RECIPIENTS
+from domain.failures.catalogue.smtp_sign_in import AUTHENTICATE_FIRST, SIGN_IN
 from domain.failures.catalogue.symptoms import SYMPTOMS
-from domain.failures.catalogue.texts import COMMON_TEXTS
 from domain.failures.catalogue.token_sign_in import TOKEN_SIGN_IN
 from domain.failures.catalogue.without_person import KEY_UNUSABLE
 
-__all__ = ["CATALOGUE", "OUTCOME_UNKNOWN", "Entry"]
+__all__ = ["CATALOGUE", "FALLBACKS", "OUTCOME_UNKNOWN", "Entry"]
+
+COMMON_TEXTS: Final = (
+    *RATES,
+    *GREETING,
+    *SIGN_IN,
+    *REPUTATION,
+    *SENDERS,
+    *RECIPIENTS,
+    *AUTHENTICATE_FIRST,
+    *MESSAGES,
+    *SERVERS,
+    *UNAVAILABLE_RECIPIENTS,
+)
+"""By topic, the narrower words first: what many servers say for one cause must not be taken for another."""
+
+FALLBACKS: Final = (*GRAPH_CLASSES, *IMAP_CLASSES, *CLASSES)
+"""What explains answers that nobody has seen yet, by code class and stage."""
 
 CATALOGUE: Final[tuple[Entry, ...]] = (
     KEY_UNUSABLE,
     *OAUTH,
     *SYMPTOMS,
+    *GRAPH,
+    *GRAPH_CLASSES,
+    *IMAP,
     *TOKEN_SIGN_IN,
     *GOOGLE_TEXTS,
     *MICROSOFT_TEXTS,
     *OTHER_PROVIDERS_TEXTS,
     *COMMON_TEXTS,
-    *ENHANCED_CODES,
+    *IMAP_CLASSES,
+    *MICROSOFT_CODES,
+    *REGISTERED_CODES,
+    *POLICIES,
+    *LEFT_CODES,
     *CLASSES,
 )
 """The first entry that fits explains; `CLASSES` fits whatever is left, so there always is one."""

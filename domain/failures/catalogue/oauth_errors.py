@@ -138,6 +138,16 @@ OAUTH_ERRORS: Final = (
 
 OAUTH_CLASSES: Final = (
     Entry(
+        surfaces=BOTH,
+        subcode=r"AADSTS\d+",
+        error="",
+        reason=Reason.CLIENT_CONFIG,
+        kind=FailureKind.MISCONFIGURED,
+        cause="Microsoft refused with a number that mailport does not know{reply}.",
+        remedy="Look the number up at https://login.microsoftonline.com/error, and check client, scopes and directory.",
+        help_url="https://login.microsoftonline.com/error",
+    ),
+    Entry(
         surfaces=TOKEN,
         code="401",
         reason=Reason.CLIENT_CONFIG,

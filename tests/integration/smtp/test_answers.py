@@ -213,7 +213,7 @@ async def test_given_a_limit_in_the_ehlo_reply_when_there_are_more_recipients_th
 
     surplus = report.verdicts[2].failure
     assert surplus is not None
-    assert (surplus.reason, surplus.kind) == (Reason.RECIPIENTS_ABOVE_SERVER_LIMIT, FailureKind.TRANSIENT)
+    assert (surplus.reason, surplus.kind) == (Reason.RECIPIENTS_ABOVE_SERVER_LIMIT, FailureKind.THROTTLED)
     assert len(server.messages[0].rcpt_tos) == 2
 
 

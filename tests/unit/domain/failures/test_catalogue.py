@@ -8,8 +8,9 @@ import string
 import pytest
 
 from domain.failures.catalogue import CATALOGUE, OUTCOME_UNKNOWN, Entry
-from domain.failures.evidence import Symptom
+from domain.failures.evidence import Surface, Symptom
 from domain.failures.failure import FailureKind
+from domain.reasons import Reason
 
 ENTRIES = [*CATALOGUE, OUTCOME_UNKNOWN]
 
@@ -58,9 +59,15 @@ def test_given_all_symptoms_when_looked_up_then_each_has_an_entry() -> None:
     assert {entry.symptom for entry in CATALOGUE} >= set(Symptom)
 
 
-def test_given_the_kind_in_doubt_when_looked_for_then_one_entry_alone_has_it() -> None:
-    assert [entry for entry in ENTRIES if entry.kind is FailureKind.IN_DOUBT] == [OUTCOME_UNKNOWN]
+def test_given_the_kind_in_doubt_when_looked_for_then_only_lost_outcomes_have_it() -> None:
+    doubtful = [entry for entry in ENTRIES if entry.kind is FailureKind.IN_DOUBT]
+
+    assert OUTCOME_UNKNOWN in doubtful
+    assert {entry.reason for entry in doubtful} == {Reason.OUTCOME_UNKNOWN}
+    assert all(entry.surfaces == {Surface.GRAPH} for entry in doubtful if entry is not OUTCOME_UNKNOWN)
 
 
 def test_given_final_kinds_when_looked_for_then_none_is_given_to_a_4yz() -> None:
-    assert [e for e in CATALOGUE if e.kind is FailureKind.PERMANENT and e.code.startswith("4")] == []
+    found = [e for e in CATALOGUE if e.kind is FailureKind.PERMANENT and e.code == "4.." and not e.surfaces]
+
+    assert found == []

@@ -230,11 +230,11 @@ def _read_smtp(shown: str, opened: bool) -> Evidence:
         code, enhanced = inner[1] or inner[3], inner[2] or ""
         rest, text = _without_codes([shown[inner.end() :]])
         return _smtp(int(code), enhanced or rest, text or shown)
-    if replies and replies[0][1][1] != "220":
-        return _smtp(int(replies[0][1][1]), "", shown)
     sign = sign_in_text(alike(shown))
     if sign:
         return _signed(sign, shown, Surface.SMTP)
+    if replies and replies[0][1][1] != "220":
+        return _smtp(int(replies[0][1][1]), "", shown)
     enhanced, text = _without_codes(lines)
     anywhere = _ANYWHERE.search(shown)
     known = enhanced or (anywhere[1] if anywhere else "")

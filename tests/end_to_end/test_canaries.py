@@ -53,7 +53,7 @@ _TELLING: Final = {
 """An operator's database that writes all it can."""
 JWT_BEARER: Final = configuration_pb2.OAUTH_GRANT_TYPE_JWT_BEARER
 MAILBOX: Final = mailbox_service_pb2.DESCRIPTOR.services_by_name["MailboxService"].methods_by_name
-LATER: Final = {"Explain", "SendStream", "CancelDelivery", "RetryDelivery", "WatchDeliveries", *MAILBOX}
+LATER: Final = {"SendStream", "CancelDelivery", "RetryDelivery", "WatchDeliveries", *MAILBOX}
 """What this version does not offer yet."""
 CLIENT_CREDENTIALS: Final = configuration_pb2.OAUTH_GRANT_TYPE_CLIENT_CREDENTIALS
 
@@ -190,6 +190,7 @@ async def play(scene: Scene) -> None:
     await mail_with_tokens(scene)
     await accounts_without_a_person(scene)
     await accounts_with_a_password(scene)
+    await a_pasted_answer(scene)
     await what_is_not_there_yet(scene)
     await late
     await pages_and_lists(scene)
@@ -426,12 +427,17 @@ async def a_token_endpoint_that_never_answers(scene: Scene) -> None:
         assert endpoint.is_hanging.is_set()
 
 
-async def what_is_not_there_yet(scene: Scene) -> None:
+async def a_pasted_answer(scene: Scene) -> None:
     token = scene.planted.new("access token", "ya29.{}")
     told = f'{{"error": "invalid_grant", "access_token": "{token}"}} Bearer {token}'
+    explained = await scene.listener.ok("Explain", api.ExplainRequest(text=told), of=api.ExplainResponse)
+    assert explained.failure.reason == "REAUTH_REQUIRED"
+
+
+async def what_is_not_there_yet(scene: Scene) -> None:
+    token = scene.planted.new("access token", "ya29.{}")
     message = a_message(subject=token)
     for name, request in {
-        "Explain": api.ExplainRequest(text=told),
         "SendStream": api.SendStreamRequest(client_reference=token, configuration_id="office", message=message),
         "CancelDelivery": api.CancelDeliveryRequest(delivery_id=token),
         "RetryDelivery": api.RetryDeliveryRequest(delivery_id=token),

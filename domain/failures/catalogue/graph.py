@@ -172,7 +172,7 @@ _RIGHTS: Final = (
 
 _ALLOWANCES: Final = (
     _entry(
-        "ErrorExceededMessageLimit|ErrorSubmissionQuotaExceeded|.*RecipientLimit.*|ErrorTooManyRecipients.*Day",
+        "ErrorExceededMessageLimit|ErrorSubmissionQuotaExceeded|.*DailyLimit.*",
         Reason.QUOTA_EXCEEDED,
         FailureKind.THROTTLED,
         "The account has used up what it may send in a day, or has to verify itself first{reply}.",
@@ -201,6 +201,14 @@ _ALLOWANCES: Final = (
 )
 
 _MESSAGES: Final = (
+    _entry(
+        "ErrorRecipientLimit.*|ErrorTooManyRecipients|.*RecipientsLimit.*",
+        Reason.RECIPIENTS_ABOVE_SERVER_LIMIT,
+        FailureKind.THROTTLED,
+        "The message has more recipients than Exchange takes at once{reply}.",
+        "The remaining recipients of a queued message are tried again by themselves; otherwise send to fewer at once.",
+        sample=_sample("ErrorRecipientLimitExceeded", "The number of recipients exceeds the limit."),
+    ),
     _entry(
         "ErrorMessageSizeExceeded|ErrorAttachmentSizeLimitExceeded|RequestEntityTooLarge|Request_EntityTooLarge|"
         "MaximumRequestLengthExceeded|ErrorContentTooLarge|RequestBodyTooLarge|413",
@@ -286,7 +294,31 @@ _TROUBLES: Final = (
     ),
 )
 
-GRAPH: Final = (*_TOKENS, *_RIGHTS, *_ALLOWANCES, *_MESSAGES, *_TROUBLES)
+_WORDS: Final = (
+    _entry(
+        "",
+        Reason.THROTTLED,
+        FailureKind.THROTTLED,
+        "Microsoft Graph gets more requests than it allows{reply}.",
+        WAIT,
+        text=r"toomanyrequests|too many requests|throttl",
+        help_url="https://learn.microsoft.com/graph/throttling-limits",
+        sample=_sample("ExtensionError", "Operation: Create; Exception: [Status Code: TooManyRequests; Reason: ]"),
+    ),
+    _entry(
+        "",
+        Reason.SERVER_BUSY,
+        FailureKind.TRANSIENT,
+        "Microsoft Graph cannot answer just now{reply}.",
+        WAIT,
+        text=r"try again (later|in)|temporarily unavailable|service (is )?unavailable|server is busy",
+        code="000|50[0139]",
+        sample=_sample("Unavailable", "The service is temporarily unavailable."),
+    ),
+)
+"""For codes that nobody has seen yet."""
+
+GRAPH: Final = (*_TOKENS, *_RIGHTS, *_ALLOWANCES, *_MESSAGES, *_TROUBLES, *_WORDS)
 
 _STATUSES: Final = (
     ("401", Reason.AUTH_REJECTED, FailureKind.REAUTHORIZE, "Microsoft Graph refused the access token{reply}.",

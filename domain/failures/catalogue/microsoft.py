@@ -184,7 +184,7 @@ _SENDING: Final = (
         sample="550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient bob@example.org not found by SMTP address lookup",
     ),
     Entry(
-        text=r"resolver\.rst\.(auth|not|sender)\w*",
+        text=r"resolver\.rst\.(?!\w*size)\w+",
         reason=Reason.RECIPIENT_REFUSED,
         kind=FailureKind.PERMANENT,
         cause="The recipient, often a group, takes mail from certain senders only.",
@@ -299,8 +299,9 @@ _SENDING: Final = (
         "tion.MapiExceptionMaxSubmissionExceeded",
     ),
     Entry(
-        enhanced=r"5\.4\.1",
-        text=r"recipient address rejected: access denied",
+        enhanced=r"(5\.4\.1)?",
+        code="5..",
+        text=r"recipient address(es)? rejected ?: access denied\b.{0,20}(\[|$)",
         reason=Reason.RECIPIENT_UNKNOWN,
         kind=FailureKind.PERMANENT,
         cause="The recipient's organisation knows no such recipient.",

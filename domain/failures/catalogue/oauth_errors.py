@@ -95,7 +95,7 @@ OAUTH_ERRORS: Final = (
     ),
     Entry(
         surfaces=BOTH,
-        error="temporarily_unavailable|server_error|slow_down",
+        error="temporarily_unavailable|server_error|slow_down|internal_(failure|error)|backend_?error|service_unavailable|try_again",
         reason=Reason.AUTH_UNAVAILABLE,
         kind=FailureKind.TRANSIENT,
         cause="The provider cannot answer just now{reply}; this is a temporary refusal.",

@@ -17,7 +17,8 @@ MESSAGES: Final = (
         r"\b.{0,40}(size|limit|max|databytes)|size limit|zu gross|oversize|exceed\w* (the |a )?(maximum|fixed|"
         r"allowed))|"
         r"exceed\w*\b.{0,40}(message |maximum |allowed )?size|maxsizeerror|(taille|tamano)\b.{0,40}(max|depass|exced)|"
-        r"databytes|recipsizelimit|\btoo (big|large)\b|size limit exceeded|larger than .{0,20}(limit|allowed)|trop "
+        r"databytes|(send|sender|recip)sizelimit|\btoo (big|large)\b|size limit exceeded|larger than .{0,20}(limit|"
+        r"allowed)|trop "
         r"(gros|volumineux)|demasiado grande",
         unless=r"\brate\b|line length|line is too|per (hour|day)|quota|hop count",
         reason=Reason.TOO_LARGE,
@@ -95,7 +96,7 @@ SERVERS: Final = (
         r"helo|mail|"
         r"rcpt|data)(/helo)?( command)? (first|needed)|cannot decode|(bad|improper|invalid|unexpected|unknown) "
         r"(command|"
-        r"argument|parameter|base64)|need (mail|rcpt)|invalid base64|send (ehlo|helo)",
+        r"argument|parameter|base64)|need (mail|rcpt)|protocol error|syntax: |invalid base64|send (ehlo|helo)",
         code="50.|555|000",
         stages=frozenset({Stage.AUTH}) | _SUBMITTING,
         unless=r"recipient|sender address|address syntax",

@@ -12,7 +12,7 @@ from domain.reasons import Reason
 
 RATES: Final = (
     Entry(
-        text=r"gr[ae]y[ -]?list|postgrey|liste grise|lista gris",
+        text=r"gr[ae]y[ -]?list|postgrey|intentional policy rejection|liste grise|lista gris",
         reason=Reason.GREYLISTED,
         kind=FailureKind.TRANSIENT,
         cause="The server turns first-time senders away for a while (greylisting); this is a temporary refusal.",

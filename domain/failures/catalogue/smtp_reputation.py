@@ -13,14 +13,15 @@ _BLOCKLIST: Final = (
     r"blocked (using|by .{0,30}(list|rbl|spamhaus|spfbl|reputation)|- see)|(black|block|deny|sperr)[ -]?list|"
     r"spamhaus|spamcop|\bsorbs\b|barracuda(central|networks| reputation)|\bs?rbl\b|dnsbl|\blisted (at|by|in|on)\b|"
     r"(poor|bad|low|negative|sender|ip|domain|its|your|mta's)('s)? reputation|reputation (score|filter|based)|"
-    r"banned (sending|ip)|ipcheck\.proofpoint|spfbl|\(bl\)|uceprotect|cloudmark|\btalos|senderbase|invaluement|"
+    r"banned (sending|ip|sender)|\[bl\d+\]|mail-abuse|csi\.cloudmark|ipcheck\.proofpoint|spfbl|\(bl\)|uceprotect|"
+    r"cloudmark|\btalos|senderbase|invaluement|"
     r"schwarze liste|liste noire|lista negra"
 )
 
 REPUTATION: Final = (
     Entry(
         text=r"too many hops|hop count|mail ?loop|(routing|forwarding) loop|loops? (detected|back)|looping|too many "
-        r"received|mailschleife|boucle",
+        r"received|received\b.{0,20}headers?\b.{0,20}exceed|mailschleife|boucle",
         reason=Reason.MAIL_LOOP,
         kind=FailureKind.PERMANENT,
         cause="The message went round between servers until {server} stopped it.",
@@ -76,6 +77,17 @@ REPUTATION: Final = (
         sample="554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.spamhaus.org",
     ),
     Entry(
+        text=r"\bspam|abuse|block(ed|ing)?\b.{0,30}(your|this|the|ip|address)|filtered",
+        stages=frozenset({Stage.CONNECT, Stage.EHLO}),
+        code="5..|000",
+        reason=Reason.BLOCKLISTED,
+        kind=FailureKind.MISCONFIGURED,
+        cause="{server} takes no connections from this address, because of spam that came from it or its "
+        "network{reply}.",
+        remedy="Follow the link in the reply and ask for removal from the list; or send through another server.",
+        sample="554 mx.example.net 192.0.2.7 Block for spam. Please see http://postmaster.example.net",
+    ),
+    Entry(
         text=r"\bptr\b|reverse (dns|host ?name|look ?up|name|mapping)|\brdns\b|fcrdns|cannot find your (reverse "
         r")?host ?name|"
         r"cannot resolve your|no (valid )?reverse|forward.confirmed|unable to resolve (your|the|client)? ?(ip|address)|"
@@ -90,7 +102,7 @@ REPUTATION: Final = (
     ),
     Entry(
         text=r"\bspam(my|ming|assassin)?\b|unsolicited|\bu[cb]e\b|bulk (e?mail|sender)|\bjunk\b|\bspam[ -]?(score|like|"
-        r"content|filter)|bogofilter|rspamd|werbemail|unerwunscht|indesirable|no deseado",
+        r"content|filter)|bogofilter|\bdt:spm\b|help_spam|notspam|rspamd|werbemail|unerwunscht|indesirable|no deseado",
         unless=r"abuse (detected|from)|outgoing|outbound",
         reason=Reason.SPAM_REFUSED,
         kind=FailureKind.PERMANENT,

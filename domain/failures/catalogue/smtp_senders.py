@@ -29,7 +29,9 @@ SENDERS: Final = (
     Entry(
         text=r"(outgoing|outbound|sending)\b.{0,60}\b(suspended|blocked|disabled|frozen|restricted|paused)|"
         r"(account|domain|user|tenant|sandbox|organi[sz]ation|customer)\b.{0,80}(not allowed to send|blocked from "
-        r"sending|banned|not permitted to send|suspended for|is disabled from)|abuse detected|bad outbound|"
+        r"sending|banned|not permitted to send|suspended for|is disabled from)|not allowed to send (any "
+        r")?(e?-?mails?|messages)( from this account)?\.?$|abuse detected|bad outbound|sandbox (sub)?domains? (is|"
+        r"are) for test|"
         r"domain is (disabled|suspended)|sending .{0,20}(has been |is )(disabled|suspended|blocked)|"
         r"(account|sender) .{0,20}under review|versand .{0,20}gesperrt",
         stages=frozenset({Stage.EHLO, Stage.CONNECT}) | _SUBMITTING,
@@ -70,7 +72,7 @@ SENDERS: Final = (
         r"identit(y|ies)\b.{0,40}(fail|not verified)|sender (signature|identity)|unregistered domain|invalid sender|"
         r"bad sender|absender\w*\b.{0,40}(nicht|abgelehnt|verweigert)|expediteur\b.{0,40}(refuse|rejete|non autorise|"
         r"n'est pas)|remitente\b.{0,60}(\bno\b|rechaz)|mail from\b.{0,30}(rejected|denied|not allowed)|unverified "
-        r"sender",
+        r"sender|owner of the (from|sender)|invalid mail from|unconfigured sending domain",
         stages=frozenset({Stage.API}) | _SUBMITTING,
         unless=r"spoof|allowed.?senders|sender ?not ?(in|auth)|invalid recipient|from (this|your) (ip|host|network)|"
         r"missing|having no|unauthenticated|this version",
@@ -88,7 +90,7 @@ _FULL: Final = (
     r"(\bfull\b|over ?quota|quota exceeded|exceed\w*.{0,20}(quota|storage|space)|\bvoll\b|pleine|llen[ao]|piena|out of "
     r"(space|storage))|over.?quota|quota (is |has been )?exceed|exceed\w* .{0,30}(quota|mailbox size)|insufficient "
     r"(disk|mailbox|storage) ?(space|quota)|out of storage|not enough (disk |storage )?(space|storage)|blocks limit|"
-    r"kontingent .{0,20}uberschritten|speicherplatz"
+    r"over (its|the|their) (storage|size|quota|mailbox)|kontingent .{0,20}uberschritten|speicherplatz"
 )
 
 RECIPIENTS: Final = (
@@ -154,7 +156,8 @@ RECIPIENTS: Final = (
         text=r"(account|mailbox|user|recipient|address(es)?)\b.{0,60}\b(disabled|inactive|suspended|deactivated|"
         r"discontinued|not accepting|locked|deaktiviert|gesperrt|desactive)|marked as inactive|inactive (recipient|"
         r"address|mailbox|user)|allowed.?senders|(does not|doesn't|not) (accept|accepting|receiving) .{0,30}(e?mails?|"
-        r"messages)|sendernotauthenticatedforgroup|resolver\.rst\.(auth|not|sender)\w*|restricted (recipient|group)",
+        r"messages)|sendernotauthenticatedforgroup|resolver\.rst\.(auth|not|sender)\w*|restricted (recipient|group)|"
+        r"no valid recipients?",
         stages=_RCPT,
         reason=Reason.RECIPIENT_REFUSED,
         kind=FailureKind.PERMANENT,
@@ -170,7 +173,8 @@ RECIPIENTS: Final = (
         r"is invalid|non.?exist|doesn't have an?\b)|invalid (recipient|mailbox|address|user|email)|unrouteable address|"
         r"undeliverable address|no (mailbox|account|user|one)\b.{0,10}(here|by)|recipient\b.{0,40}(unknown|not found)|"
         r"recipi?e?n?t?notfound|nosuchuser|bad (recipient|destination|address)|not (our|a) (customer|user)|no mailbox|"
-        r"(recipient|address)\b.{0,20}syntax|empfa?e?nger\w*\b.{0,60}(unbekannt|existiert nicht|nicht gefunden)|"
+        r"(recipient|address)\b.{0,20}syntax|recipient address rejected: need|empfa?e?nger\w*\b.{0,60}(unbekannt|"
+        r"existiert nicht|nicht gefunden)|"
         r"benutzer\b"
         r".{0,20}(unbekannt|nicht)|unbekannter (benutzer|empf)|postfach\b.{0,20}(nicht gefunden|existiert)|utilisateur "
         r"(est )?inconnu|destinataire\b.{0,40}(inconnu|invalide|n'existe)|adresse\b.{0,40}(inconnue|invalide|n'existe)|"

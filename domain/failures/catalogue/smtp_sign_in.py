@@ -79,7 +79,8 @@ SIGN_IN: Final = (
     ),
     Entry(
         text=r"app(lication)?[- ]?specific[- ]?password|\bapp(lication)?[- ]?passwor[dt]|anwendungs\w* ?passwort|"
-        r"mot de passe d'application|contrasena de aplicacion|two.?factor|2.?step verif|\b2fa\b|\bmfa\b|multi.?factor",
+        r"mot de passe d'application|contrasena de aplicacion|authori[sz]ation code|passwort fur e-?mail-?programme|"
+        r"two.?factor|2.?step verif|\b2fa\b|\bmfa\b|multi.?factor",
         stages=_AUTH,
         reason=Reason.APP_PASSWORD_NEEDED,
         kind=FailureKind.MISCONFIGURED,
@@ -89,7 +90,8 @@ SIGN_IN: Final = (
         sample="535 5.7.8 Error: authentication failed: app-specific password required",
     ),
     Entry(
-        text=r"smtpclientauthentication|smtp_auth_disabled|smtp auth\w* (is |has been |ist )?(disabled|switched off|"
+        text=r"smtpclientauthentication|smtp_auth_disabled|^user has no permission|smtp auth\w* (is |has been |ist "
+        r")?(disabled|switched off|"
         r"not enabled|turned off|deaktiviert)",
         reason=Reason.SMTP_AUTH_DISABLED,
         kind=FailureKind.MISCONFIGURED,
@@ -139,7 +141,8 @@ SIGN_IN: Final = (
         sample="535 5.7.0 Please sign in with your web browser to verify the account",
     ),
     Entry(
-        text=r"conditional access|security defaults|sign-?in .{0,30}(is )?(blocked|not allowed)|blocked by (your |"
+        text=r"unsafe login|conditional access|security defaults|sign-?in .{0,30}(is )?(blocked|not allowed)|blocked "
+        r"by (your |"
         r"the |an )"
         r"?(admin\w*|organi[sz]ation|polic)|(login|access|logon) .{0,40}(denied|blocked|disallowed) by .{0,30}polic",
         stages=_AUTH,
@@ -216,7 +219,8 @@ AUTHENTICATE_FIRST: Final = (
         r"login|"
         r"password|user)\b.{0,40}(not accepted|incorrect|invalid|wrong|rejected|not found|unknown|mismatch)|log-?in "
         r"(fail|incorrect|denied|invalid|error)|logon (fail|denied)|"
-        r"anmeld\w*\b.{0,30}(fehlgeschlagen|ungultig|abgelehnt)|authentifizierung\b.{0,30}(fehlgeschlagen|nicht "
+        r"anmeld\w*\b.{0,30}(fehlgeschlagen|ungultig|abgelehnt)|authentifizierung\b.{0,30}(fehlgeschlagen|abgelehnt|"
+        r"ungultig|nicht "
         r"erfolgreich)|(benutzername|passwort|kennwort)\b.{0,40}(nicht|falsch|ungultig)|echec (de l'|d')?authent|"
         r"authentification .{0,20}(echou|refus)|identifiants?\b.{0,20}(incorrect|invalide)|mot de passe\b.{0,20}"
         r"(incorrect|invalide)|(error|fallo) (de|en la) autentica|autenticacion .{0,20}(fall|incorrect)|"

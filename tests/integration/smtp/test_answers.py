@@ -119,7 +119,7 @@ async def test_given_a_421_said_between_commands_when_the_next_is_due_then_it_is
     report = await sender.submit(some_settings(server.port))
 
     failure = failure_of(report)
-    assert (failure.reason, failure.kind) == (Reason.SERVER_BUSY, FailureKind.TRANSIENT)
+    assert (failure.reason, failure.kind) == (Reason.CONNECTION_LOST, FailureKind.TRANSIENT)
     assert failure.provider_code == "421 4.4.2"
 
 
@@ -201,7 +201,7 @@ async def test_given_too_many_recipients_when_the_server_says_so_then_the_surplu
     surplus = report.verdicts[2].failure
     assert [verdict.is_accepted for verdict in report.verdicts] == [True, True, False]
     assert surplus is not None
-    assert surplus.kind is FailureKind.TRANSIENT
+    assert surplus.kind is FailureKind.THROTTLED
 
 
 async def test_given_a_limit_in_the_ehlo_reply_when_there_are_more_recipients_then_it_is_obeyed(

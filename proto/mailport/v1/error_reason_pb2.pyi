@@ -462,9 +462,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     or a server with SMTPUTF8 (RFC 6531). Sample: `jörg@example.com`.
     """
     ERROR_REASON_POLICY_REFUSED: _ErrorReason.ValueType  # 718
-    """The server refuses by policy: reputation, spam, SPF, DKIM, DMARC or an administrator's rule. Remedy: follow the
-    link in the reply; have SPF, DKIM and DMARC of the from domain checked. Sample: `550 5.7.26 unauthenticated mail
-    is prohibited`.
+    """The server refuses by a rule of its own or of an administrator, and names no cause that has a word of its own here.
+    Remedy: follow the link in the reply, or ask the server's operator which rule it was. Sample: `554 5.7.1 Message
+    rejected due to local policy`.
     """
     ERROR_REASON_THROTTLED: _ErrorReason.ValueType  # 719
     """The account sends faster than the provider allows. Remedy: nothing; mailport slows down and tries again. Sample:
@@ -1030,9 +1030,9 @@ ERROR_REASON_SMTPUTF8_UNSUPPORTED: ErrorReason.ValueType  # 717
 or a server with SMTPUTF8 (RFC 6531). Sample: `jörg@example.com`.
 """
 ERROR_REASON_POLICY_REFUSED: ErrorReason.ValueType  # 718
-"""The server refuses by policy: reputation, spam, SPF, DKIM, DMARC or an administrator's rule. Remedy: follow the
-link in the reply; have SPF, DKIM and DMARC of the from domain checked. Sample: `550 5.7.26 unauthenticated mail
-is prohibited`.
+"""The server refuses by a rule of its own or of an administrator, and names no cause that has a word of its own here.
+Remedy: follow the link in the reply, or ask the server's operator which rule it was. Sample: `554 5.7.1 Message
+rejected due to local policy`.
 """
 ERROR_REASON_THROTTLED: ErrorReason.ValueType  # 719
 """The account sends faster than the provider allows. Remedy: nothing; mailport slows down and tries again. Sample:

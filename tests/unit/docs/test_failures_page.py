@@ -1,0 +1,38 @@
+"""docs/failures.md is what the catalogue says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from domain.failures.catalogue import CATALOGUE, OUTCOME_UNKNOWN
+
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs" / "failures.md"
+
+
+def test_given_the_catalogue_when_the_page_is_compared_then_it_is_fresh() -> None:
+    checked = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "failures_page.py"), "--check"], capture_output=True, text=True
+    )
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_given_every_cause_when_looked_up_then_its_reason_and_remedy_are_on_the_page() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+
+    missing = [entry.reason for entry in (*CATALOGUE, OUTCOME_UNKNOWN) if f"\n## {entry.reason}\n" not in page]
+
+    assert missing == []
+    assert all(
+        entry.sample.splitlines()[0].replace("|", "\\|").replace("`", "'") in page
+        for entry in CATALOGUE
+        if entry.sample
+    )
+    assert "{" not in page.replace("`{}`", "").replace('{"error"', "").replace('{"status"', "").split("## ", 1)[0]
+
+
+def test_given_the_page_when_linked_then_the_readme_leads_to_it() -> None:
+    assert "](docs/failures.md)" in (ROOT / "README.md").read_text(encoding="utf-8")

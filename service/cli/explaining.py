@@ -12,14 +12,12 @@ from google.protobuf.json_format import MessageToJson
 
 from domain.failures.evidence import Surface
 from domain.failures.failure import Stage
-from domain.failures.reading import LONGEST_ANSWER
-from service.rpc.render.explanations import render_explained
 from service.terminal.explanations import draw_explained
 from service.terminal.style import Style
-from service.usecases.explain import Question, explained
 
 _STDIN: Final = "-"
-_MOST_BYTES: Final = 4 * LONGEST_ANSWER
+_MOST_BYTES: Final = 128 * 1024
+"""Of standard input; more than is read of any answer."""
 
 
 class StageWord(StrEnum):
@@ -60,6 +58,10 @@ def explain(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, the API's own.")] = False,
 ) -> None:
     """Explain a server's answer: what it means and what to do. Works offline; secrets in it are masked."""
+    # Only here: the catalogue and the server's side would slow every other command's start.
+    from service.rpc.render.explanations import render_explained
+    from service.usecases.explain import Question, explained
+
     answer = _standard_input() if text == [_STDIN] else " ".join(text)
     if not answer.strip():
         raise typer.BadParameter("there is no answer to explain", param_hint="TEXT")

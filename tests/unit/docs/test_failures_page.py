@@ -13,9 +13,9 @@ PAGE = ROOT / "docs" / "failures.md"
 
 
 def test_given_the_catalogue_when_the_page_is_compared_then_it_is_fresh() -> None:
-    checked = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "failures_page.py"), "--check"], capture_output=True, text=True
-    )
+    command = [sys.executable, str(ROOT / "scripts" / "failures_page.py"), "--check"]
+
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert (checked.returncode, checked.stderr) == (0, "")
 
@@ -26,12 +26,9 @@ def test_given_every_cause_when_looked_up_then_its_reason_and_remedy_are_on_the_
     missing = [entry.reason for entry in (*CATALOGUE, OUTCOME_UNKNOWN) if f"\n## {entry.reason}\n" not in page]
 
     assert missing == []
-    assert all(
-        entry.sample.splitlines()[0].replace("|", "\\|").replace("`", "'") in page
-        for entry in CATALOGUE
-        if entry.sample
-    )
-    assert "{" not in page.replace("`{}`", "").replace('{"error"', "").replace('{"status"', "").split("## ", 1)[0]
+    samples = [entry.sample.splitlines()[0] for entry in CATALOGUE if entry.sample]
+    assert [sample for sample in samples if sample.replace("|", "\\|").replace("`", "'") not in page] == []
+    assert not any(place in page for place in ("{server}", "{because}", "{reply}"))
 
 
 def test_given_the_page_when_linked_then_the_readme_leads_to_it() -> None:

@@ -42,17 +42,17 @@ _IMAP: Final = re.compile(
     r"^\s*(?:S: ?|< ?)?(\*|[A-Za-z]{0,8}\d{0,10}) (NO|BAD|BYE)\b ?(?:\[([A-Za-z-]{1,40})[^\]]{0,400}\])?(.*)$"
 )
 _IMAP_CODE: Final = re.compile(
-    r"^\s*(?:(NO|BAD|BYE) )?\[(AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|UNAVAILABLE|EXPIRED|PRIVACYREQUIRED|"
-    r"CONTACTADMIN|"
-    r"NOPERM|INUSE|SERVERBUG|CLIENTBUG|CANNOT|LIMIT|OVERQUOTA|NONEXISTENT|TRYCREATE|ALERT|WEBALERT|CORRUPTION)[^\]]{0,400}\](.*)$"
+    r"(?:\b(NO|BAD|BYE) )?\[(AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|UNAVAILABLE|EXPIRED|PRIVACYREQUIRED|CONTACTADMIN|"
+    r"NOPERM|INUSE|SERVERBUG|CLIENTBUG|CANNOT|LIMIT|OVERQUOTA|NONEXISTENT|TRYCREATE|ALERT|WEBALERT|CORRUPTION)"
+    r"[^\]]{0,400}\](.*)$"
 )
 _HTTP: Final = re.compile(r"\bHTTP/[\d.]{1,4} ([1-5]\d\d)\b|<(?:title|h1)>\s*([45]\d\d)\b", re.IGNORECASE)
 _PAGE: Final = re.compile(r"\bError ([45]\d\d): ([a-z_]{3,40})\b")
 _AADSTS: Final = re.compile(r"\bAADSTS(\d{4,8})\b", re.IGNORECASE)
 _QUERY: Final = re.compile(r"(?:^|[?&#\s])error=[A-Za-z0-9_]{2,60}")
 _OAUTH_WORD: Final = re.compile(
-    r"^(invalid_(grant|client|request|scope|token|rapt|target|resource)|unauthorized_client|unsupported_\w{4,20}|access_denied|"
-    r"(login|consent|interaction|account_selection)_required|temporarily_unavailable|server_error|slow_down|"
+    r"(?<![\w-])(invalid_(grant|client|request|scope|token|rapt|target|resource)|unauthorized_client|unsupported_\w{4,20}|"
+    r"access_denied|(login|consent|interaction|account_selection)_required|temporarily_unavailable|server_error|slow_down|"
     r"authorization_pending|expired_token|redirect_uri_mismatch|admin_policy_enforced|org_internal|deleted_client|"
     r"disallowed_useragent)\b"
 )
@@ -61,7 +61,8 @@ _GRAPH_WORD: Final = re.compile(
     r"MailboxNotEnabledForRESTAPI|ResourceNotFound|TooManyRequests|activityLimitReached|MailboxConcurrency)\b"
 )
 _ON_THE_PAGE: Final = re.compile(
-    r"redirect_uri_mismatch|google verification|org_internal|admin_policy|disallowed_useragent"
+    r"redirect_uri_mismatch|google verification|org_internal|admin_policy|disallowed_useragent|need admin approval|"
+    r"only an admin can grant"
 )
 _CONTROLS: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _AUTHORIZE_NUMBERS: Final = frozenset({"50011", "90094", "65004", "50194"})
@@ -142,9 +143,9 @@ def _guess_surface(shown: str, fields: Mapping[str, object], asked: _Asked, open
     lines = shown.splitlines()
     if opened or any(_REPLY.match(line) for line in lines):
         return Surface.IMAP if opened and "334" not in shown else Surface.SMTP
-    if any(_IMAP.match(line) or _IMAP_CODE.match(line) for line in lines):
+    if any(_IMAP.match(line) or _IMAP_CODE.search(line) for line in lines):
         return Surface.IMAP
-    if _OAUTH_WORD.search(shown.strip().casefold()):
+    if _OAUTH_WORD.search(shown.casefold()):
         return Surface.OAUTH_TOKEN
     if _GRAPH_WORD.search(shown) or asked.stage is Stage.API:
         return Surface.GRAPH
@@ -163,7 +164,7 @@ def _read_oauth(shown: str, fields: Mapping[str, object], surface: Surface, aske
     page = _PAGE.search(shown)
     told = read_oauth_error(fields or _query(shown))
     number = _AADSTS.search(shown)
-    word = _OAUTH_WORD.match(shown.strip().casefold())
+    word = _OAUTH_WORD.search(shown.casefold())
     error = told.error or (page[2] if page else "") or (word[0] if word else "")
     subcode = told.subcode or (f"AADSTS{number[1]}" if number else "")
     status = asked.http_status or _status(shown)
@@ -200,7 +201,7 @@ def _read_imap(shown: str, opened: bool) -> Evidence:
         status, code, text = first[2], first[3] or "", first[4]
         rest = " ".join(line[4] for line in lines if line is not first)
         return _imap(status, code, f"{text} {rest}")
-    bare = next((found for line in shown.splitlines() if (found := _IMAP_CODE.match(line))), None)
+    bare = next((found for line in shown.splitlines() if (found := _IMAP_CODE.search(line))), None)
     if bare:
         return _imap(bare[1] or "NO", bare[2], bare[3])
     if opened:

@@ -92,7 +92,8 @@ SIGNS: Final = (
         Symptom.LOST,
         Surface.TLS,
         Stage.TLS,
-        r"unexpected eof|eof occurred in violation|ssl_error_(eof|syscall)|unexpected_eof|decryption failed or bad "
+        r"unexpected eof|\beof$|eof occurred in violation|ssl_error_(eof|syscall)|unexpected_eof|decryption failed "
+        r"or bad "
         r"record",
         "ssl.SSLEOFError: EOF occurred in violation of protocol (_ssl.c:1007)",
     ),

@@ -83,7 +83,7 @@ _TOKENS: Final = (
     ),
     _entry(
         "InvalidAuthenticationToken|UnauthorizedRequest|invalid_token|unauthenticated|ErrorTokenNotValid|"
-        "InvalidMsaTicket|TokenNotFound",
+        "InvalidMsaTicket|TokenNotFound|AuthenticationError|ErrorInvalidToken",
         Reason.AUTH_REJECTED,
         FailureKind.REAUTHORIZE,
         "Microsoft Graph refused the access token{reply}; it has expired or was revoked.",

@@ -245,4 +245,17 @@ _POLICY: Final = (
     ),
 )
 
-MICROSOFT_OAUTH: Final = (*_PASSING, *_CONSENT, *_CLIENT, *_POLICY)
+_ON_THE_PAGE: Final = (
+    Entry(
+        surfaces=_AUTHORIZE,
+        text=r"need(s)? admin(istrator)? approval|approval required|only an admin(istrator)? can grant|"
+        r"admin(istrator)? (has|must|needs to) .{0,40}(approve|consent|grant)",
+        reason=Reason.SIGN_IN_BLOCKED,
+        kind=FailureKind.MISCONFIGURED,
+        cause="Users may not consent to this app by themselves in this directory.",
+        remedy="Have an administrator grant consent for the app under Enterprise applications.",
+        sample="Need admin approval. Mail Sender needs permission that only an admin can grant.",
+    ),
+)
+
+MICROSOFT_OAUTH: Final = (*_PASSING, *_CONSENT, *_CLIENT, *_POLICY, *_ON_THE_PAGE)

@@ -16,8 +16,10 @@ SENDERS: Final = (
     Entry(
         text=r"relay(ing)?\b.{0,40}(denied|prohibited|not (permitted|allowed)|disallowed|refused|reject|forbidden)|"
         r"(unable|not (permitted|allowed|authori[sz]ed|able)|don't|do not|cannot|can't|won't|no) (to )?relay|"
-        r"rcpthosts|non-local e-?mail|delivery is not allowed to this address|not an? (local|accepted) domain|"
-        r"non-accepted domain|weiterleit\w*\b.{0,20}(verweigert|nicht|abgelehnt)|relais\b.{0,20}(refuse|interdit)|"
+        r"impossible de relayer|rcpthosts|non-local e-?mail|delivery is not allowed to this address|not an? (local|"
+        r"accepted) domain|"
+        r"non-accepted domain|weiterleit\w*\b.{0,20}(verweigert|nicht|abgelehnt)|(relais|relayer)\b.{0,20}(refuse|"
+        r"interdit)|"
         r"access to submit messages|reenvio\b.{0,20}(denegado|no)|relay\w* (abgelehnt|verweigert)",
         unless=r"relay limit|limit exceeded",
         reason=Reason.RELAY_DENIED,

@@ -199,7 +199,8 @@ SIGN_IN: Final = (
 AUTHENTICATE_FIRST: Final = (
     Entry(
         text=r"auth\w* (is )?(required|needed|necessary)|must (be |first )?(authenticat|log ?[io]n|sign ?[io]n)|"
-        r"(please|not|never|first) (been )?(authenticate|logged in|log ?in first)|authenticate first|smtp auth first|"
+        r"(please|first) (authenticate|log ?in first)|not (been )?(authenticated|logged in)|authenticate first|smtp "
+        r"auth first|"
         r"unauthenticated (senders?|clients?|connections?)|log-?in (is )?required|requires? (smtp )?auth|"
         r"authentifizierung (ist )?(erforderlich|notwendig)|anmeldung (ist )?erforderlich|authentification (est )?"
         r"requise|autenticacion (es )?(requerida|necesaria)|need(s)? to (be )?(log|auth)|anonymous (mail|sender|"
@@ -214,7 +215,8 @@ AUTHENTICATE_FIRST: Final = (
     ),
     Entry(
         text=r"(invalid|incorrect|wrong|bad|unknown)\b.{0,30}\b(credential|password|user ?name|login|passwort|api.?key|"
-        r"authentication|auth\b)|auth\w*\b.{0,25}\b(fail|invalid|incorrect|unsuccessful|reject|denied|error|refus|"
+        r"authentication|auth\b)|(could|can|did) ?not auth\w*|(unable|failed) to auth\w*|auth\w*\b.{0,25}\b(fail|"
+        r"invalid|incorrect|unsuccessful|reject|denied|error|refus|"
         r"declined)|credentials?\b.{0,30}(invalid|incorrect|reject|not (accepted|valid|recogni)|wrong)|(user ?name|"
         r"login|"
         r"password|user)\b.{0,40}(not accepted|incorrect|invalid|wrong|rejected|not found|unknown|mismatch)|log-?in "

@@ -51,7 +51,7 @@ _PAGE: Final = re.compile(r"\bError ([45]\d\d): ([a-z_]{3,40})\b")
 _AADSTS: Final = re.compile(r"\bAADSTS(\d{4,8})\b", re.IGNORECASE)
 _QUERY: Final = re.compile(r"(?:^|[?&#\s])error=[A-Za-z0-9_]{2,60}")
 _OAUTH_WORD: Final = re.compile(
-    r"(?<![\w-])(invalid_(grant|client|request|scope|token|rapt|target|resource)|unauthorized_client|unsupported_\w{4,20}|"
+    r"(?<![\w-])(invalid_(grant|client|request|scope|token|rapt|target|resource)|unauthorized_client|unsupported_(?:grant|response|token)_type|"
     r"access_denied|(login|consent|interaction|account_selection)_required|temporarily_unavailable|server_error|slow_down|"
     r"authorization_pending|expired_token|redirect_uri_mismatch|admin_policy_enforced|org_internal|deleted_client|"
     r"disallowed_useragent)\b"

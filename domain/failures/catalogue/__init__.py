@@ -17,7 +17,7 @@ from domain.failures.catalogue.others import OTHER_PROVIDERS_TEXTS
 from domain.failures.catalogue.smtp_messages import MESSAGES, POLICIES, SERVERS
 from domain.failures.catalogue.smtp_rates import RATES
 from domain.failures.catalogue.smtp_reputation import GREETING, REPUTATION
-from domain.failures.catalogue.smtp_senders import RECIPIENTS, SENDERS, UNAVAILABLE_RECIPIENTS
+from domain.failures.catalogue.smtp_senders import BLOCKED_SENDERS, RECIPIENTS, SENDERS, UNAVAILABLE_RECIPIENTS
 from domain.failures.catalogue.smtp_sign_in import AUTHENTICATE_FIRST, SIGN_IN
 from domain.failures.catalogue.symptoms import SYMPTOMS
 from domain.failures.catalogue.token_sign_in import TOKEN_SIGN_IN
@@ -29,6 +29,7 @@ COMMON_TEXTS: Final = (
     *RATES,
     *GREETING,
     *SIGN_IN,
+    *BLOCKED_SENDERS,
     *REPUTATION,
     *SENDERS,
     *RECIPIENTS,

@@ -227,9 +227,10 @@ _WORDS: Final = (
         "{server} ended the session{reply}.",
         WAIT,
         subcode="BYE",
-        text=r"inactivity|idle|disconnect|time(d )?.?out|session expired|connection closed|autologout|shutting down|"
+        text=r"inactivity|idle|disconnect|time(d )?.?out|session expired|lost authentication|connection closed|"
+        r"autologout|shutting down|"
         r"logging out|signing off",
-        unless=r"auth\w* (is )?(disabled|failed)|login|too many",
+        unless=r"auth\w* (is )?(disabled|failed)|login (fail|dis)|too many",
         sample="* BYE Disconnected for inactivity.",
     ),
     _entry(

@@ -17,7 +17,8 @@ MESSAGES: Final = (
         r"\b.{0,40}(size|limit|max|databytes)|size limit|zu gross|oversize|exceed\w* (the |a )?(maximum|fixed|"
         r"allowed))|"
         r"exceed\w*\b.{0,40}(message |maximum |allowed )?size|maxsizeerror|(taille|tamano)\b.{0,40}(max|depass|exced)|"
-        r"databytes|(send|sender|recip)sizelimit|\btoo (big|large)\b|size limit exceeded|larger than .{0,20}(limit|"
+        r"databytes|(send|sender|recip)sizelimit|\btoo (big|large)\b|size limit exceeded|size violation|larger than "
+        r".{0,20}(limit|"
         r"allowed)|trop "
         r"(gros|volumineux)|demasiado grande",
         unless=r"\brate\b|line length|line is too|per (hour|day)|quota|hop count",
@@ -89,6 +90,17 @@ SERVERS: Final = (
         cause="{server} says that this will pass, although the reply's code is one for good{reply}.",
         remedy=WAIT,
         sample="554 5.3.0 Temporary failure, please try again later",
+    ),
+    Entry(
+        text=r"unrecogni[sz]ed|not (recogni[sz]ed|implemented|supported)|unknown",
+        code="50[024]",
+        stages=frozenset({Stage.AUTH}),
+        reason=Reason.NO_USABLE_AUTH_MECHANISM,
+        kind=FailureKind.MISCONFIGURED,
+        cause="{server} does not know the command or the way to sign in that was tried{because}{reply}.",
+        remedy="Choose the authentication that the server offers, and check that port and security are those for "
+        "submission.",
+        sample="502 5.5.2 Command not implemented",
     ),
     Entry(
         text=r"syntax error|(command|argument|parameter)s?\b.{0,30}(unrecogni[sz]ed|not (recogni[sz]ed|implemented|"

@@ -102,7 +102,8 @@ REPUTATION: Final = (
     ),
     Entry(
         text=r"\bspam(my|ming|assassin)?\b|unsolicited|\bu[cb]e\b|bulk (e?mail|sender)|\bjunk\b|\bspam[ -]?(score|like|"
-        r"content|filter)|bogofilter|\bdt:spm\b|help_spam|notspam|rspamd|werbemail|unerwunscht|indesirable|no deseado",
+        r"content|filter)|bogofilter|suspicious due|is suspicious|message detected as spam|\bdt:spm\b|help_spam|"
+        r"notspam|rspamd|werbemail|unerwunscht|indesirable|no deseado",
         unless=r"abuse (detected|from)|outgoing|outbound",
         reason=Reason.SPAM_REFUSED,
         kind=FailureKind.PERMANENT,

@@ -12,6 +12,36 @@ from domain.reasons import Reason
 _SUBMITTING: Final = frozenset({Stage.MAIL_FROM, Stage.RCPT_TO, Stage.DATA})
 _RCPT: Final = frozenset({Stage.RCPT_TO, Stage.DATA})
 
+BLOCKED_SENDERS: Final = (
+    Entry(
+        text=r"(limited|blocked|restricted|suspended|banned|prevented) from sending|(outgoing|outbound|"
+        r"sending)\b.{0,60}\b(suspended|blocked|disabled|frozen|restricted|paused)|"
+        r"(account|domain|user|tenant|sandbox|organi[sz]ation|customer)\b.{0,80}(not allowed to send|blocked from "
+        r"sending|banned|not permitted to send|suspended for|is disabled from)|not allowed to send (any "
+        r")?(e?-?mails?|messages)( from this account)?\.?$|abuse detected|bad outbound|sandbox (sub)?domains? (is|"
+        r"are) for test|"
+        r"domain is (disabled|suspended)|sending .{0,20}(has been |is )(disabled|suspended|blocked)|"
+        r"(account|sender) .{0,20}under review|versand .{0,20}gesperrt",
+        stages=frozenset({Stage.EHLO, Stage.CONNECT}) | _SUBMITTING,
+        unless=r"tried to reach|unregistered domain|unverified",
+        reason=Reason.SENDING_BLOCKED,
+        kind=FailureKind.MISCONFIGURED,
+        cause="The provider has blocked the account, its domain or its organisation from sending{reply}.",
+        remedy="Secure the account, see in the provider's pages why it was blocked, and ask for the block to be "
+        "lifted.",
+        sample='550 Outgoing mail from "robot@example.com" has been suspended.',
+    ),
+    Entry(
+        text=r"sender verif\w* failed|verification failed for <",
+        reason=Reason.SENDER_REFUSED,
+        kind=FailureKind.MISCONFIGURED,
+        cause="{server} asked the sender's own mail server, and that one does not know the address{reply}.",
+        remedy="Use a from address that exists and takes mail.",
+        sample="550 Sender verify failed",
+    ),
+)
+"""Before blocklists and spam, which such replies give as the reason."""
+
 SENDERS: Final = (
     Entry(
         text=r"relay(ing)?\b.{0,40}(denied|prohibited|not (permitted|allowed)|disallowed|refused|reject|forbidden)|"
@@ -27,23 +57,6 @@ SENDERS: Final = (
         cause="{server} does not pass mail on for this client, usually because nobody signed in{reply}.",
         remedy="Choose an authentication for this configuration, or use the provider's submission server and port.",
         sample="554 5.7.1 <bob@example.org>: Relay access denied",
-    ),
-    Entry(
-        text=r"(outgoing|outbound|sending)\b.{0,60}\b(suspended|blocked|disabled|frozen|restricted|paused)|"
-        r"(account|domain|user|tenant|sandbox|organi[sz]ation|customer)\b.{0,80}(not allowed to send|blocked from "
-        r"sending|banned|not permitted to send|suspended for|is disabled from)|not allowed to send (any "
-        r")?(e?-?mails?|messages)( from this account)?\.?$|abuse detected|bad outbound|sandbox (sub)?domains? (is|"
-        r"are) for test|"
-        r"domain is (disabled|suspended)|sending .{0,20}(has been |is )(disabled|suspended|blocked)|"
-        r"(account|sender) .{0,20}under review|versand .{0,20}gesperrt",
-        stages=frozenset({Stage.EHLO, Stage.CONNECT}) | _SUBMITTING,
-        unless=r"tried to reach|unregistered domain|unverified",
-        reason=Reason.SENDING_BLOCKED,
-        kind=FailureKind.MISCONFIGURED,
-        cause="The provider has blocked the account, its domain or its organisation from sending{reply}.",
-        remedy="Secure the account, see in the provider's pages why it was blocked, and ask for the block to be "
-        "lifted.",
-        sample='550 Outgoing mail from "robot@example.com" has been suspended.',
     ),
     Entry(
         text=r"(sender|from|return.path|envelope)\b.{0,60}\bdomain\b.{0,30}(not found|not exist|invalid|no mx|unknown|"
@@ -74,7 +87,7 @@ SENDERS: Final = (
         r"identit(y|ies)\b.{0,40}(fail|not verified)|sender (signature|identity)|unregistered domain|invalid sender|"
         r"bad sender|absender\w*\b.{0,40}(nicht|abgelehnt|verweigert)|expediteur\b.{0,40}(refuse|rejete|non autorise|"
         r"n'est pas)|remitente\b.{0,60}(\bno\b|rechaz)|mail from\b.{0,30}(rejected|denied|not allowed)|unverified "
-        r"sender|owner of the (from|sender)|invalid mail from|unconfigured sending domain",
+        r"sender|owner of the (from|sender)|required for sender address|invalid mail from|unconfigured sending domain",
         stages=frozenset({Stage.API}) | _SUBMITTING,
         unless=r"spoof|allowed.?senders|sender ?not ?(in|auth)|invalid recipient|from (this|your) (ip|host|network)|"
         r"missing|having no|unauthenticated|this version",
@@ -175,7 +188,8 @@ RECIPIENTS: Final = (
         r"is invalid|non.?exist|doesn't have an?\b)|invalid (recipient|mailbox|address|user|email)|unrouteable address|"
         r"undeliverable address|no (mailbox|account|user|one)\b.{0,10}(here|by)|recipient\b.{0,40}(unknown|not found)|"
         r"recipi?e?n?t?notfound|nosuchuser|bad (recipient|destination|address)|not (our|a) (customer|user)|no mailbox|"
-        r"(recipient|address)\b.{0,20}syntax|recipient address rejected: need|empfa?e?nger\w*\b.{0,60}(unbekannt|"
+        r"(recipient|address)\b.{0,20}syntax|recipient address rejected: need|no valid recipients?|(address|user|"
+        r"mailbox|recipient)\b.{0,30}(could|can|was) ?not (be )?found|misspelled|empfa?e?nger\w*\b.{0,60}(unbekannt|"
         r"existiert nicht|nicht gefunden)|"
         r"benutzer\b"
         r".{0,20}(unbekannt|nicht)|unbekannter (benutzer|empf)|postfach\b.{0,20}(nicht gefunden|existiert)|utilisateur "
@@ -192,6 +206,16 @@ RECIPIENTS: Final = (
 )
 
 UNAVAILABLE_RECIPIENTS: Final = (
+    Entry(
+        text=r"recipient address rejected: access denied",
+        code="5..",
+        stages=_RCPT,
+        reason=Reason.RECIPIENT_REFUSED,
+        kind=FailureKind.PERMANENT,
+        cause="A rule of {server} refuses this recipient.",
+        remedy="Check the recipient's address; if it is right, ask the server's operator.",
+        sample="550 5.7.1 <bob@example.org>: Recipient address rejected: Access denied",
+    ),
     Entry(
         text=r"mailbox (is )?(unavailable|not available)|^\W*address rejected|mailbox nicht verfugbar|boite "
         r"(aux lettres )?indisponible",

@@ -13,7 +13,8 @@ _AUTH: Final = frozenset({Stage.AUTH, Stage.MAILBOX})
 _ENCRYPT: Final = (Fix("settings.smtp.security", "STARTTLS"),)
 _NEEDS_TLS: Final = (
     r"(must|should|please) (issue|use|send|do|enable) (a |the )?(starttls|tls|ssl)|(starttls|tls|encryption|ssl) "
-    r"(is |connection |session )?(required|needed|mandatory)|(requires?|without) (an? )?(tls|ssl|encryption|"
+    r"(is |connection |session )?(required|needed|mandatory)|(not|n't) (sent|received) over (a )?tls|(requires?|"
+    r"without) (an? )?(tls|ssl|encryption|"
     r"encrypted|secure)|plain ?text auth\w* (is )?(disallowed|not allowed|disabled|prohibited)|"
     r"(cleartext|plaintext) (auth\w*|login|passwords?) .{0,20}(not|disallowed|disabled|prohibited)|"
     r"(non-?secure|insecure|unencrypted|not encrypted) .{0,20}(connection|session|channel)|"
@@ -109,7 +110,7 @@ SIGN_IN: Final = (
         sample="A1 NO [ALERT] IMAP access is disabled for your domain. Please contact your domain administrator.",
     ),
     Entry(
-        text=r"(account|user|mailbox|konto|compte|cuenta|postfach|benutzer|profile)\b.{0,50}\b(locked|disabled|"
+        text=r"(account|user|mailbox|konto|compte|cuenta|postfach|benutzer|profile)\b.{0,50}\b(locked|disabled|expired|"
         r"suspended|blocked|inactive|deactivated|deleted|not (been |yet )?(activated|active|enabled|approved|verified)|"
         r"frozen|on hold|terminated|gesperrt|deaktiviert|suspendu|desactive|bloquead\w*)|(locked|disabled|suspended) "
         r"(account|user|mailbox)",

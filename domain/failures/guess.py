@@ -31,7 +31,8 @@ _PROVIDERS: Final = tuple(
 _SIGN_IN_CODES: Final = frozenset({334, 432, 435, 525, 534, 535, 538})
 _SIGN_IN_ENHANCED: Final = re.compile(r"[45]\.7\.(3|8|9|11|12|13|139|30)|5\.7\.4")
 _SIGN_IN: Final = re.compile(
-    r"auth(entication|entifi\w*|\b|#)|credential|password|passwort|kennwort|log-?in\b|sign-?in|mot de passe|contrasena"
+    r"smtp (access )?(is )?(not enabled|disabled)|auth(entication|entifi\w*|\b|#)|credential|password|passwort|"
+    r"kennwort|log-?in\b|sign-?in|mot de passe|contrasena"
 )
 _NO_SIGN_IN: Final = re.compile(
     r"relay|authentication required|must authenticat|to send|dmarc|\bspf\b|sender|not allowed|recipient|without auth|"
@@ -39,7 +40,7 @@ _NO_SIGN_IN: Final = re.compile(
 )
 _GREETING: Final = re.compile(
     r"\b(ehlo|helo)\b(?!/helo)|too many.{0,20}connections|no smtp service|not accepting|closing connection|"
-    r"connection (rate|limit)"
+    r"connection (rate|limit)|service refused"
 )
 _TLS: Final = re.compile(r"tls not available|starttls.{0,30}(not|fail|unavailable)|tls 1\.[01]|cannot start tls")
 _SENDER: Final = re.compile(

@@ -160,7 +160,7 @@ _RIGHTS: Final = (
     ),
     _entry(
         "ResourceNotFound|ErrorInvalidUser|ErrorNonExistentMailbox|ErrorMailboxNotFound|Request_ResourceNotFound|"
-        "MailboxInfoStale|ErrorInvalidMailbox.*|ErrorMailboxMoveInProgress",
+        "MailboxInfoStale|ErrorInvalidMailbox.*",
         Reason.MAILBOX_NOT_FOUND,
         FailureKind.MISCONFIGURED,
         "The user or mailbox that the settings name cannot be found{reply}; a new mailbox may show this for some "
@@ -266,7 +266,7 @@ _MESSAGES: Final = (
 
 _TROUBLES: Final = (
     _entry(
-        "ErrorServerBusy|serviceNotAvailable|ServiceUnavailable|ErrorMailboxStoreUnavailable|ErrorConnectionFailed|"
+        "ErrorServerBusy|ErrorMailboxMoveInProgress|serviceNotAvailable|ServiceUnavailable|ErrorMailboxStoreUnavailable|ErrorConnectionFailed|"
         "ErrorTimeoutExpired|ErrorInternalServerTransientError|503",
         Reason.SERVER_BUSY,
         FailureKind.TRANSIENT,

@@ -138,6 +138,15 @@ _MICROSOFT: Final = (
 
 _CODES: Final = (
     _entry(
+        Reason.AUTH_REJECTED,
+        FailureKind.REAUTHORIZE,
+        "The access token has expired.",
+        _AGAIN,
+        error="EXPIRED",
+        text=r"\btoken\b",
+        sample="a1 NO [EXPIRED] Access token has expired",
+    ),
+    _entry(
         Reason.TLS_REQUIRED,
         FailureKind.MISCONFIGURED,
         "{server} takes no sign-in before the connection is encrypted.",

@@ -60,7 +60,8 @@ RATES: Final = (
         sample="550 Domain example.com has exceeded the max emails per hour (105/100) allowed. Message discarded.",
     ),
     Entry(
-        text=r"rate[ -]?limit|throttl|too (many|much) (messages|mails?|e-?mails?|requests|commands|errors|traffic|"
+        text=r"rate[ -]?limit|throttl|too many (invalid|bad|unknown|unrecogni[sz]ed) (recipients|users|addresses|"
+        r"commands)|too (many|much) (messages|mails?|e-?mails?|requests|commands|errors|traffic|"
         r"recipients)|(sending|receiving|submitting|coming|connecting|arriving)\b.{0,30}\btoo (quickly|fast|much|many)|"
         r"unusual(ly high)? (rate|volume)|unexpected volume|slow down|received this hour|\bflood|"
         r"\b(sending|submission|connection|transmission|message|mail|client|sender|command|delivery) rate\b.{0,60}"

@@ -46,7 +46,8 @@ SENDERS: Final = (
     Entry(
         text=r"relay(ing)?\b.{0,40}(denied|prohibited|not (permitted|allowed)|disallowed|refused|reject|forbidden)|"
         r"(unable|not (permitted|allowed|authori[sz]ed|able)|don't|do not|cannot|can't|won't|no) (to )?relay|"
-        r"impossible de relayer|rcpthosts|non-local e-?mail|delivery is not allowed to this address|not an? (local|"
+        r"impossible de relayer|auth\w* required (for|to) relay|rcpthosts|non-local e-?mail|delivery is not allowed "
+        r"to this address|not an? (local|"
         r"accepted) domain|"
         r"non-accepted domain|weiterleit\w*\b.{0,20}(verweigert|nicht|abgelehnt)|(relais|relayer)\b.{0,20}(refuse|"
         r"interdit)|"
@@ -85,11 +86,12 @@ SENDERS: Final = (
         r"not\b.{0,40}\b(allowed|authori[sz]ed|permitted|entitled) to (send|use)\b.{0,60}(\bas\b|from|address|sender|"
         r"behalf|identity|envelope)|not one of your addresses|verification failed for <|address\b.{0,30}not verified|"
         r"identit(y|ies)\b.{0,40}(fail|not verified)|sender (signature|identity)|unregistered domain|invalid sender|"
-        r"bad sender|absender\w*\b.{0,40}(nicht|abgelehnt|verweigert)|expediteur\b.{0,40}(refuse|rejete|non autorise|"
+        r"bad sender|unauthori[sz]ed sender|absender\w*\b.{0,40}(nicht|abgelehnt|verweigert)|"
+        r"expediteur\b.{0,40}(refuse|rejete|non autorise|"
         r"n'est pas)|remitente\b.{0,60}(\bno\b|rechaz)|mail from\b.{0,30}(rejected|denied|not allowed)|unverified "
         r"sender|owner of the (from|sender)|required for sender address|invalid mail from|unconfigured sending domain",
         stages=frozenset({Stage.API}) | _SUBMITTING,
-        unless=r"spoof|allowed.?senders|sender ?not ?(in|auth)|invalid recipient|from (this|your) (ip|host|network)|"
+        unless=r"spoof|allowed.?senders|sendernot(in|auth)|invalid recipient|from (this|your) (ip|host|network)|"
         r"missing|having no|unauthenticated|this version",
         reason=Reason.SENDER_REFUSED,
         kind=FailureKind.MISCONFIGURED,

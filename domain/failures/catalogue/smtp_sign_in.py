@@ -91,7 +91,8 @@ SIGN_IN: Final = (
         sample="535 5.7.8 Error: authentication failed: app-specific password required",
     ),
     Entry(
-        text=r"smtpclientauthentication|smtp_auth_disabled|^user has no permission|smtp auth\w* (is |has been |ist "
+        text=r"smtpclientauthentication|smtp_auth_disabled|^user has no permission|\bsmtp( auth\w*| access| service| "
+        r"submission)? (is |has been |ist "
         r")?(disabled|switched off|"
         r"not enabled|turned off|deaktiviert)",
         reason=Reason.SMTP_AUTH_DISABLED,
@@ -154,7 +155,8 @@ SIGN_IN: Final = (
         sample="535 5.7.0 Sign-in is blocked by your administrator",
     ),
     Entry(
-        text=r"unauthori[sz]ed ip|\bip\b.{0,60}\b(not|isn't)\b.{0,20}(allowed|authori[sz]ed|white|permitted|in the "
+        text=r"unauthori[sz]ed ip|(not|denied|refused)\b.{0,50}from (this|your) (ip|network|location)|"
+        r"\bip\b.{0,60}\b(not|isn't)\b.{0,20}(allowed|authori[sz]ed|white|permitted|in the "
         r"allow|"
         r"in your)|not in (the )?(white|allow).?list|client host rejected: access denied|access from (this|your) (ip|"
         r"address|network) .{0,20}(denied|not)|not (allowed|permitted|authori[sz]ed) from (this|your) (ip|address|host|"

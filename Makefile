@@ -1,6 +1,6 @@
 # Every target sets itself up: scripts/setup.sh does nothing, quickly, when nothing is left to do.
 .DEFAULT_GOAL := help
-.PHONY: help run test faults bench setup lint format proto failures breaking lock clean
+.PHONY: help run test faults proofs bench setup lint format proto failures breaking lock clean
 
 BIN := .venv/bin
 CODE := domain adapters service tests
@@ -20,6 +20,9 @@ test: setup ## Run the whole suite; ARGS="tests/unit -k retry" for a part of it
 # The suite runs the same tests in their quick form.
 faults: setup ## Refresh tokens under kills, outages and races in the full form, up to 20 minutes; ARGS as for test
 	@MAILPORT_TESTS_FAULTS=full $(BIN)/pytest tests/faults $(ARGS)
+
+proofs: setup ## Deliver mail under kills, outages and races in the full form, up to 75 minutes; ARGS as for test
+	@MAILPORT_TESTS_PROOFS=full $(BIN)/pytest tests/proofs $(ARGS)
 
 bench: setup ## Measure against Postfix and others into docs/bench.md; BENCH="send --rounds 1 --messages 500" for a part
 	@$(BIN)/python -m tests.bench $(BENCH)

@@ -14,6 +14,7 @@ from domain.failures.failure import Failure, FailureKind, Stage
 from domain.failures.trace import Trace
 from domain.message import Envelope, InDoubtPolicy
 from domain.retry import MAX_DOUBTS, next_attempt_time
+from domain.settings.model import DataCenterPolicy
 from domain.verdict import Verdict
 
 
@@ -98,6 +99,10 @@ class Delivery:
     it waits for.
     """
     data_center: str = ""
+    """Whose workers are to make the attempts, by the active settings; empty: any."""
+    data_center_policy: DataCenterPolicy = DataCenterPolicy.PREFERRED
+    attempted_from: str = ""
+    """The data center that made the last attempt; empty before the first, and for workers at no named site."""
 
     @property
     def is_settled(self) -> bool:
@@ -129,11 +134,16 @@ class Attempt:
     failure: Failure | None = None
     trace: Trace | None = None
     in_doubt: bool = False
+    data_center: str = ""
+    """Where the worker was; empty: at no named site."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A worker took the delivery for an attempt."""
+
+    data_center: str = ""
+    """Where the worker is; empty: at no named site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +253,16 @@ def advance(delivery: Delivery, event: Event, *, at: datetime) -> Delivery:
     return _stamped(after, at)
 
 
-def _claimed(delivery: Delivery, event: Event) -> Delivery:
+def _claimed(delivery: Delivery, event: Claimed) -> Delivery:
     _require(delivery, event, _WAITING)
     if not delivery.to_try():
         raise IllegalTransition(delivery.state, event)
     return replace(
-        delivery, state=DeliveryState.SENDING, attempt_count=delivery.attempt_count + 1, next_attempt_time=None
+        delivery,
+        state=DeliveryState.SENDING,
+        attempt_count=delivery.attempt_count + 1,
+        next_attempt_time=None,
+        attempted_from=event.data_center,
     )
 
 

@@ -6,7 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from datetime import timedelta
+from typing import Any, Final, Generic, TypeVar
 
 from domain.errors import Unavailable
 from domain.ports.storage import UnitOfWork
@@ -15,6 +16,8 @@ _MOST: Final = 64
 _MOST_BYTES: Final = 8 * 1024 * 1024
 _AT_ONCE: Final = 1
 """Transactions at once: while one waits for the disk, the next one is filled and sent."""
+_SLOWEST: Final = 4 * 1024 * 1024
+"""Octets a second that a busy disk still takes."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,15 +46,30 @@ class CommitTogether(Generic[Item, Result]):
         most: int = _MOST,
         most_bytes: int = _MOST_BYTES,
         at_once: int = _AT_ONCE,
+        stored: Callable[[Sequence[Item], Sequence[Result]], None] | None = None,
+        failed: Callable[[Sequence[Item]], None] | None = None,
+        answer_within: timedelta | None = None,
     ) -> None:
-        """*apply* writes items and returns a result for each, in order; it neither commits nor waits for others."""
+        """
+        *apply* writes items and returns a result for each, in order; it neither commits nor waits for others.
+
+        *stored* hears of what was committed before its callers do, and whether or not they still wait; *failed* of what
+        *apply* was given in vain, so that it may be given the same again.
+        *answer_within* bounds how long a caller waits: one that stands behind a transaction that the store does not
+        answer would wait for that one first and then for its own.
+        """
         self._uow = uow
         self._apply = apply
         self._most = most
         self._most_bytes = most_bytes
         self._at_once = at_once
+        self._stored = stored
+        self._failed = failed
+        self._answer_within = None if answer_within is None else answer_within.total_seconds()
+        self._bytes = 0
+        """Of what callers wait for."""
         self._queue: deque[_Waiting[Item, Result]] = deque()
-        self._flushing: set[asyncio.Task[None]] = set()
+        self._flushing: set[asyncio.Task[Any] | None] = set()
 
     async def __call__(self, item: Item, *, size: int = 0) -> Result:
         """
@@ -59,26 +77,45 @@ class CommitTogether(Generic[Item, Result]):
 
         Where one item breaks the transaction of several, each is done anew by itself, so that nobody pays for another's
         fault. Raises what *apply* raised for it, or Unavailable when the store is away, also when the answer to the
-        commit was lost and nobody knows. A caller that is cancelled before its item is taken up has changed nothing.
+        commit was lost or did not come in time and nobody knows. A caller that is cancelled, or has waited long enough,
+        before its item is taken up has changed nothing.
         """
         waiting: _Waiting[Item, Result] = _Waiting(item, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         if len(self._flushing) < self._at_once:
             task = asyncio.create_task(self._flush(), name="group commit")
             self._flushing.add(task)
-            task.add_done_callback(self._flushing.discard)
-        return await waiting.outcome
+        self._bytes += size
+        try:
+            await asyncio.wait([waiting.outcome], timeout=self._patience())
+            if waiting.outcome.done():
+                return waiting.outcome.result()
+            raise _unanswered()
+        finally:
+            self._bytes -= size
+            waiting.outcome.cancel()  # what was not taken up yet is not any more
+
+    def _patience(self) -> float | None:
+        """Returns how many seconds a caller waits: longer behind what a busy disk needs time for."""
+        return None if self._answer_within is None else self._answer_within + self._bytes / _SLOWEST
 
     async def _flush(self) -> None:
-        while batch := self._take():
-            try:
-                await self._commit(batch)
-            except BaseException as error:
-                # Cancelled with the process, or a fault of ours: nobody is left waiting.
-                for each in batch:
-                    if not each.outcome.done():
-                        each.outcome.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
-                raise
+        try:
+            while batch := self._take():
+                await self._commit_for_all(batch)
+        finally:
+            # Not in a callback of the task: who hands in something before that runs would find it still at work.
+            self._flushing.discard(asyncio.current_task())
+
+    async def _commit_for_all(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+        try:
+            await self._commit(batch)
+        except BaseException as error:
+            # Cancelled with the process, or a fault of ours: nobody is left waiting.
+            for each in batch:
+                if not each.outcome.done():
+                    each.outcome.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+            raise
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         batch: list[_Waiting[Item, Result]] = []
@@ -92,11 +129,18 @@ class CommitTogether(Generic[Item, Result]):
         return batch
 
     async def _commit(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+        items = [each.item for each in batch]
         try:
             async with self._uow() as work:
-                results = await self._apply(work, [each.item for each in batch])
+                results = await self._apply(work, items)
                 await work.commit()
-        except Exception as error:
+                if self._stored is not None:
+                    self._stored(items, results)
+        except BaseException as error:
+            if self._failed is not None:
+                self._failed(items)
+            if not isinstance(error, Exception):
+                raise
             if len(batch) == 1 or isinstance(error, Unavailable):
                 for each in batch:
                     _fail(each, error)
@@ -112,3 +156,11 @@ class CommitTogether(Generic[Item, Result]):
 def _fail(waiting: _Waiting[Item, Result], error: Exception) -> None:
     if not waiting.outcome.done():
         waiting.outcome.set_exception(error)
+
+
+def _unanswered() -> Unavailable:
+    return Unavailable(
+        "mailport's database does not answer.",
+        remedy="Try again shortly, with the same idempotency key where there was one: whether the last change was"
+        " stored is not known.",
+    )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ from adapters.postgres.migrate import MigrationFailed, migrate, pending
 from adapters.postgres.pool import make_pool
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
+from adapters.postgres.workers import present_workers
 from adapters.smtp.transport import SmtpMailTransport
 from adapters.system.clock import SystemClock
 from adapters.system.egress import EgressAllowInvalid, EgressPolicy
@@ -34,14 +36,18 @@ from adapters.system.keyfile import KeyFile
 from adapters.system.keyring import KeyRing, KeyRingUnusable
 from adapters.system.resolver import SystemLookup, SystemResolver
 from adapters.system.vault import AesGcmVault
+from domain.data_center import Presence
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
+from domain.ports.storage import Accepted, Claim, NewDelivery, Outcome, UnitOfWork
+from domain.retention import Retention
 from domain.settings.parse import SettingsRules
+from service.allowances import Allowances
 from service.commit_together import CommitTogether
 from service.events import LoggedEvents
 from service.keeper import Keeper
 from service.metrics import Metrics
-from service.options import Options, Problem
+from service.options import Options, Problem, ProcessRole
 from service.rpc.identity.base import Identity
 from service.rpc.identity.bearer import BearerIdentity
 from service.rpc.identity.certificates import CertificateIdentity, ClientsInvalid, load_clients
@@ -55,16 +61,19 @@ from service.rpc.send_stream import SendStream
 from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
 from service.rpc.tls import TlsFilesInvalid, server_credentials
+from service.straight_on import Places, StraightOn
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import AttemptDelivery
 from service.usecases.authorize import Authorize
 from service.usecases.cancel_delivery import CancelDelivery
+from service.usecases.changed_accounts import ChangedAccounts
 from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
 from service.usecases.exchange_code import ExchangeCode
 from service.usecases.explain import Explain
+from service.usecases.forget_old import ForgetOld
 from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
@@ -78,6 +87,7 @@ from service.usecases.reap import Reap
 from service.usecases.refresh_grant import RefreshGrant
 from service.usecases.retry_delivery import RetryDelivery
 from service.usecases.revoke_auth import RevokeAuth
+from service.usecases.roster import Roster
 from service.usecases.send import Send
 from service.usecases.send_test import SendTest
 from service.usecases.token_sources import TokenSources
@@ -88,6 +98,9 @@ from service.worker import Worker
 _KEYS_NAME: Final = "keys.json"
 _DATABASE_NAME: Final = "pg"
 """The folder that the embedded server makes in the data folder, whole or not at all."""
+_ANSWER_WITHIN: Final = timedelta(seconds=2)
+"""How long a Send waits for the database before its caller is told that it is away (P28)."""
+_FORGET_EVERY: Final = timedelta(minutes=1)
 
 
 class StartFailed(Exception):
@@ -178,6 +191,39 @@ def tls_credentials(options: Options) -> grpc.ServerCredentials | None:
         return server_credentials(certificate=options.tls_cert, key=options.tls_key, client_ca=options.client_ca)
 
 
+def progress_together(uow: Callable[[], UnitOfWork]) -> CommitTogether[Claim | Outcome, bool]:
+    """Returns the group commit of what attempts come to: passing the point of no return, and their outcomes."""
+
+    async def apply(work: UnitOfWork, steps: Sequence[Claim | Outcome]) -> Sequence[bool]:
+        marks = [step for step in steps if isinstance(step, Claim)]
+        ends = [step for step in steps if isinstance(step, Outcome)]
+        marked = iter(await work.deliveries.pass_no_return_all(marks) if marks else ())
+        ended = iter(await work.deliveries.record_all(ends) if ends else ())
+        return [next(marked) if isinstance(step, Claim) else next(ended) for step in steps]
+
+    return CommitTogether(uow=uow, apply=apply)
+
+
+def accept_together(
+    uow: Callable[[], UnitOfWork], places: Callable[[], Places] | None
+) -> CommitTogether[NewDelivery, Accepted | None]:
+    """Returns the group commit of acceptances; with *places*, what has one goes straight on from there."""
+    if places is None:
+        return CommitTogether(
+            uow=uow,
+            apply=lambda work, batch: work.deliveries.accept_all(batch),
+            answer_within=_ANSWER_WITHIN,
+        )
+    straight_on = StraightOn(places=places())
+    return CommitTogether(
+        uow=uow,
+        apply=straight_on.apply,
+        stored=straight_on.stored,
+        failed=straight_on.failed,
+        answer_within=_ANSWER_WITHIN,
+    )
+
+
 class Container(containers.DeclarativeContainer):
     """Builds every part of one process; the pool is built closed and opened by `service.running`."""
 
@@ -193,6 +239,7 @@ class Container(containers.DeclarativeContainer):
     vault = providers.Singleton(AesGcmVault, ring=ring)
     resolver = providers.Singleton(SystemResolver, policy=egress, lookup=providers.Singleton(SystemLookup))
     uow = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault)
+    group = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault, at_once=True)
     transport = providers.Singleton(
         SmtpMailTransport, resolver=resolver, clock=clock, host_name=providers.Callable(socket.gethostname)
     )
@@ -238,28 +285,70 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         entropy=entropy,
         vault=vault,
+        data_center=options.provided.data_center,
     )
     confirm_validation = providers.Singleton(ConfirmValidation, uow=uow.provider, clock=clock, vault=vault)
     send_test = providers.Singleton(
-        SendTest, uow=uow.provider, prove=prove, sources=token_sources, clock=clock, rules=rules
+        SendTest,
+        uow=uow.provider,
+        prove=prove,
+        sources=token_sources,
+        clock=clock,
+        rules=rules,
+        data_center=options.provided.data_center,
     )
     known = providers.Singleton(KnownConfigurations)
-    accept = providers.Singleton(
-        CommitTogether, uow=uow.provider, apply=providers.Object(lambda work, batch: work.deliveries.accept_all(batch))
-    )
-    mark = providers.Singleton(
-        CommitTogether,
+    progress = providers.Singleton(progress_together, group.provider)
+    attempt = providers.Singleton(
+        AttemptDelivery,
         uow=uow.provider,
-        apply=providers.Object(lambda work, claims: work.deliveries.pass_no_return_all(claims)),
+        mark=progress,
+        record=progress,
+        known=known,
+        transport=transport,
+        sources=token_sources,
+        clock=clock,
+        entropy=entropy,
     )
-    record = providers.Singleton(
-        CommitTogether, uow=uow.provider, apply=providers.Object(lambda work, all_: work.deliveries.record_all(all_))
+    changed_accounts = providers.Singleton(ChangedAccounts, signals=signals, lanes=transport, known=known)
+    reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
+    roster = providers.Singleton(
+        Roster,
+        uow=uow.provider,
+        clock=clock,
+        events=events,
+        name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"),
+        data_center=options.provided.data_center,
+        order=options.provided.data_centers,
+        has_worker=providers.Callable(lambda roles: ProcessRole.WORKER in roles, options.provided.roles),
+    )
+    worker_name = providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}")
+    allowances = providers.Singleton(Allowances, uow=uow.provider, known=known, clock=clock, worker=worker_name)
+    worker = providers.Singleton(
+        Worker,
+        uow=uow.provider,
+        attempt=attempt,
+        reap=reap,
+        signals=signals,
+        events=events,
+        allowances=allowances,
+        name=worker_name,
+        reach=roster.provided.reach,
+    )
+    accept = providers.Singleton(
+        accept_together,
+        group.provider,
+        providers.Callable(
+            lambda roles, provide: provide if ProcessRole.WORKER in roles else None,
+            options.provided.roles,
+            worker.provider,
+        ),
     )
     send = providers.Singleton(
         Send, uow=uow.provider, commit=accept, known=known, clock=clock, entropy=entropy, vault=vault, signals=signals
     )
-    get_delivery = providers.Singleton(GetDelivery, uow=uow.provider)
-    list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider)
+    get_delivery = providers.Singleton(GetDelivery, uow=uow.provider, clock=clock)
+    list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider, clock=clock)
     cancel_delivery = providers.Singleton(CancelDelivery, uow=uow.provider, clock=clock, events=events)
     retry_delivery = providers.Singleton(RetryDelivery, uow=uow.provider, clock=clock)
     watch_deliveries = providers.Singleton(WatchDeliveries, uow=uow.provider, clock=clock, signals=signals)
@@ -303,33 +392,20 @@ class Container(containers.DeclarativeContainer):
         credentials=providers.Singleton(tls_credentials, options),
     )
 
-    attempt = providers.Singleton(
-        AttemptDelivery,
-        uow=uow.provider,
-        mark=mark,
-        record=record,
-        known=known,
-        transport=transport,
-        sources=token_sources,
-        clock=clock,
-        entropy=entropy,
-    )
-    reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
     announce_ends = providers.Singleton(AnnounceEnds, uow=uow.provider, clock=clock, events=events)
     keep_grants = providers.Singleton(
         KeepGrants, uow=uow.provider, tokens=fresh_tokens, announce_ends=announce_ends, clock=clock, events=events
     )
     keeper = providers.Singleton(Keeper, keep=keep_grants)
-    worker = providers.Singleton(
-        Worker,
+    forget_old = providers.Singleton(
+        ForgetOld,
         uow=uow.provider,
-        attempt=attempt,
-        reap=reap,
-        signals=signals,
-        events=events,
-        name=providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}"),
-        data_centers=providers.Callable(lambda here: (here,) if here else (), options.provided.data_center),
+        clock=clock,
+        retention=providers.Singleton(
+            Retention, content=options.provided.content_retention, delivery=options.provided.delivery_retention
+        ),
     )
+    forgetter = providers.Singleton(Keeper, keep=forget_old, every=_FORGET_EVERY)
 
 
 def embedded_postgres(options: Options) -> EmbeddedPostgres:
@@ -354,6 +430,12 @@ def pending_migrations(dsn: str) -> tuple[str, ...]:
     """Names what the schema lacks; blocks. Raises StartFailed."""
     with explained():
         return pending(dsn)
+
+
+def living_workers(dsn: str) -> tuple[Presence, ...]:
+    """Returns the sites at which a worker was within a day; blocks. Raises StartFailed."""
+    with explained():
+        return present_workers(dsn)
 
 
 def load_keys(options: Options, *, now: datetime) -> KeyRing:

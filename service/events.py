@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 
+from domain.data_center import Presence
 from domain.delivery import Delivery
 from domain.failures.failure import Failure
 from domain.forecast import Forecast
@@ -12,6 +13,7 @@ from domain.ports.storage import Account
 from service.logs import (
     CONFIGURATION_ID,
     CONSENT_ENDED,
+    DATA_CENTER,
     DAYS_LEFT,
     END_ANNOUNCED,
     EXPECTED_TIME,
@@ -24,6 +26,8 @@ from service.logs import (
     TOKEN_REFRESH_FAILED,
     TOKEN_REFRESHED,
     WORDS,
+    WORKER_BACK,
+    WORKER_MISSING,
 )
 from service.metrics import Metrics
 
@@ -81,6 +85,18 @@ class LoggedEvents:
     def delivery_settled(self, after: Delivery) -> None:
         """Counts it."""
         self._metrics.delivery_settled(after)
+
+    def workers_seen(self, present: Sequence[Presence]) -> None:
+        """Shows them in the metrics alone."""
+        self._metrics.workers_seen(present)
+
+    def worker_missing(self, data_center: str) -> None:
+        """Logs a warning."""
+        _logger.warning(WORKER_MISSING, extra={DATA_CENTER: data_center})
+
+    def worker_back(self, data_center: str) -> None:
+        """Logs it."""
+        _logger.info(WORKER_BACK, extra={DATA_CENTER: data_center})
 
 
 def _names(account: Account) -> dict[str, object]:

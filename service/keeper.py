@@ -1,15 +1,15 @@
-"""The keeping part of a process: looks after the grants that nobody uses."""
+"""The keeping part of a process: what has to be looked after from time to time, whether or not anybody calls."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
 from domain.errors import Unavailable
 from service.logs import KEEPING_FAILED
-from service.usecases.keep_grants import KeepGrants
 
 _EVERY: Final = timedelta(minutes=10)
 _AGAIN: Final = timedelta(seconds=10)
@@ -19,15 +19,17 @@ _logger = logging.getLogger(__name__)
 
 
 class Keeper:
-    """Keeps grants, round by round, for as long as it runs; several may, in as many processes."""
+    """Looks after one thing, round by round, for as long as it runs; several may, in as many processes."""
 
-    def __init__(self, *, keep: KeepGrants, every: timedelta = _EVERY, again: timedelta = _AGAIN) -> None:
+    def __init__(
+        self, *, keep: Callable[[], Awaitable[None]], every: timedelta = _EVERY, again: timedelta = _AGAIN
+    ) -> None:
         self._keep = keep
         self._every = every
         self._again = again
 
     async def run(self) -> None:
-        """Works until it is cancelled, which costs nothing: refreshes under way are not the keeper's own."""
+        """Works until it is cancelled, which must cost nothing: each step is whole, or not the keeper's own."""
         while True:
             pause = self._every
             try:
@@ -35,6 +37,6 @@ class Keeper:
             except Unavailable:
                 pause = self._again
             except Exception:
-                # Whatever it was, grants must not lapse until a person starts the process again.
+                # Whatever it was, grants must not lapse, nor old mail pile up, until a person starts the process again.
                 _logger.exception(KEEPING_FAILED)
             await asyncio.sleep(pause.total_seconds())

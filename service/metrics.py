@@ -10,6 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from domain.data_center import Presence
 from domain.delivery import Delivery, DeliveryState
 from domain.failures.failure import Failure
 from domain.forecast import Forecast
@@ -61,6 +62,8 @@ class Metrics:
         )
         self._ends = _Ends()
         self._registry.register(self._ends)
+        self._workers = _Workers()
+        self._registry.register(self._workers)
         # A counter that is there from the start lets a rate see the first event.
         self._refreshes.labels(_REFRESHED)
         self._consents.labels(_AUTHORIZED)
@@ -97,6 +100,10 @@ class Metrics:
         """Drops the ends of all configurations but *accounts*."""
         self._ends.keep(frozenset(accounts))
 
+    def workers_seen(self, present: Sequence[Presence]) -> None:
+        """Shows these sites with their live workers from now on, and no others."""
+        self._workers.present = tuple(present)
+
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Returns all of it as text and its media type: Prometheus's format, or OpenMetrics where *accept* asks so."""
         encode, media_type = choose_encoder(accept)
@@ -129,6 +136,23 @@ class _Ends(Collector):
             for each in found:
                 labels = [account.tenant, account.configuration_id, each.kind.value]
                 family.add_metric(labels, each.expected_time.timestamp())
+        yield family
+
+
+class _Workers(Collector):
+    """A gauge with a series for each site that is known."""
+
+    def __init__(self) -> None:
+        self.present: tuple[Presence, ...] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "mailport_workers_live",
+            "Workers of all processes on this database that live, by their data center; empty: at no named one.",
+            labels=["data_center"],
+        )
+        for each in self.present:
+            family.add_metric([each.data_center], each.live)
         yield family
 
 

@@ -108,12 +108,17 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
             await parts.reap().after_restart()
         _keep_running(parts.signals().run(), "signals", service, stack)
         await _start_api(service, parts, stack)
+        roster = parts.roster()
+        _keep_running(roster.run(), "roster", service, stack)
+        service.drains.append(roster.leave)
         if ProcessRole.WORKER in options.roles:
+            _keep_running(parts.changed_accounts().run(), "changed accounts", service, stack)
             worker = parts.worker()
             _keep_running(worker.run(), "worker", service, stack)
             service.drains.append(partial(worker.drain, _DRAIN))
         if ProcessRole.KEEPER in options.roles:
             _keep_running(parts.keeper().run(), "keeper", service, stack)
+            _keep_running(parts.forgetter().run(), "forgetter", service, stack)
         service.is_serving = True
         _logger.info(SERVING, extra={"grpc": service.grpc_address, "web": service.web_url})
         try:

@@ -19,6 +19,7 @@ from service.container import (
     describe_edge,
     egress_policy,
     examine,
+    living_workers,
     load_keys,
     pending_migrations,
 )
@@ -74,6 +75,8 @@ def check(options: Options) -> int:
         except StartFailed as error:
             failed += 1
             print(f"FAIL  {name}: {error.message} {error.remedy}".rstrip())
+    if not failed and options.database_url is not None:  # nobody else works on an embedded one
+        print(*_workers(options), sep="\n")
     return 1 if failed else 0
 
 
@@ -177,6 +180,20 @@ def _examine_database(options: Options) -> str:
     return f"{kind}, " + (
         f"lacks {', '.join(missing)}; `mailport migrate` applies it" if missing else "schema up to date"
     )
+
+
+def _workers(options: Options) -> list[str]:
+    """Tells which workers live; that there are none is a warning, since they may be started after this."""
+    with database(options) as dsn:
+        if pending_migrations(dsn):
+            return []
+        live = {each.data_center: each.live for each in living_workers(dsn) if each.live}
+    empty = [name for name in options.data_centers if name not in live]
+    lines = [f"warn  workers: none lives at the data center {name}" for name in empty]
+    if not live:
+        lines = ["warn  workers: none lives; mail is accepted and waits until a process with the role worker runs"]
+    told = ", ".join(f"{count} at {name or 'no named data center'}" for name, count in live.items())
+    return [*([f"ok    workers: {told}"] if live else []), *lines]
 
 
 def _examine_keys(options: Options) -> str:

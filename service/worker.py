@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final, cast
+from functools import partial
+from typing import Final, cast
 
-from domain.delivery import DeliveryState
+from domain.data_center import Reach
+from domain.delivery import Delivery
 from domain.errors import Unavailable
+from domain.failures.failure import Stage
 from domain.ports.signals import Signals
-from domain.ports.storage import Account, Claim, UnitOfWork
+from domain.ports.storage import Account, Claim, Take, UnitOfWork
+from service.allowances import LANES_PER_ACCOUNT, Allowances
 from service.backlog import Backlog
 from service.logs import (
     ATTEMPT,
@@ -37,23 +42,35 @@ from service.usecases.reap import Reap
 
 LANES: Final = 32
 """Attempts at once in this process."""
-LANES_PER_ACCOUNT: Final = 5
-"""Attempts at once for one configuration, so that a stuck server holds its share at most (P8, F25)."""
-HELD: Final = 256
+LANES_PER_TENANT: Final = LANES // 2
+"""Attempts at once for one tenant while another one waits (P8)."""
+LANES_FREE: Final = LANES // 8
+"""Lanes that nobody takes who has that many, so that whoever comes next finds one, however slow the others are."""
+HELD: Final = 512
 """Deliveries under lease at once in this process, those under way included."""
-HELD_PER_ACCOUNT: Final = 50
-"""The same for one configuration: a claim is for up to as many, so that asking the store costs each mail little."""
+HELD_PER_ACCOUNT: Final = 128
+"""The same for one configuration whose server is quick; for others as many as they may have lanes."""
+_CLAIMED_AT_ONCE: Final = 50
+"""By one claim for a configuration whose server is quick, so that asking the store costs each mail little."""
 _QUICK: Final = timedelta(seconds=1)
 """Of an attempt: an account whose mail goes out within it may have more of it ahead."""
 _POLL: Final = timedelta(seconds=1)
 _REAP_EVERY: Final = timedelta(seconds=5)
+_KEEP_SHARES_EVERY: Final = timedelta(seconds=5)
 _DATABASE_AWAY: Final = timedelta(seconds=1)
+_LAST_ACCEPTED: Final = timedelta(seconds=3)
+"""For messages that are being accepted when the process stops; a commit takes no longer, or fails."""
 
 _logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """The delivering part of a process."""
+    """
+    The delivering part of a process.
+
+    It holds deliveries under lease: in lanes, where they are attempted, and in a backlog, which is what lanes go on
+    with. They come by claims, or straight from their acceptance: see `reserve`.
+    """
 
     def __init__(
         self,
@@ -63,8 +80,9 @@ class Worker:
         reap: Reap,
         signals: Signals,
         events: Events,
+        allowances: Allowances,
         name: str,
-        data_centers: tuple[str, ...] = (),
+        reach: Callable[[], Reach] = Reach,
         pause_when_away: timedelta = _DATABASE_AWAY,
         reap_every: timedelta = _REAP_EVERY,
     ) -> None:
@@ -74,29 +92,46 @@ class Worker:
         self._signals = signals
         self._events = events
         self._name = name
-        self._data_centers = data_centers
+        self._reach = reach
         self._pause_when_away = pause_when_away
         self._reap_every = reap_every
         self._claiming = asyncio.Lock()
         self._lanes: dict[asyncio.Task[None], Claim] = {}
+        self._running: Counter[Account] = Counter()
+        """Lanes by account."""
         self._recording: set[asyncio.Task[None]] = set()
         self._backlog = Backlog()
+        self._allowances = allowances
+        self._reserved: dict[str, Account] = {}
+        """What is being accepted for a place here, by delivery id."""
+        self._reserved_for: Counter[Account] = Counter()
         self._quick: set[Account] = set()
-        """Whose server takes mail so fast that lanes would wait for the store: more of theirs is claimed ahead."""
+        """Whose server takes mail so fast that lanes would wait for the store: more of theirs is held ahead."""
+        self._waiting: set[Account] = set()
+        """Of whom something due may be stored that nobody holds: it goes first, so nothing is reserved for them."""
         self._may_be_more = True
-        """Whether the last claim took all that it was allowed to, so that more may be due."""
+        """Whether something due may be stored of accounts that nothing is known about."""
+        self._is_crowded = False
+        """Whether tenants were passed over, of whom something due may be stored too."""
         self._giving_back: set[asyncio.Task[None]] = set()
-        self._lane_freed = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._none_reserved = asyncio.Event()
+        self._none_reserved.set()
         self._stopping = asyncio.Event()
+        self._is_running = False
 
     async def run(self) -> None:
         """Works until `drain` is called; a database that is away is waited for."""
         helpers = [
             asyncio.create_task(self._reap_now_and_then(), name="reaper"),
-            asyncio.create_task(self._renew_now_and_then(), name="leases of the backlog"),
+            asyncio.create_task(self._hear_of_due_work(), name="news of due work"),
+            asyncio.create_task(self._hear_of_allowances(), name="news of accounts that may go on"),
+            asyncio.create_task(self._keep_shares(), name="shares of connections"),
         ]
+        self._is_running = True
         try:
             while not self._stopping.is_set():
+                self._wake.clear()
                 try:
                     await self._claim_some()
                 except Unavailable:
@@ -108,8 +143,10 @@ class Worker:
                     _logger.exception(CLAIM_FAILED)
                     await self._until_stopping(self._pause_when_away)
                     continue
-                await self._until_news()
+                if not self._wants_more():
+                    await self._wake.wait()
         finally:
+            self._is_running = False
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
@@ -122,6 +159,7 @@ class Worker:
         the delivery will be in doubt, as after a crash. An answer that is already here is stored first.
         """
         self._stopping.set()
+        self._wake.set()
         async with self._claiming:
             pass  # what was being claimed is in the backlog or has its lane now
         self._give_back(self._backlog.drop())
@@ -129,58 +167,185 @@ class Worker:
             await asyncio.wait(running, timeout=within.total_seconds())
         for task in [*self._lanes, *self._recording]:
             task.cancel()
-        if left := [*self._lanes, *self._recording, *self._giving_back]:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_ACCEPTED.total_seconds()):
+                await self._none_reserved.wait()
+        while left := [*self._lanes, *self._recording, *self._giving_back]:
             await asyncio.wait(left)
+        await self._allowances.end()
+
+    def reserve(self, delivery: Delivery) -> Take | None:
+        """
+        Keeps a place for a delivery that is being accepted, to be stored under the lease that is returned.
+
+        None when it has to be stored for whoever claims it: this process works for other sites, the account has limits
+        or its share already, or something of the account is stored, which goes first. A place is used up by `take_on`,
+        or freed by `release`.
+        """
+        account = Account(delivery.tenant, delivery.configuration_id)
+        if not self._is_running or self._stopping.is_set() or account in self._waiting or not self._is_ours(delivery):
+            return None
+        if not self._allowances.is_unbounded(account):
+            return None
+        if self._room(account) <= 0:
+            self._waiting.add(account)
+            return None
+        self._reserved[delivery.delivery_id] = account
+        self._reserved_for[account] += 1
+        self._none_reserved.clear()
+        here = self._reach().data_center
+        return Take(token=secrets.token_hex(16), worker=self._name, lease=LEASE, data_center=here)
+
+    def release(self, delivery: Delivery) -> None:
+        """Frees the place that was kept for *delivery*, if one was."""
+        account = self._reserved.pop(delivery.delivery_id, None)
+        if account is None:
+            return
+        _count_down(self._reserved_for, account)
+        if not self._reserved:
+            self._none_reserved.set()
+
+    def take_on(self, claim: Claim) -> None:
+        """Puts what is stored under the lease that `reserve` gave into its place: a lane, or the backlog."""
+        if self._stopping.is_set():
+            self._give_back([claim])
+        else:
+            self._keep(claim)
+            self._fill_lanes()
+        self.release(claim.delivery)
+
+    def _is_ours(self, delivery: Delivery) -> bool:
+        return self._reach().takes(delivery.data_center, delivery.data_center_policy)
+
+    def _held(self, account: Account) -> int:
+        return self._running[account] + self._backlog.count(account) + self._reserved_for[account]
+
+    def _room(self, account: Account) -> int:
+        """Returns how many more of *account* may be held."""
+        share = HELD_PER_ACCOUNT if account in self._quick else self._allowances.lanes(account)
+        return min(share - self._held(account), self._room_for_all())
+
+    def _room_for_all(self) -> int:
+        return HELD - len(self._lanes) - len(self._backlog) - len(self._reserved)
 
     async def _claim_some(self) -> None:
-        """Claims what there are free lanes for, and ahead for those accounts whose server is quick."""
+        """Claims for those of whom something is stored, and then what there are free lanes for."""
         async with self._claiming:
             if self._stopping.is_set():
                 return
-            self._lane_freed.clear()
-            held = Counter(claim.account for claim in (*self._lanes.values(), *self._backlog))
-            for account in [each for each in self._quick if held[each] < HELD_PER_ACCOUNT // 2]:
-                room = min(HELD - held.total(), HELD_PER_ACCOUNT - held[account])
-                if room > 0 and self._keep(await self._claim(room, only=account)) == 0:
-                    self._quick.discard(account)
-            full = frozenset(account for account, count in held.items() if count >= LANES_PER_ACCOUNT)
+            for account in [each for each in self._waiting & self._quick if self._has_run_low(each)]:
+                room = min(self._room(account), _CLAIMED_AT_ONCE)
+                if room > 0 and self._keep(*(await self._claim(room, only=account))[0]) < room:
+                    self._waiting.discard(account)
+            held = self._accounts_held()
+            full = {
+                account
+                for account in held
+                if self._room(account) < (LANES_PER_ACCOUNT if account in self._quick else 1)
+            }
+            passed_over = frozenset(full | (self._waiting & self._quick) | self._allowances.passed_over())
             # All that is claimed may be for the busiest of the others, and even that one keeps its bound.
-            busiest = max((count for account, count in held.items() if account not in full), default=0)
-            room = min(LANES - len(self._lanes), LANES_PER_ACCOUNT - busiest)
-            passing_over = full | self._quick
-            self._may_be_more = room > 0 and self._keep(await self._claim(room, passing_over=passing_over)) == room
+            busiest = max((self._held(account) for account in held - passed_over - self._quick), default=0)
+            room = min(LANES - len(self._lanes), self._room_for_all(), LANES_PER_ACCOUNT - busiest)
+            self._may_be_more = True
+            if room > 0 and not await self._claim_for_all(room, passed_over):
+                self._may_be_more = False
+                self._waiting &= passed_over
+            self._waiting |= full
             self._fill_lanes()
 
-    def _keep(self, claims: Sequence[Claim]) -> int:
+    async def _claim_for_all(self, room: int, passed_over: frozenset[Account]) -> bool:
+        """Claims for tenants with less than their share of the lanes, then for the others; tells if more may be due."""
+        tenants = self._tenants()
+        crowding = frozenset(tenant for tenant, count in tenants.items() if count >= LANES_PER_TENANT)
+        # As with accounts, all may be for the busiest of the others.
+        busiest = max((count for tenant, count in tenants.items() if tenant not in crowding), default=0)
+        room = min(room, LANES_PER_TENANT - busiest)
+        claims, hid_others = await self._claim(room, passing_over=passed_over, tenants_passed_over=crowding)
+        kept = self._keep(*claims)
+        spare = min(room, LANES - len(self._lanes) - LANES_FREE) - kept
+        if crowding and not hid_others and spare > 0:
+            claims, hid_others = await self._claim(spare, passing_over=passed_over)
+            kept += self._keep(*claims)
+        self._is_crowded = bool(crowding)
+        return hid_others or kept == room
+
+    def _tenants(self) -> Counter[str]:
+        """Counts lanes by tenant."""
+        tenants: Counter[str] = Counter()
+        for account, count in self._running.items():
+            tenants[account.tenant] += count
+        return tenants
+
+    def _accounts_held(self) -> set[Account]:
+        return {*self._running, *self._backlog.accounts(), *self._reserved_for}
+
+    def _may_get_some(self, account: Account) -> bool:
+        """Tells whether a claim that is not for this account alone may bring some of it, as many as it likes."""
+        return self._room(account) >= (LANES_PER_ACCOUNT if account in self._quick else 1)
+
+    def _has_run_low(self, account: Account) -> bool:
+        share = HELD_PER_ACCOUNT // 2 if account in self._quick else self._allowances.lanes(account)
+        return self._held(account) < share
+
+    def _wants_more(self) -> bool:
+        """Tells whether claiming may bring something: never again before it did, or before somebody had news."""
+        if self._stopping.is_set() or len(self._lanes) >= LANES or self._room_for_all() <= 0:
+            return False
+        return self._may_be_more or any(self._has_run_low(account) for account in self._waiting)
+
+    def _keep(self, *claims: Claim) -> int:
         for claim in claims:
             self._backlog.add(claim)
+            self._attempt.hold(claim, lost=partial(self._backlog.remove, claim))
         return len(claims)
 
     def _fill_lanes(self) -> None:
         """Begins what has a lane."""
         while len(self._lanes) < LANES and len(self._recording) < HELD and not self._stopping.is_set():
-            running = Counter(claim.account for claim in self._lanes.values())
-            claim = self._backlog.take(lambda account: running[account] < LANES_PER_ACCOUNT)  # noqa: B023 - used at once
+            claim = self._next()
             if claim is None:
                 return
             task = asyncio.create_task(self._run_lane(claim), name=f"attempt {claim.delivery.delivery_id}")
             self._lanes[task] = claim
+            self._running[claim.account] += 1
             task.add_done_callback(self._free)
 
+    def _next(self) -> Claim | None:
+        """Takes a claim whose account has a lane; those of tenants that have less than their share go before others."""
+        tenants = self._tenants()
+        claim = self._backlog.take(lambda each: tenants[each.tenant] < LANES_PER_TENANT and self._has_lane(each))
+        if claim is None and len(self._lanes) < LANES - LANES_FREE:
+            claim = self._backlog.take(self._has_lane)
+        return claim
+
+    def _has_lane(self, account: Account) -> bool:
+        return self._running[account] < self._allowances.lanes(account)
+
     async def _claim(
-        self, room: int, *, passing_over: frozenset[Account] = frozenset(), only: Account | None = None
-    ) -> tuple[Claim, ...]:
+        self,
+        room: int,
+        *,
+        passing_over: frozenset[Account] = frozenset(),
+        only: Account | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+    ) -> tuple[tuple[Claim, ...], bool]:
+        """Returns what it took, and whether it left something that hid what others have due."""
         async with self._uow() as work:
+            admission = await self._allowances.admission(work, held=self._held, ahead=only is not None)
             claims = await work.deliveries.claim(
                 worker=self._name,
                 lease=LEASE,
                 limit=room,
-                data_centers=self._data_centers,
+                reach=self._reach(),
                 passing_over=passing_over,
                 only=only,
+                tenants_passed_over=tenants_passed_over,
+                admit=admission,
             )
             await work.commit()
-        return claims
+        admission.committed()
+        return claims, admission.has_refused
 
     async def _run_lane(self, claim: Claim) -> None:
         delivery = claim.delivery
@@ -199,7 +364,8 @@ class Worker:
             return
         if after is None:
             return
-        if after.state is DeliveryState.SENT and asyncio.get_running_loop().time() - begun < _QUICK.total_seconds():
+        await self._allowances.attempted(claim, after)
+        if _is_at_ease(after) and asyncio.get_running_loop().time() - begun < _QUICK.total_seconds():
             self._quick.add(claim.account)
         else:
             # What is ahead would wait here for long; and of a configuration that is paused one mail alone may go.
@@ -214,59 +380,62 @@ class Worker:
     def _talked(self) -> None:
         """Frees the lane of the attempt that calls: what is left of it is to be recorded, which needs no server."""
         task = cast(asyncio.Task[None], asyncio.current_task())
-        if self._lanes.pop(task, None) is not None:
+        if self._leave_lane(task):
             self._recording.add(task)
-            self._fill_lanes()
-            self._lane_freed.set()
+            self._go_on()
 
     def _free(self, task: asyncio.Task[None]) -> None:
         self._recording.discard(task)
-        self._lanes.pop(task, None)
+        self._leave_lane(task)
+        self._go_on()
+
+    def _leave_lane(self, task: asyncio.Task[None]) -> bool:
+        claim = self._lanes.pop(task, None)
+        if claim is not None:
+            _count_down(self._running, claim.account)
+            self._may_be_more |= self._is_crowded
+        return claim is not None
+
+    def _go_on(self) -> None:
         self._fill_lanes()
-        self._lane_freed.set()
+        if self._wants_more():
+            self._wake.set()
 
     def _give_back(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            task = asyncio.create_task(self._attempt.give_back(claim), name=f"give back {claim.delivery.delivery_id}")
+        if claims:
+            task = asyncio.create_task(self._put_back(claims), name="give back")
             self._giving_back.add(task)
             task.add_done_callback(self._giving_back.discard)
 
-    def _is_idle(self) -> bool:
-        """Tells whether a lane is free that claiming may find work for."""
-        return len(self._lanes) < LANES and len(self._backlog) < HELD_PER_ACCOUNT // 4
+    async def _put_back(self, claims: Sequence[Claim]) -> None:
+        await self._attempt.put_back(claims)
+        for claim in claims:
+            await self._allowances.returned(claim)
 
-    async def _until_news(self) -> None:
-        """Waits for due work, a lane that is free where more may be due, or the end; at the latest for a poll."""
-        if self._may_be_more and self._is_idle():
-            return
-        await self._either(self._signals.work_due(_POLL), self._lane_freed.wait(), self._stopping.wait())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_POLL.total_seconds()):
-                while not self._is_idle() and not self._stopping.is_set():
-                    self._lane_freed.clear()
-                    await self._either(self._lane_freed.wait(), self._stopping.wait())
-
-    async def _either(self, *events: Coroutine[Any, Any, object]) -> None:
-        waits = [asyncio.ensure_future(each) for each in events]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
-
-    async def _renew_now_and_then(self) -> None:
-        """Keeps the leases of what waits here; what was lost is another worker's."""
+    async def _hear_of_allowances(self) -> None:
+        """Wakes the claiming as soon as an account that had to wait may go on."""
         while True:
-            await asyncio.sleep((LEASE / 3).total_seconds())
+            await self._allowances.someone_may_go()
+            self._may_be_more = True
+            self._wake.set()
+
+    async def _keep_shares(self) -> None:
+        """Keeps the connections that are in use here, and lets others have those that are not."""
+        while True:
+            await asyncio.sleep(_KEEP_SHARES_EVERY.total_seconds())
             try:
-                for claim in tuple(self._backlog):
-                    if not await self._attempt.renew(claim):
-                        self._backlog.remove(claim)
+                await self._allowances.keep(self._held)
             except Unavailable:
-                pass  # each attempt proves its lease itself, before anything leaves
+                pass  # other processes cannot take them either
             except Exception:
                 _logger.exception(RENEWAL_FAILED)
+
+    async def _hear_of_due_work(self) -> None:
+        """Wakes the claiming whenever work is due, and now and then in case nobody said so."""
+        while True:
+            await self._signals.work_due(_POLL)
+            self._may_be_more = True
+            self._wake.set()
 
     async def _until_stopping(self, within: timedelta) -> None:
         with contextlib.suppress(TimeoutError):
@@ -283,3 +452,17 @@ class Worker:
             except Exception:
                 _logger.exception(REAP_FAILED)
             await asyncio.sleep(self._reap_every.total_seconds())
+
+
+def _is_at_ease(after: Delivery) -> bool:
+    """Tells whether the server took the mail, or refused nothing but this one, so that the next may fare better."""
+    failure = after.failure
+    return (
+        failure is None or failure.is_final or (failure.stage is Stage.RCPT_TO and after.next_attempt_time is not None)
+    )
+
+
+def _count_down(counter: Counter[Account], account: Account) -> None:
+    counter[account] -= 1
+    if counter[account] <= 0:
+        del counter[account]

@@ -20,7 +20,7 @@ if not os.environ.get("CI"):  # there Hypothesis chooses a profile of its own: n
     settings.register_profile("busy machine", deadline=None)
     settings.load_profile("busy machine")
 
-pytest_plugins = ["tests.peers.fixtures"]
+pytest_plugins = ["tests.peers.fixtures", "tests.figures"]
 
 _NUMBERS = count(1)
 _TEMPLATE: Final = "mailport_template"

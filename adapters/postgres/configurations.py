@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from adapters.postgres.codec import failure_from, is_storable, warning_from, warning_to
 from adapters.postgres.session import Session
 from adapters.postgres.settings_codec import Secrets, secrets_of, settings_from, settings_to
+from adapters.postgres.signals import tell_of_account
 from domain.configuration import Configuration, Confirmation, Revision
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.pause import Pause
@@ -122,6 +123,7 @@ class PostgresConfigurations:
         if done != 1:
             raise _changed_meanwhile(configuration.configuration_id)
         await self._write_revisions(configuration)
+        await tell_of_account(self._session, Account(configuration.tenant, configuration.configuration_id))
 
     async def delete(self, tenant: str, configuration_id: str, *, expected_version: int) -> None:
         """See the port."""
@@ -134,6 +136,14 @@ class PostgresConfigurations:
         )
         if done != 1:
             raise _changed_meanwhile(configuration_id)
+        for table in ("allowance", "allowance_connection"):
+            await self._session.execute(
+                sql.SQL("delete from {} where tenant = %(tenant)s and configuration_id = %(id)s").format(
+                    sql.Identifier(table)
+                ),
+                {"tenant": tenant, "id": configuration_id},
+            )
+        await tell_of_account(self._session, Account(tenant, configuration_id))
 
     async def pauses(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, Pause]:
         """See the port."""

@@ -20,6 +20,10 @@ _Result = TypeVar("_Result")
 _SERVER_FIRST: Final = timedelta(milliseconds=250)
 _CANCEL_SECONDS: Final = 0.25
 _LATELY: Final = timedelta(seconds=1)
+_LARGE: Final = 1024 * 1024
+"""Octets that any disk takes within the usual bound."""
+_SLOWEST: Final = 4 * 1024 * 1024
+"""Octets a second that a busy disk still takes or gives."""
 
 # Weaker levels are raised to "on"; stronger ones (remote_apply) stay.
 _SESSION: Final = """
@@ -29,6 +33,7 @@ _SESSION: Final = """
            set_config('synchronous_commit', case when level in ('off', 'local') then 'on' else level end, false)
     from current_setting('synchronous_commit') as level
 """
+_BOUND: Final = "select set_config('statement_timeout', %(statement)s, false)"
 
 
 class BoundedConnection(AsyncConnection[TupleRow]):
@@ -41,10 +46,11 @@ class BoundedConnection(AsyncConnection[TupleRow]):
 
     answer_within: timedelta = timedelta(seconds=2)
     _answered: float = 0.0
+    _for_size: timedelta = timedelta(0)
 
     async def wait(self, gen: PQGen[_Result], *args: Any, **kwargs: Any) -> _Result:
         """Waits as the base class does, within the bound; the server's own timeout comes first when it is alive."""
-        limit = (self.answer_within + _SERVER_FIRST).total_seconds()
+        limit = (self.answer_within + self._for_size + _SERVER_FIRST).total_seconds()
         watchdog = asyncio.get_running_loop().call_later(limit, self._drop_line)
         try:
             answer = await super().wait(gen, *args, **kwargs)
@@ -56,6 +62,33 @@ class BoundedConnection(AsyncConnection[TupleRow]):
             raise
         finally:
             watchdog.cancel()
+
+    async def allow_for(self, size: int) -> None:
+        """
+        Lets what follows, the commit included, take the time that *size* octets need on a slow disk.
+
+        Until `usual_bound`. A bound that fits a row would refuse a large message whenever the disk is busy, however
+        often it came.
+        """
+        if size > _LARGE:
+            self._for_size = timedelta(seconds=size / _SLOWEST)
+            await self.execute(_BOUND, {"statement": _milliseconds(self.answer_within + self._for_size)})
+
+    async def usual_bound(self) -> None:
+        """Ends what `allow_for` began, if it did; outside of transactions. A connection that cannot is closed."""
+        if not self._for_size:
+            return
+        self._for_size = timedelta(0)
+        was = self.autocommit
+        try:
+            await self.set_autocommit(True)
+            await self.execute(_BOUND, {"statement": _milliseconds(self.answer_within)})
+            await self.set_autocommit(was)
+        except psycopg.Error:
+            self.pgconn.finish()
+        except BaseException:
+            self.pgconn.finish()
+            raise
 
     async def cancel_safe(self, *, timeout: float = _CANCEL_SECONDS) -> None:  # noqa: ASYNC109 - psycopg's signature
         """Asks the server to stop the statement; a cancelled task waits for that only shortly."""
@@ -81,9 +114,12 @@ class BoundedConnection(AsyncConnection[TupleRow]):
 
     async def set_up(self) -> None:
         """Sets what every session of mailport relies on: UTC, bounded statements, commits that are durable."""
-        statement = f"{self.answer_within // timedelta(milliseconds=1)}ms"
         await self.set_autocommit(True)
-        await self.execute(_SESSION, {"statement": statement})
+        await self.execute(_SESSION, {"statement": _milliseconds(self.answer_within)})
         await self.set_autocommit(False)
         # Each statement sees what was committed before it, whatever the database's default: readers rely on it.
         await self.set_isolation_level(IsolationLevel.READ_COMMITTED)
+
+
+def _milliseconds(span: timedelta) -> str:
+    return f"{span // timedelta(milliseconds=1)}ms"

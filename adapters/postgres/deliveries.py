@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg import sql
+from psycopg.rows import DictRow
 
 from adapters.postgres.codec import is_storable
 from adapters.postgres.delivery_queue import DeliveryQueue
 from adapters.postgres.delivery_rows import (
     COLUMNS,
     attempt_from,
-    columns_of,
     delivery_from,
     delivery_to,
     parse_id,
+    records_of,
 )
 from adapters.postgres.session import Session
+from adapters.postgres.signals import DUE_CHANNEL
+from domain.data_center import Reach
 from domain.delivery import Attempt, Delivery
 from domain.errors import NotFound, SecretUnreadable
 from domain.ports.storage import (
     Accepted,
     Account,
+    Admit,
     Claim,
     DeliveryFilter,
     DeliveryPosition,
     IdempotencyRecord,
     NewDelivery,
+    claim_at_once,
 )
 from domain.ports.vault import Place, Vault
 
@@ -64,31 +69,70 @@ _CONDITIONS: Final = {
 
 _ADDED: Final = (
     "tenant delivery_id configuration_id message_id sender recipients state in_doubt_policy attempt_count doubt_count "
-    "create_time update_time expire_time next_attempt_time final_time failure data_center version"
+    "create_time update_time expire_time next_attempt_time final_time failure data_center data_center_policy version "
+    "key content_digest key_expire_time token worker lease site place"
 )
+# One statement, so that a group of messages costs one round trip. A key that another transaction is about to take is
+# waited for. Of equal keys within the statement the callers see to it that there is one.
 _ADD_ALL: Final = """
-    insert into delivery (
-        tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy, attempt_count,
-        doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time, failure, data_center)
-    select i.tenant, i.delivery_id, i.configuration_id, i.message_id, i.sender, i.recipients::jsonb, i.state,
-        i.in_doubt_policy, i.attempt_count, i.doubt_count, i.create_time, i.update_time, i.expire_time,
-        i.next_attempt_time, i.final_time, i.failure::jsonb, i.data_center
-    from unnest(
-        %(tenant)s::text[], %(delivery_id)s::uuid[], %(configuration_id)s::text[], %(message_id)s::text[],
-        %(sender)s::text[], %(recipients)s::text[], %(state)s::text[], %(in_doubt_policy)s::text[],
-        %(attempt_count)s::integer[], %(doubt_count)s::integer[], %(create_time)s::timestamptz[],
-        %(update_time)s::timestamptz[], %(expire_time)s::timestamptz[], %(next_attempt_time)s::timestamptz[],
-        %(final_time)s::timestamptz[], %(failure)s::text[], %(data_center)s::text[], %(version)s::bigint[])
-        as i (tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy,
+    with i as (
+        select i.*, i.token is not null and i.next_attempt_time <= now() and not exists (
+                select from configuration_pause p
+                where p.tenant = i.tenant and p.configuration_id = i.configuration_id) as is_taken
+        from json_to_recordset(%(rows)s::json)
+            as i (tenant text, delivery_id uuid, configuration_id text, message_id text, sender text,
+                recipients jsonb, state text, in_doubt_policy text, attempt_count integer, doubt_count integer,
+                create_time timestamptz, update_time timestamptz, expire_time timestamptz,
+                next_attempt_time timestamptz, final_time timestamptz, failure jsonb, data_center text,
+                data_center_policy text, version bigint, key text, content_digest bytea, key_expire_time timestamptz,
+                token text, worker text, lease interval, site text, place bigint)
+        where i.version is null or exists (
+            select from configuration c
+            where c.tenant = i.tenant and c.configuration_id = i.configuration_id and c.version = i.version)),
+    kept as (
+        insert into idempotency_key as k (tenant, key, content_digest, delivery_id, expire_time)
+        select tenant, key, content_digest, delivery_id, key_expire_time from i
+        where key is not null order by tenant, key -- one order everywhere: two of these never wait for each other
+        on conflict (tenant, key) do update
+        set content_digest = excluded.content_digest, delivery_id = excluded.delivery_id,
+            expire_time = excluded.expire_time
+        where k.expire_time <= now()
+        returning k.delivery_id),
+    added as (
+        insert into delivery (
+            tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy,
             attempt_count, doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time, failure,
-            data_center, version)
-    where i.version is null or exists (
-        select from configuration c
-        where c.tenant = i.tenant and c.configuration_id = i.configuration_id and c.version = i.version)
-    returning delivery_id
+            data_center, data_center_policy, attempted_from, worker, lease_token, lease_until)
+        select i.tenant, i.delivery_id, i.configuration_id, i.message_id, i.sender, i.recipients,
+            case when i.is_taken then 'SENDING' else i.state end, i.in_doubt_policy,
+            i.attempt_count + i.is_taken::integer, i.doubt_count, i.create_time, i.update_time, i.expire_time,
+            case when not i.is_taken then i.next_attempt_time end, i.final_time, i.failure, i.data_center,
+            i.data_center_policy, case when i.is_taken then i.site else '' end,
+            case when i.is_taken then i.worker end, case when i.is_taken then i.token end,
+            case when i.is_taken then now() + i.lease end
+        from i where i.key is null or i.delivery_id in (select delivery_id from kept)
+        returning tenant, delivery_id, attempt_count, worker, update_time, attempted_from),
+    begun as (
+        insert into attempt (tenant, delivery_id, number, worker, start_time, data_center)
+        select tenant, delivery_id, attempt_count, worker, update_time, attempted_from
+        from added where worker is not null),
+    stored as (
+        insert into delivery_content (tenant, delivery_id, sealed)
+        select i.tenant, i.delivery_id, c.sealed
+        from unnest(%(sealed)b::bytea[]) with ordinality as c (sealed, place)
+        join i using (place) join added using (tenant, delivery_id)),
+    told as (
+        select pg_notify(%(channel)s, '') from (
+            select from added join i using (tenant, delivery_id)
+            where added.worker is null and i.next_attempt_time <= clock_timestamp() limit 1) as due)
+    select i.delivery_id, a.delivery_id is not null as is_added, a.worker is not null as is_taken,
+        (select count(*) from told) -- so that it is done
+    from i left join added a using (tenant, delivery_id)
     """
 _WITH_CONTENT: Final = 64 * 1024
 """Octets up to which a sealed message comes with its claim."""
+_LARGEST: Final = 32 * 1024 * 1024
+"""Octets of a sealed message, which may be as large as a call."""
 
 
 class PostgresDeliveries(DeliveryQueue):
@@ -109,14 +153,16 @@ class PostgresDeliveries(DeliveryQueue):
             insert into delivery (
                 tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy,
                 attempt_count, doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time,
-                failure, data_center)
+                failure, data_center, data_center_policy)
             values (
                 %(tenant)s, %(delivery_id)s, %(configuration_id)s, %(message_id)s, %(sender)s, %(recipients)s,
                 %(state)s, %(in_doubt_policy)s, %(attempt_count)s, %(doubt_count)s, %(create_time)s, %(update_time)s,
-                %(expire_time)s, %(next_attempt_time)s, %(final_time)s, %(failure)s, %(data_center)s)
+                %(expire_time)s, %(next_attempt_time)s, %(final_time)s, %(failure)s, %(data_center)s,
+                %(data_center_policy)s)
             """,
             delivery_to(delivery),
         )
+        await self._session.allow_for(len(content))
         await self._session.execute(
             # b for binary: as text, a bytea takes twice the room
             """
@@ -134,97 +180,40 @@ class PostgresDeliveries(DeliveryQueue):
 
     async def accept_all(self, batch: Sequence[NewDelivery]) -> Sequence[Accepted | None]:
         """See the port."""
-        taken = await self._take_keys(batch)
-        fresh = [each for each in batch if each.key is None or each.delivery.delivery_id in taken]
-        added = await self._add(fresh)
-        await self._free_keys([each for each in fresh if each.delivery.delivery_id not in added])
-        results: list[Accepted | None] = []
-        for each in batch:
-            digest = each.key.content_digest if each.key else b""
-            if each.delivery.delivery_id in added:
-                results.append(Accepted(delivery=each.delivery, content_digest=digest, is_replay=False))
-            elif each.key is None or each.delivery.delivery_id in taken:
-                results.append(None)
-            else:  # somebody else's key, of this batch or of before
-                results.append(await self._standing_or_new(each))
-        return results
-
-    async def _standing_or_new(self, new: NewDelivery) -> Accepted | None:
-        assert new.key is not None
-        standing = await self.accepted(new.delivery.tenant, new.key.key)
-        if standing is not None:
-            return standing
-        (accepted,) = await self.accept_all([new])  # it was deleted in between: the key is free
-        return accepted
-
-    async def _take_keys(self, batch: Sequence[NewDelivery]) -> frozenset[str]:
-        """Writes the keys that are free, of several equal ones the first; returns whose they are by delivery."""
-        first: dict[tuple[str, str], NewDelivery] = {}
+        if not batch:
+            return []
+        firsts: dict[tuple[str, str], NewDelivery] = {}
         for each in batch:
             if each.key is not None:
-                first.setdefault((each.delivery.tenant, each.key.key), each)
-        if not first:
-            return frozenset()
-        # In one order everywhere, so that two transactions never wait for each other's keys.
-        ordered = [first[name] for name in sorted(first)]
-        rows = await self._session.rows(
-            """
-            insert into idempotency_key as k (tenant, key, content_digest, delivery_id, expire_time)
-            select * from unnest(
-                %(tenants)s::text[], %(keys)s::text[], %(digests)s::bytea[], %(ids)s::uuid[],
-                %(expire_times)s::timestamptz[])
-            on conflict (tenant, key) do update
-            set content_digest = excluded.content_digest, delivery_id = excluded.delivery_id,
-                expire_time = excluded.expire_time
-            where k.expire_time <= now()
-            returning k.delivery_id
-            """,
-            {
-                "tenants": [each.delivery.tenant for each in ordered],
-                "keys": [each.key.key for each in ordered if each.key],
-                "digests": [each.key.content_digest for each in ordered if each.key],
-                "ids": [UUID(each.delivery.delivery_id) for each in ordered],
-                "expire_times": [each.key.expire_time for each in ordered if each.key],
-            },
-        )
-        return frozenset(str(row["delivery_id"]) for row in rows)
+                firsts.setdefault((each.delivery.tenant, each.key.key), each)
+        adding = [each for each in batch if each.key is None or firsts[each.delivery.tenant, each.key.key] is each]
+        found = await self._add(adding)
+        results: list[Accepted | None] = []
+        for each in batch:
+            row = found.get(each.delivery.delivery_id)
+            if row is not None and row["is_added"]:
+                results.append(_accepted(each, is_taken=row["is_taken"]))
+            elif each.key is None:
+                results.append(None)
+            else:  # somebody else's key, of this batch or of before; or, not even looked at, another configuration
+                results.append(await self._standing_or_new(each, is_other=row is None and each in adding))
+        return results
 
-    async def _free_keys(self, refused: Sequence[NewDelivery]) -> None:
-        keyed = [(each.delivery.tenant, each.key.key) for each in refused if each.key is not None]
-        if keyed:
-            await self._session.execute(
-                """
-                delete from idempotency_key k using unnest(%(tenants)s::text[], %(keys)s::text[]) as i (tenant, key)
-                where k.tenant = i.tenant and k.key = i.key
-                """,
-                {"tenants": [tenant for tenant, _ in keyed], "keys": [key for _, key in keyed]},
-            )
+    async def _standing_or_new(self, new: NewDelivery, *, is_other: bool) -> Accepted | None:
+        assert new.key is not None
+        standing = await self.accepted(new.delivery.tenant, new.key.key)
+        if standing is not None or is_other:
+            return standing
+        (accepted,) = await self.accept_all([new])  # it was deleted in between, or never stored: the key is free
+        return accepted
 
-    async def _add(self, fresh: Sequence[NewDelivery]) -> frozenset[str]:
-        """Stores deliveries with their contents; returns the ids of those whose configuration is as they think."""
-        if not fresh:
-            return frozenset()
-        columns = columns_of([{**delivery_to(each.delivery), "version": each.version} for each in fresh], _ADDED)
-        rows = await self._session.rows(_ADD_ALL, columns)
-        added = frozenset(str(row["delivery_id"]) for row in rows)
-        stored = [each for each in fresh if each.delivery.delivery_id in added]
-        if stored:
-            await self._session.execute(
-                # b for binary: as text, a bytea takes twice the room
-                """
-                insert into delivery_content (tenant, delivery_id, sealed)
-                select * from unnest(%(tenants)s::text[], %(ids)s::uuid[], %(sealed)b::bytea[])
-                """,
-                {
-                    "tenants": [each.delivery.tenant for each in stored],
-                    "ids": [UUID(each.delivery.delivery_id) for each in stored],
-                    "sealed": [self._vault.seal(each.content, place=_content_place(each.delivery)) for each in stored],
-                },
-            )
-            now = datetime.now(UTC)
-            if any(each.delivery.next_attempt_time and each.delivery.next_attempt_time <= now for each in stored):
-                await self._signal_due()
-        return added
+    async def _add(self, batch: Sequence[NewDelivery]) -> dict[str, DictRow]:
+        """Stores what is due to be stored; returns what became of those whose configuration is as they think."""
+        new = records_of([_new_row(each, place) for place, each in enumerate(batch, start=1)], _ADDED)
+        sealed = [self._vault.seal(each.content, place=_content_place(each.delivery)) for each in batch]
+        await self._session.allow_for(sum(len(each) for each in sealed))
+        rows = await self._session.rows(_ADD_ALL, {"rows": new, "sealed": sealed, "channel": DUE_CHANNEL})
+        return {str(row["delivery_id"]): row for row in rows}
 
     async def accepted(self, tenant: str, key: str) -> Accepted | None:
         """See the port."""
@@ -242,10 +231,21 @@ class PostgresDeliveries(DeliveryQueue):
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
+        reach: Reach | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+        admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         claims = await super().claim(
-            worker=worker, lease=lease, limit=limit, data_centers=data_centers, passing_over=passing_over, only=only
+            worker=worker,
+            lease=lease,
+            limit=limit,
+            data_centers=data_centers,
+            passing_over=passing_over,
+            only=only,
+            reach=reach,
+            tenants_passed_over=tenants_passed_over,
+            admit=admit,
         )
         if not claims:
             return ()
@@ -288,7 +288,7 @@ class PostgresDeliveries(DeliveryQueue):
             return ()
         rows = await self._session.rows(
             """
-            select number, start_time, end_time, failure, trace, in_doubt from attempt
+            select number, start_time, end_time, failure, trace, in_doubt, data_center from attempt
             where tenant = %(tenant)s and delivery_id = %(id)s order by number desc limit %(limit)s
             """,
             {"tenant": tenant, "id": identity, "limit": _ATTEMPTS_SHOWN},
@@ -319,6 +319,7 @@ class PostgresDeliveries(DeliveryQueue):
 
     async def content(self, delivery: Delivery) -> bytes:
         """See the port."""
+        await self._session.allow_for(_LARGEST)
         row = await self._session.row(
             "select sealed from delivery_content where tenant = %(tenant)s and delivery_id = %(id)s",
             {"tenant": delivery.tenant, "id": UUID(delivery.delivery_id)},
@@ -372,6 +373,30 @@ class PostgresDeliveries(DeliveryQueue):
             return None
         row = await self._session.row(query, {"tenant": tenant, "id": identity})
         return delivery_from(row) if row else None
+
+
+def _new_row(new: NewDelivery, place: int) -> dict[str, Any]:
+    key, take = new.key, new.take
+    return {
+        **delivery_to(new.delivery),
+        "version": new.version,
+        "key": key.key if key else None,
+        "content_digest": key.content_digest if key else None,
+        "key_expire_time": key.expire_time if key else None,
+        "token": take.token if take else None,
+        "worker": take.worker if take else None,
+        "lease": take.lease if take else None,
+        "site": take.data_center if take else None,
+        "place": place,
+    }
+
+
+def _accepted(new: NewDelivery, *, is_taken: bool) -> Accepted:
+    digest = new.key.content_digest if new.key else b""
+    if not is_taken or new.take is None:
+        return Accepted(delivery=new.delivery, content_digest=digest, is_replay=False)
+    claim = claim_at_once(new)
+    return Accepted(delivery=claim.delivery, content_digest=digest, is_replay=False, claim=claim)
 
 
 def _content_place(delivery: Delivery) -> Place:

@@ -40,7 +40,8 @@ _ROWS: Final = sql.SQL(
     """
     select c.number, c.previous_state, c.tenant, c.delivery_id, c.configuration_id, c.state, c.recipients,
         c.attempt_count, c.doubt_count, c.change_time as update_time, c.expire_time, c.next_attempt_time, c.final_time,
-        c.failure, c.data_center, d.message_id, d.sender, d.in_doubt_policy, d.create_time
+        c.failure, c.data_center, c.attempted_from, d.data_center_policy, d.message_id, d.sender, d.in_doubt_policy,
+        d.create_time
     from delivery_change c join delivery d using (tenant, delivery_id)
     where c.tenant = %(tenant)s and c.number > %(number)s and c.number <= %(reached)s
       and (%(configuration_id)s = '' or c.configuration_id = %(configuration_id)s)

@@ -13,15 +13,18 @@ from psycopg import sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from adapters.postgres.claim_around import CLAIM_AROUND, IS_BEYOND, MAY_GO, SITE, WITHIN_REACH
 from adapters.postgres.codec import failure_to
-from adapters.postgres.delivery_rows import COLUMNS, attempt_to, columns_of, delivery_from, delivery_to
+from adapters.postgres.delivery_rows import COLUMNS, attempt_to, delivery_from, delivery_to, records_of
 from adapters.postgres.session import Session
-from adapters.postgres.signals import CHANGED_CHANNEL, DUE_CHANNEL
+from adapters.postgres.signals import CHANGED_CHANNEL, DUE_CHANNEL, MOST_NOTIFIED
+from domain.data_center import Reach
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost
 from domain.failures.failure import Failure
 from domain.pause import Pause
-from domain.ports.storage import Abandoned, Account, Claim, Lease, Outcome
+from domain.ports.storage import Abandoned, Account, Admit, Claim, Lease, Outcome
+from domain.settings.model import DataCenterPolicy
 
 _PROGRESS: Final = sql.SQL(
     """
@@ -41,18 +44,16 @@ _UNDER_LEASE: Final = sql.SQL(
 )
 CLAIM: Final = sql.SQL(
     """
+    with recursive {site}
     select {columns}, now() as claim_time, (
         select c.version from configuration c
         where c.tenant = d.tenant and c.configuration_id = d.configuration_id) as version
     from delivery d
-    where d.next_attempt_time <= now() and d.expire_time > now()
-      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s))
-      and (d.tenant, d.configuration_id) not in (select * from unnest(%(tenants)s::text[], %(ids)s::text[]))
-      and (d.tenant, d.configuration_id) not in (select p.tenant, p.configuration_id from configuration_pause p)
+    where {within_reach} and d.next_attempt_time <= now() and d.expire_time > now() and {may_go}
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
     for update of d skip locked
     """
-).format(columns=COLUMNS)
+).format(columns=COLUMNS, site=SITE, within_reach=WITHIN_REACH, may_go=MAY_GO.format(of=sql.Identifier("d")))
 CLAIM_ONLY: Final = sql.SQL(
     """
     select {columns}, now() as claim_time, (
@@ -61,9 +62,10 @@ CLAIM_ONLY: Final = sql.SQL(
     from delivery d
     where d.tenant = %(tenant)s and d.configuration_id = %(id)s
       and d.next_attempt_time <= now() and d.expire_time > now()
-      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s))
+      and (%(sites)s::text[] is null or d.data_center = '' or d.data_center = any(%(sites)s)
+        or (d.data_center_policy = 'PREFERRED' and d.data_center <> all(%(others)s::text[])))
       and not exists (
-        select from configuration_pause p where p.tenant = %(tenant)s and p.configuration_id = %(id)s)
+        select from account_at_rest r where r.tenant = %(tenant)s and r.configuration_id = %(id)s)
     order by d.next_attempt_time, d.delivery_id limit %(limit)s
     for update of d skip locked
     """
@@ -80,11 +82,16 @@ PROBE: Final = sql.SQL(
         select * from delivery w
         where w.tenant = p.tenant and w.configuration_id = p.configuration_id
           and w.next_attempt_time <= now() and w.expire_time > now()
-          and (%(sites)s::text[] is null or w.data_center = '' or w.data_center = any(%(sites)s))
+          and (%(sites)s::text[] is null or w.data_center = '' or w.data_center = any(%(sites)s)
+            or (w.data_center_policy = 'PREFERRED' and w.data_center <> all(%(others)s::text[])))
         order by w.next_attempt_time, w.delivery_id limit 1
         for update skip locked) d
     where p.pause_until <= now()
       and (p.tenant, p.configuration_id) not in (select * from unnest(%(tenants)s::text[], %(ids)s::text[]))
+      and p.tenant <> all (%(tenants_passed_over)s::text[])
+      and not exists (
+        select from allowance a
+        where a.tenant = p.tenant and a.configuration_id = p.configuration_id and a.wait_until > now())
       and not exists (
         select from delivery s
         where s.tenant = p.tenant and s.configuration_id = p.configuration_id and s.state = 'SENDING')
@@ -96,16 +103,48 @@ _PROBED: Final = """
     update configuration_pause set pause_until = now() + %(lease)s
     where tenant = %(tenant)s and configuration_id = %(configuration_id)s
     """
-_TAKE: Final = sql.SQL(
+_TAKE_ALL: Final = """
+    with i as (
+        select * from json_to_recordset(%(rows)s::json)
+            as i (tenant text, delivery_id uuid, token text, attempt_count integer, update_time timestamptz)),
+    taken as (
+        update delivery d
+        set state = 'SENDING', attempt_count = i.attempt_count, update_time = i.update_time, next_attempt_time = null,
+            no_return_time = null, attempted_from = %(here)s, worker = %(worker)s, lease_token = i.token,
+            lease_until = now() + %(lease)s
+        from i where d.tenant = i.tenant and d.delivery_id = i.delivery_id)
+    insert into attempt (tenant, delivery_id, number, worker, start_time, data_center)
+    select tenant, delivery_id, attempt_count, %(worker)s, update_time, %(here)s from i
     """
-    with taken as (
-        update delivery
-        set {progress}, worker = %(worker)s, lease_token = %(token)s, lease_until = now() + %(lease)s
-        where tenant = %(tenant)s and delivery_id = %(delivery_id)s)
-    insert into attempt (tenant, delivery_id, number, worker, start_time)
-    values (%(tenant)s, %(delivery_id)s, %(attempt_count)s, %(worker)s, %(update_time)s)
+# What somebody else has locked is left alone, so that two statements never wait for each other's rows.
+_RENEW_ALL: Final = """
+    with held as (
+        select d.tenant, d.delivery_id from delivery d
+        join unnest(%(tenants)s::text[], %(ids)s::uuid[], %(tokens)s::text[]) as i (tenant, delivery_id, token)
+            using (tenant, delivery_id)
+        where d.state = 'SENDING' and d.lease_token = i.token and d.lease_until > clock_timestamp()
+        for update of d skip locked)
+    update delivery d set lease_until = now() + %(lease)s
+    from held h where d.tenant = h.tenant and d.delivery_id = h.delivery_id
+    returning d.delivery_id
     """
-).format(progress=_PROGRESS)
+_PUT_BACK: Final = """
+    with i as (
+        select *
+        from unnest(%(tenants)s::text[], %(ids)s::uuid[], %(tokens)s::text[]) as i (tenant, delivery_id, token)),
+    back as (
+        update delivery d
+        set state = 'QUEUED', attempt_count = d.attempt_count - 1, update_time = now(), next_attempt_time = now(),
+            worker = null, lease_token = null, lease_until = null
+        from i
+        where d.tenant = i.tenant and d.delivery_id = i.delivery_id and d.state = 'SENDING'
+          and d.lease_token = i.token and d.lease_until > clock_timestamp() and d.no_return_time is null
+        returning d.tenant, d.delivery_id, d.attempt_count + 1 as number),
+    unmade as (
+        delete from attempt a using back b
+        where a.tenant = b.tenant and a.delivery_id = b.delivery_id and a.number = b.number)
+    select delivery_id from back
+    """
 _MARK_ALL: Final = """
     update delivery d set no_return_time = now()
     from unnest(%(tenants)s::text[], %(ids)s::uuid[], %(tokens)s::text[]) as i (tenant, delivery_id, token)
@@ -113,34 +152,50 @@ _MARK_ALL: Final = """
       and d.lease_token = i.token and d.lease_until > clock_timestamp()
     returning d.delivery_id
     """
+_RECORDED: Final = (
+    "tenant delivery_id token recipients state attempt_count doubt_count update_time expire_time next_attempt_time "
+    "final_time failure number start_time end_time attempt_failure trace in_doubt configuration_id usable_revision"
+)
 _RECORD_ALL: Final = """
-    update delivery d
-    set recipients = i.recipients::jsonb, state = i.state, attempt_count = i.attempt_count,
-        doubt_count = i.doubt_count, update_time = i.update_time, expire_time = i.expire_time,
-        next_attempt_time = i.next_attempt_time, final_time = i.final_time, failure = i.failure::jsonb,
-        no_return_time = null, worker = null, lease_token = null, lease_until = null
-    from unnest(
-        %(tenant)s::text[], %(delivery_id)s::uuid[], %(token)s::text[], %(recipients)s::text[], %(state)s::text[],
-        %(attempt_count)s::integer[], %(doubt_count)s::integer[], %(update_time)s::timestamptz[],
-        %(expire_time)s::timestamptz[], %(next_attempt_time)s::timestamptz[], %(final_time)s::timestamptz[],
-        %(failure)s::text[])
-        as i (tenant, delivery_id, token, recipients, state, attempt_count, doubt_count, update_time, expire_time,
-            next_attempt_time, final_time, failure)
-    where d.tenant = i.tenant and d.delivery_id = i.delivery_id and d.state = 'SENDING'
-      and d.lease_token = i.token and d.lease_until > clock_timestamp()
-    returning d.delivery_id
+    with i as (
+        select * from json_to_recordset(%(rows)s::json)
+            as i (tenant text, delivery_id uuid, token text, recipients jsonb, state text, attempt_count integer,
+                doubt_count integer, update_time timestamptz, expire_time timestamptz, next_attempt_time timestamptz,
+                final_time timestamptz, failure jsonb, number integer, start_time timestamptz, end_time timestamptz,
+                attempt_failure jsonb, trace jsonb, in_doubt boolean, configuration_id text,
+                usable_revision integer)),
+    recorded as (
+        update delivery d
+        set recipients = i.recipients, state = i.state, attempt_count = i.attempt_count, doubt_count = i.doubt_count,
+            update_time = i.update_time, expire_time = i.expire_time, next_attempt_time = i.next_attempt_time,
+            final_time = i.final_time, failure = i.failure, no_return_time = null, worker = null, lease_token = null,
+            lease_until = null
+        from i
+        where d.tenant = i.tenant and d.delivery_id = i.delivery_id and d.state = 'SENDING'
+          and d.lease_token = i.token and d.lease_until > clock_timestamp()
+        returning d.tenant, d.delivery_id),
+    ended as (
+        update attempt a
+        set start_time = i.start_time, end_time = i.end_time, failure = i.attempt_failure, trace = i.trace,
+            in_doubt = i.in_doubt
+        from i join recorded r using (tenant, delivery_id)
+        where a.tenant = i.tenant and a.delivery_id = i.delivery_id and a.number = i.number),
+    usable as (
+        delete from configuration_pause p using (
+            select i.tenant, i.configuration_id, max(i.usable_revision) as revision
+            from i join recorded using (tenant, delivery_id) where i.usable_revision is not null
+            group by i.tenant, i.configuration_id) as u
+        where p.tenant = u.tenant and p.configuration_id = u.configuration_id and p.revision <= u.revision
+        returning p.tenant),
+    told as (
+        select pg_notify(%(changed)s, string_agg(delivery_id::text, ' ')) from (
+            select delivery_id, (row_number() over () - 1) / %(most)s as part from recorded) as each group by part),
+    due as (
+        select pg_notify(%(due)s, '') where exists (select from usable) or exists (
+            select from i join recorded using (tenant, delivery_id) where i.state = 'QUEUED'))
+    select delivery_id, (select count(*) from told), (select count(*) from due) -- so that they are done
+    from recorded
     """
-_END_ATTEMPTS: Final = """
-    update attempt a
-    set start_time = i.start_time, end_time = i.end_time, failure = i.failure::jsonb, trace = i.trace::jsonb,
-        in_doubt = i.in_doubt
-    from unnest(
-        %(tenant)s::text[], %(delivery_id)s::uuid[], %(number)s::integer[], %(start_time)s::timestamptz[],
-        %(end_time)s::timestamptz[], %(attempt_failure)s::text[], %(trace)s::text[], %(in_doubt)s::boolean[])
-        as i (tenant, delivery_id, number, start_time, end_time, failure, trace, in_doubt)
-    where a.tenant = i.tenant and a.delivery_id = i.delivery_id and a.number = i.number
-    """
-_TELL: Final = "select pg_notify(%(channel)s, id) from unnest(%(ids)s::text[]) as i (id)"
 _ABANDONED: Final = sql.SQL(
     """
     select {columns}, d.no_return_time from delivery d
@@ -185,12 +240,17 @@ class DeliveryQueue:
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
+        reach: Reach | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+        admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         """See the port."""
         where = {
-            "sites": list(data_centers) or None,
+            "sites": [reach.data_center] if reach is not None else list(data_centers) or None,
+            "others": list(reach.stands_in_except) if reach and reach.stands_in_except is not None else None,
             "tenants": [account.tenant for account in passing_over],
             "ids": [account.configuration_id for account in passing_over],
+            "tenants_passed_over": list(tenants_passed_over),
         }
         probes: list[DictRow] = []
         if only is not None:
@@ -198,22 +258,52 @@ class DeliveryQueue:
             rows = await self._session.rows(CLAIM_ONLY, {**where, **names, "limit": limit})
         else:
             probes = await self._session.rows(PROBE, {**where, "limit": limit})
-            await self._session.execute_each(_PROBED, [{**row, "lease": lease} for row in probes])
-            rows = await self._session.rows(CLAIM, {**where, "limit": limit - len(probes)})
-        claims = tuple(_claimed(row) for row in (*probes, *rows) if _is_readable(row))
-        await self._session.execute_each(_PARK, [row for row in (*probes, *rows) if not _is_readable(row)])
+            rows = await self._due(where, limit - len(probes))
+        here = reach.data_center if reach is not None else ""
+        claims = tuple(_claimed(row, here) for row in (*probes, *rows) if _is_readable(row))
+        if admit is not None and claims:
+            claims = tuple(await admit(claims))
+        taken = {claim.delivery.delivery_id for claim in claims}
         await self._session.execute_each(
-            _TAKE,
-            [
-                {**delivery_to(claim.delivery), "worker": worker, "token": claim.lease.token, "lease": lease}
-                for claim in claims
-            ],
+            _PROBED, [{**row, "lease": lease} for row in probes if str(row["delivery_id"]) in taken]
         )
+        await self._session.execute_each(_PARK, [row for row in (*probes, *rows) if not _is_readable(row)])
+        if claims:
+            await self._session.execute(
+                _TAKE_ALL,
+                {
+                    "rows": records_of(
+                        [{**delivery_to(claim.delivery), "token": claim.lease.token} for claim in claims],
+                        "tenant delivery_id token attempt_count update_time",
+                    ),
+                    "worker": worker,
+                    "lease": lease,
+                    "here": here,
+                },
+            )
         return claims
+
+    async def _due(self, where: dict[str, Any], limit: int) -> list[DictRow]:
+        """Returns the oldest that may go; what is hidden behind many that may not is looked for in another way."""
+        rows = await self._session.rows(CLAIM, {**where, "limit": limit})
+        if len(rows) < limit and await self._session.row(IS_BEYOND, where) is not None:
+            return await self._session.rows(CLAIM_AROUND, {**where, "limit": limit}) or rows
+        return rows
 
     async def renew(self, claim: Claim, *, lease: timedelta) -> None:
         """See the port."""
         await self._under_lease(claim, sql.SQL("lease_until = now() + %(lease)s"), {"lease": lease})
+
+    async def renew_all(self, claims: Sequence[Claim], *, lease: timedelta) -> Sequence[bool]:
+        """See the port."""
+        return await self._changed_under_leases(_RENEW_ALL, claims, {"lease": lease})
+
+    async def put_back(self, claims: Sequence[Claim]) -> Sequence[bool]:
+        """See the port."""
+        done = await self._changed_under_leases(_PUT_BACK, claims, {})
+        if any(done):
+            await self._signal_due()
+        return done
 
     async def pass_no_return(self, claim: Claim) -> None:
         """See the port."""
@@ -221,73 +311,34 @@ class DeliveryQueue:
 
     async def pass_no_return_all(self, claims: Sequence[Claim]) -> Sequence[bool]:
         """See the port."""
-        rows = await self._session.rows(
-            _MARK_ALL,
-            {
-                "tenants": [claim.delivery.tenant for claim in claims],
-                "ids": [UUID(claim.delivery.delivery_id) for claim in claims],
-                "tokens": [claim.lease.token for claim in claims],
-            },
-        )
-        marked = {str(row["delivery_id"]) for row in rows}
-        return [claim.delivery.delivery_id in marked for claim in claims]
+        return await self._changed_under_leases(_MARK_ALL, claims, {})
 
     async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
         """See the port."""
+        if all(each.pause is None for each in outcomes):
+            return await self._record_all(outcomes)
+        async with self._session.together():
+            done = await self._record_all(outcomes)
+            recorded = [each for each, is_recorded in zip(outcomes, done, strict=True) if is_recorded]
+            usable = {(each.claim.account, each.usable_revision) for each in recorded}
+            for each in recorded:
+                # What was refused beside what was taken shows nothing about the configuration.
+                if each.pause is not None and (each.claim.account, each.pause.revision) not in usable:
+                    await self._pause(each.claim.account, each.pause)
+        return done
+
+    async def _record_all(self, outcomes: Sequence[Outcome]) -> list[bool]:
         rows = await self._session.rows(
             _RECORD_ALL,
-            columns_of(
-                [{**delivery_to(each.delivery), "token": each.claim.lease.token} for each in outcomes],
-                "tenant delivery_id token recipients state attempt_count doubt_count update_time expire_time "
-                "next_attempt_time final_time failure",
-            ),
+            {
+                "rows": records_of([_outcome_row(each) for each in outcomes], _RECORDED),
+                "changed": CHANGED_CHANNEL,
+                "due": DUE_CHANNEL,
+                "most": MOST_NOTIFIED,
+            },
         )
         done = {str(row["delivery_id"]) for row in rows}
-        recorded = [each for each in outcomes if each.delivery.delivery_id in done]
-        if recorded:
-            await self._session.execute(
-                _END_ATTEMPTS,
-                columns_of(
-                    [
-                        {**_key(each.delivery), "number": each.claim.lease.attempt, **attempt_to(each.attempt)}
-                        for each in recorded
-                    ],
-                    "tenant delivery_id number start_time end_time attempt_failure trace in_doubt",
-                ),
-            )
-            await self._settle_pauses(recorded)
-            await self._session.execute(
-                _TELL, {"channel": CHANGED_CHANNEL, "ids": [each.delivery.delivery_id for each in recorded]}
-            )
         return [each.delivery.delivery_id in done for each in outcomes]
-
-    async def _settle_pauses(self, recorded: Sequence[Outcome]) -> None:
-        is_due = any(each.delivery.state is DeliveryState.QUEUED for each in recorded)
-        for each in recorded:
-            if each.pause is not None:
-                await self._pause(each.claim.account, each.pause)
-        usable: dict[Account, int] = {}
-        for each in recorded:
-            if each.usable_revision is not None:
-                usable[each.claim.account] = max(usable.get(each.claim.account, 0), each.usable_revision)
-        if usable:
-            is_due |= (
-                await self._session.execute(
-                    """
-                delete from configuration_pause p
-                using unnest(%(tenants)s::text[], %(ids)s::text[], %(up_to)s::integer[]) as i (tenant, id, up_to)
-                where p.tenant = i.tenant and p.configuration_id = i.id and p.revision <= i.up_to
-                """,
-                    {
-                        "tenants": [account.tenant for account in usable],
-                        "ids": [account.configuration_id for account in usable],
-                        "up_to": list(usable.values()),
-                    },
-                )
-                > 0
-            )
-        if is_due:
-            await self._signal_due()
 
     async def record(
         self,
@@ -362,9 +413,32 @@ class DeliveryQueue:
             {"tenant": tenant, "id": configuration_id},
         )
         was_paused = await self._end_pause(Account(tenant, configuration_id))
-        if released or was_paused:
+        # After the deliveries, as a claim locks them. Changed settings may allow more at once.
+        waited = await self._session.execute(
+            """
+            update allowance set wait_until = null
+            where tenant = %(tenant)s and configuration_id = %(id)s and wait_until is not null
+            """,
+            {"tenant": tenant, "id": configuration_id},
+        )
+        if released or was_paused or waited:
             await self._signal_due()
         return released
+
+    async def move(self, tenant: str, configuration_id: str, data_center: str, policy: DataCenterPolicy) -> int:
+        """See the port."""
+        moved = await self._session.execute(
+            """
+            update delivery set data_center = %(data_center)s, data_center_policy = %(policy)s
+            where tenant = %(tenant)s and configuration_id = %(id)s
+              and state in ('QUEUED', 'RETRYING', 'HELD', 'IN_DOUBT')
+              and (data_center, data_center_policy) is distinct from (%(data_center)s, %(policy)s)
+            """,
+            {"tenant": tenant, "id": configuration_id, "data_center": data_center, "policy": policy.value},
+        )
+        if moved:
+            await self._signal_due()
+        return moved
 
     async def _pause(self, account: Account, pause: Pause) -> None:
         names = {"tenant": account.tenant, "id": account.configuration_id}
@@ -393,6 +467,21 @@ class DeliveryQueue:
         )
         return ended > 0
 
+    async def _changed_under_leases(self, query: str, claims: Sequence[Claim], values: dict[str, Any]) -> list[bool]:
+        if not claims:
+            return []
+        rows = await self._session.rows(
+            query,
+            {
+                **values,
+                "tenants": [claim.delivery.tenant for claim in claims],
+                "ids": [UUID(claim.delivery.delivery_id) for claim in claims],
+                "tokens": [claim.lease.token for claim in claims],
+            },
+        )
+        changed = {str(row["delivery_id"]) for row in rows}
+        return [claim.delivery.delivery_id in changed for claim in claims]
+
     async def _under_lease(self, claim: Claim, assignments: sql.Composable, values: dict[str, Any]) -> None:
         changed = await self._session.execute(
             _UNDER_LEASE.format(assignments=assignments),
@@ -407,9 +496,23 @@ class DeliveryQueue:
     async def _signal_change(self, delivery: Delivery) -> None:
         if delivery.state is DeliveryState.QUEUED:
             await self._signal_due()
-        await self._session.row(
-            "select pg_notify(%(channel)s, %(id)s)", {"channel": CHANGED_CHANNEL, "id": delivery.delivery_id}
-        )
+        await self._tell_of_changes([delivery.delivery_id])
+
+    async def _tell_of_changes(self, delivery_ids: Sequence[str]) -> None:
+        """Notifies once for all, as each notification costs every listening process a turn."""
+        for start in range(0, len(delivery_ids), MOST_NOTIFIED):
+            ids = " ".join(delivery_ids[start : start + MOST_NOTIFIED])
+            await self._session.row("select pg_notify(%(channel)s, %(ids)s)", {"channel": CHANGED_CHANNEL, "ids": ids})
+
+
+def _outcome_row(outcome: Outcome) -> dict[str, Any]:
+    return {
+        **delivery_to(outcome.delivery),
+        **attempt_to(outcome.attempt),
+        "token": outcome.claim.lease.token,
+        "number": outcome.claim.lease.attempt,
+        "usable_revision": outcome.usable_revision,
+    }
 
 
 def _key(delivery: Delivery) -> dict[str, Any]:
@@ -430,7 +533,7 @@ def _is_readable(row: DictRow) -> bool:
     return True
 
 
-def _claimed(row: DictRow) -> Claim:
-    delivery = advance(delivery_from(row), Claimed(), at=row["claim_time"])
+def _claimed(row: DictRow, here: str) -> Claim:
+    delivery = advance(delivery_from(row), Claimed(here), at=row["claim_time"])
     lease = Lease(token=secrets.token_hex(16), attempt=delivery.attempt_count)
     return Claim(delivery, lease, version=row["version"])

@@ -16,9 +16,10 @@ from psycopg.types.json import Jsonb
 from adapters.postgres.codec import failure_from, failure_to, is_storable, storable
 from adapters.postgres.consent_codec import basis_from, basis_to, scopes_to
 from adapters.postgres.session import Session
+from adapters.postgres.signals import tell_of_account
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.grant import AccessToken, Grant, GrantKey, GrantState
-from domain.ports.storage import RefreshLease
+from domain.ports.storage import Account, RefreshLease
 from domain.ports.vault import Place, Vault
 from domain.resource import Resource
 from domain.secret import Secret, UnreadableSecret
@@ -112,6 +113,8 @@ class PostgresGrants:
         if done != 1:
             raise _changed_meanwhile(grant.configuration_id)
         await self._write_access_tokens(grant)
+        if grant.is_dead:
+            await tell_of_account(self._session, Account(grant.tenant, grant.configuration_id))
 
     async def delete(self, key: GrantKey) -> bool:
         """See the port."""
@@ -122,6 +125,8 @@ class PostgresGrants:
             """,
             _named(key),
         )
+        if done == 1:
+            await tell_of_account(self._session, Account(key.tenant, key.configuration_id))
         return done == 1
 
     async def lease_refresh(self, key: GrantKey, *, generation: int, lease: timedelta) -> RefreshLease | None:

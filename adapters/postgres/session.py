@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from psycopg.abc import QueryNoTemplate
@@ -24,6 +25,11 @@ class Session:
 
     def __init__(self, connection: BoundedConnection) -> None:
         self._connection = connection
+
+    async def allow_for(self, size: int) -> None:
+        """Gives the rest of the unit of work the time that *size* octets of content need."""
+        async with translated():
+            await self._connection.allow_for(size)
 
     async def row(self, query: QueryNoTemplate, parameters: Parameters, *, binary: bool = False) -> DictRow | None:
         """Returns the first row, or None; *binary* spares large bytes the way through text."""
@@ -49,3 +55,12 @@ class Session:
             return
         async with translated(), self._connection.cursor() as cursor:
             await cursor.executemany(query, parameters)
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        """Makes the statements inside all or nothing, also where each would be durable by itself otherwise."""
+        if not self._connection.autocommit:
+            yield
+            return
+        async with translated(), self._connection.transaction():
+            yield

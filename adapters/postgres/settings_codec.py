@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from adapters.postgres.codec import Json, address_from, time_from, time_to
 from domain.host import Host
+from domain.limits import AccountLimits
 from domain.secret import Secret, UnreadableSecret
 from domain.settings.model import (
     BasicAuthentication,
@@ -51,6 +52,7 @@ def settings_to(settings: MailSettings) -> Json:
         **_transport_to(settings.transport),
         **_authentication_to(settings.authentication),
         "mailbox": _mailbox_to(settings.mailbox),
+        "limits": _limits_to(settings.limits),
     }
 
 
@@ -65,6 +67,7 @@ def settings_from(row: Json, secrets: Secrets) -> MailSettings:
         transport=_transport_from(row),
         authentication=_authentication_from(row, secrets),
         mailbox=_mailbox_from(row["mailbox"], secrets),
+        limits=_limits_from(row.get("limits") or {}),  # rows from before there were limits have none
     )
 
 
@@ -177,6 +180,24 @@ def _mailbox_from(row: Json | None, secrets: Secrets) -> MailboxSettings | None:
         security=ConnectionSecurity(row["security"]),
         password=secrets.mailbox_password if row["use_oauth"] else _wanted(secrets.mailbox_password),
         use_oauth=row["use_oauth"],
+    )
+
+
+def _limits_to(limits: AccountLimits) -> Json:
+    return {
+        "connections": limits.connections,
+        "messages_per_minute": limits.messages_per_minute,
+        "messages_per_day": limits.messages_per_day,
+        "recipients_per_day": limits.recipients_per_day,
+    }
+
+
+def _limits_from(row: Json) -> AccountLimits:
+    return AccountLimits(
+        connections=row.get("connections"),
+        messages_per_minute=row.get("messages_per_minute"),
+        messages_per_day=row.get("messages_per_day"),
+        recipients_per_day=row.get("recipients_per_day"),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +9,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.postgres.allowances import PostgresAllowances
 from adapters.postgres.announcements import PostgresAnnouncements
 from adapters.postgres.configurations import PostgresConfigurations
 from adapters.postgres.connection import BoundedConnection
@@ -18,67 +18,97 @@ from adapters.postgres.deliveries import PostgresDeliveries
 from adapters.postgres.delivery_changes import PostgresChanges
 from adapters.postgres.failures import translated
 from adapters.postgres.grants import PostgresGrants
+from adapters.postgres.leftovers import PostgresLeftovers
 from adapters.postgres.session import Session
+from adapters.postgres.workers import PostgresWorkers
 from domain.errors import Unavailable
 from domain.ports.vault import Vault
 
 
 class PostgresUnitOfWork:
-    """A `domain.ports.storage.UnitOfWork`; holds one connection of the pool while it is entered, and none otherwise."""
+    """
+    A `domain.ports.storage.UnitOfWork`; holds one connection of the pool while it is entered, and none otherwise.
 
-    def __init__(self, *, pool: AsyncConnectionPool[BoundedConnection], vault: Vault) -> None:
+    With *at_once*, each statement is durable by itself and `commit` has nothing to do: for groups of changes that are
+    one statement each, which are spared the way to the server and back for BEGIN and for COMMIT. What needs several
+    statements together makes a transaction of its own then, see `Session.together`.
+    """
+
+    def __init__(self, *, pool: AsyncConnectionPool[BoundedConnection], vault: Vault, at_once: bool = False) -> None:
         self._pool = pool
         self._vault = vault
+        self._at_once = at_once
 
     @property
     def configurations(self) -> PostgresConfigurations:
         """The configurations as this transaction sees them."""
-        return self._configurations
+        return PostgresConfigurations(session=self._session, vault=self._vault)
 
     @property
     def consents(self) -> PostgresConsents:
         """The consent sessions as this transaction sees them."""
-        return self._consents
+        return PostgresConsents(session=self._session, vault=self._vault)
 
     @property
     def grants(self) -> PostgresGrants:
         """The grants as this transaction sees them."""
-        return self._grants
+        return PostgresGrants(session=self._session, vault=self._vault)
 
     @property
     def announcements(self) -> PostgresAnnouncements:
         """What was said of foreseen ends, as this transaction sees it."""
-        return self._announcements
+        return PostgresAnnouncements(session=self._session)
+
+    @property
+    def allowances(self) -> PostgresAllowances:
+        """The accounts' allowances as this transaction sees them."""
+        return PostgresAllowances(session=self._session)
 
     @property
     def deliveries(self) -> PostgresDeliveries:
         """The deliveries as this transaction sees them."""
-        return self._deliveries
+        return PostgresDeliveries(session=self._session, vault=self._vault)
 
     @property
     def changes(self) -> PostgresChanges:
         """The log of deliveries' states, as this transaction sees it."""
-        return self._changes
+        return PostgresChanges(session=self._session)
+
+    @property
+    def leftovers(self) -> PostgresLeftovers:
+        """What is left of ended deliveries, as this transaction sees it."""
+        return PostgresLeftovers(session=self._session)
+
+    @property
+    def workers(self) -> PostgresWorkers:
+        """Which workers live, as this transaction sees it."""
+        return PostgresWorkers(session=self._session)
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(translated())
-            self._connection = await stack.enter_async_context(self._pool.connection())
-            session = Session(self._connection)
-            self._configurations = PostgresConfigurations(session=session, vault=self._vault)
-            self._consents = PostgresConsents(session=session, vault=self._vault)
-            self._grants = PostgresGrants(session=session, vault=self._vault)
-            self._announcements = PostgresAnnouncements(session=session)
-            self._deliveries = PostgresDeliveries(session=session, vault=self._vault)
-            self._changes = PostgresChanges(session=session)
-            stack.push_async_callback(_roll_back, self._connection)  # the pool would commit
-            self._stack = stack.pop_all()
+        with translated():
+            self._connection = await self._pool.getconn()
+        self._session = Session(self._connection)
+        if self._at_once:
+            try:
+                with translated():
+                    await self._connection.set_autocommit(True)
+            except BaseException:
+                await self._pool.putconn(self._connection)
+                raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._stack.__aexit__(kind, error, traceback)
+        try:
+            if self._connection.info.transaction_status is not TransactionStatus.IDLE:
+                await _roll_back(self._connection)  # the pool would commit
+            if not self._connection.closed:
+                await self._connection.usual_bound()
+                if self._at_once:
+                    await self._connection.set_autocommit(False)
+        finally:
+            await self._pool.putconn(self._connection)
 
     async def commit(self) -> None:
         """
@@ -89,6 +119,8 @@ class PostgresUnitOfWork:
         if self._connection.info.transaction_status is TransactionStatus.INERROR:
             # PostgreSQL would answer such a COMMIT with ROLLBACK, and no error.
             raise Unavailable("A statement of this transaction failed before.")
+        if self._at_once and self._connection.info.transaction_status is TransactionStatus.IDLE:
+            return
         async with translated():
             await self._connection.commit()
 

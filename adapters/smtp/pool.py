@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from adapters.smtp.connection import Connection
+from domain.ports.transport import belongs_to
 from domain.providers import preset_for_host
 from domain.settings.model import BasicAuthentication, OAuthAuthentication, SmtpTransport
 
@@ -110,8 +111,8 @@ class Pool:
         return True
 
     def forget(self, name: str) -> None:
-        """Ends the idle connections of all lanes of this *name*; those in use are not kept."""
-        for lanes in [lanes for (named, _), lanes in self._lanes.items() if named == name]:
+        """Ends the idle connections of the lanes that *name* stands for; those in use are not kept. See the port."""
+        for lanes in [lanes for (named, _), lanes in self._lanes.items() if belongs_to(named, name)]:
             for lane in list(lanes):
                 lane.generation += 1
                 for connection in list(lane.idle):

@@ -97,7 +97,7 @@ class SmtpMailTransport:
             return await attempt.sign_in()
 
     def forget(self, lane: str) -> None:
-        """Ends the connections of *lane*; see the port."""
+        """Ends the connections of *lane* and of those below it; see the port."""
         self._pool.forget(lane)
 
     async def aclose(self) -> None:

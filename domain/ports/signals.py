@@ -1,10 +1,12 @@
-"""News between processes: work is due, a delivery changed."""
+"""News between processes: work is due, a delivery changed, an account changed."""
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Protocol
+
+from domain.ports.storage import Account
 
 
 class Listening(Protocol):
@@ -15,6 +17,18 @@ class Listening(Protocol):
         Waits until one of them may have changed; True then, False when *within* has passed first.
 
         News that came between two calls is not lost: the next call returns at once.
+        """
+        ...
+
+
+class AccountNews(Protocol):
+    """News about accounts, collected from the moment it was entered."""
+
+    async def next(self) -> Account | None:
+        """
+        Waits for a configuration that was saved or deleted, or that lost a grant: by revocation, replaced, or dead.
+
+        None: any may have, since news may have been missed. A grant that was merely refreshed is no news.
         """
         ...
 
@@ -36,4 +50,8 @@ class Signals(Protocol):
 
     def listen_to_all(self) -> AbstractAsyncContextManager[Listening]:
         """Listens for whatever happens to any delivery while the context is open."""
+        ...
+
+    def listen_to_accounts(self) -> AbstractAsyncContextManager[AccountNews]:
+        """Listens for changes of what mail is sent with while the context is open."""
         ...

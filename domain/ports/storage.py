@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
+from domain.account import Account
 from domain.announcement import Announcement
 from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
-from domain.delivery import Attempt, Delivery, DeliveryState
+from domain.data_center import Presence, Reach
+from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.failures.failure import Failure
 from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
+from domain.ports.allowances import Allowances
 from domain.ports.changes import Changes
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The configuration that a delivery goes out with: what lanes and limits are counted by."""
-
-    tenant: str
-    configuration_id: str
+from domain.ports.retention import Leftovers
+from domain.settings.model import DataCenterPolicy
 
 
 class Configurations(Protocol):
@@ -68,7 +65,7 @@ class Configurations(Protocol):
 
     async def delete(self, tenant: str, configuration_id: str, *, expected_version: int) -> None:
         """
-        Deletes it with its secrets, its grant, its pause and its consent sessions; deliveries keep their record.
+        Deletes it with its secrets, grant, pause, allowance and consent sessions; deliveries keep their record.
 
         Raises ConcurrentChange when the stored version is not *expected_version*.
         """
@@ -82,6 +79,29 @@ class Configurations(Protocol):
         delivery probes, its `until` is the end of that delivery's first lease.
         """
         ...
+
+
+__all__ = [
+    "Abandoned",
+    "Accepted",
+    "Account",
+    "Admit",
+    "Allowances",
+    "Announcements",
+    "Claim",
+    "Configurations",
+    "Consents",
+    "Deliveries",
+    "DeliveryFilter",
+    "DeliveryPosition",
+    "Grants",
+    "IdempotencyRecord",
+    "Lease",
+    "NewDelivery",
+    "Outcome",
+    "RefreshLease",
+    "UnitOfWork",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +124,8 @@ class Accepted:
     """Of the request that was accepted first."""
     is_replay: bool
     """True: it was there before."""
+    claim: Claim | None = None
+    """Set when it was stored under the lease that `NewDelivery.take` asked for: its first attempt is the caller's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +153,22 @@ class Claim:
         return Account(self.delivery.tenant, self.delivery.configuration_id)
 
 
+Admit = Callable[[Sequence[Claim]], Awaitable[Sequence[Claim]]]
+"""Returns those of them that may be tried now; asked within the unit that claims, before anything is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Asks for a lease together with the acceptance: the worker named will make the first attempt."""
+
+    token: str
+    """Of the lease; drawn at random for this delivery alone."""
+    worker: str
+    lease: timedelta
+    data_center: str = ""
+    """Where the worker is; empty: at no named site."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
     """What is to be accepted."""
@@ -141,6 +179,16 @@ class NewDelivery:
     key: IdempotencyRecord | None = None
     version: int | None = None
     """Of the configuration that it was made for; None: not to be compared."""
+    take: Take | None = None
+    """None: it waits until it is claimed."""
+
+
+def claim_at_once(new: NewDelivery) -> Claim:
+    """Returns the claim on what was stored under the lease that its `take` asked for, which there is."""
+    assert new.take is not None
+    delivery = advance(new.delivery, Claimed(new.take.data_center), at=new.delivery.update_time)
+    lease = Lease(token=new.take.token, attempt=delivery.attempt_count)
+    return Claim(delivery, lease, version=new.version, content=new.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +250,9 @@ class Deliveries(Protocol):
         Accepts each as `accept` does, in order, in as few statements as can be.
 
         None for one whose configuration has another version by now, or is gone: nothing of it is stored.
+        One with a `take` is stored as if it had been claimed at once, SENDING with its first attempt counted, unless
+        its configuration is paused: then it waits like the others, and has no claim. Work is due for others, and
+        signalled, only where something waits.
         """
         ...
 
@@ -248,20 +299,42 @@ class Deliveries(Protocol):
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
+        reach: Reach | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+        admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         """
         Takes up to *limit* due, unexpired deliveries, oldest due time first, that no other worker holds.
 
         Each is advanced by Claimed, gets an attempt record and a fresh lease token. *data_centers*: only work for these
-        sites or for any; empty takes all. *passing_over*: accounts that have all they may have;
-        *only*: of this one alone, unless it is paused.
+        sites or for any; empty takes all. *reach*: in their place, whose work is taken; its site is recorded with the
+        attempt. *passing_over*: accounts that have all they may have;
+        *only*: of this one alone, unless it is paused. *tenants_passed_over*: those that have all they may have.
+        *admit* chooses among what was found; what it does not name stays as it was, and is no attempt.
         Small messages come with their content. A configuration with a pause record is passed over until the pause is
-        over, and then gives one delivery at a time, the probe, before all others.
+        over, and then gives one delivery at a time, the probe, before all others. So is an account whose allowance is
+        used up, see `Allowances.save`, however much of it is due.
         """
         ...
 
     async def renew(self, claim: Claim, *, lease: timedelta) -> None:
         """Prolongs the lease from now. Raises LeaseLost when it no longer holds."""
+        ...
+
+    async def renew_all(self, claims: Sequence[Claim], *, lease: timedelta) -> Sequence[bool]:
+        """
+        Prolongs each lease from now; False where it no longer holds or somebody writes to the delivery just now.
+
+        It waits for nobody, so that it never stands in the way of what is recorded together in another order.
+        """
+        ...
+
+    async def put_back(self, claims: Sequence[Claim]) -> Sequence[bool]:
+        """
+        Ends the leases of claims that nobody has begun: each is due at once, as if it had never been claimed.
+
+        The attempt is neither counted nor kept. False where the lease no longer holds, or content may have left.
+        """
         ...
 
     async def pass_no_return(self, claim: Claim) -> None:
@@ -330,9 +403,19 @@ class Deliveries(Protocol):
 
     async def release(self, tenant: str, configuration_id: str) -> int:
         """
-        Ends the configuration's pause, makes its HELD and RETRYING deliveries due now, in order; returns their number.
+        Ends the configuration's pause and its wait for the allowance, makes its HELD and RETRYING deliveries due now.
+
+        In order; returns their number.
 
         Deliveries that were QUEUED before the pause are due again with it and are not counted.
+        """
+        ...
+
+    async def move(self, tenant: str, configuration_id: str, data_center: str, policy: DataCenterPolicy) -> int:
+        """
+        Makes the configuration's waiting deliveries those of *data_center*; returns how many were another's.
+
+        Signals that work is due at commit when there were any; one that is SENDING goes on where it is.
         """
         ...
 
@@ -503,6 +586,22 @@ class Announcements(Protocol):
         ...
 
 
+class Workers(Protocol):
+    """Which workers live, and where. Time is the store's own."""
+
+    async def seen(self, name: str, data_center: str, *, lives_for: timedelta) -> None:
+        """Says that the worker *name* lives for *lives_for* from now; forgets those that have been gone for a day."""
+        ...
+
+    async def leave(self, name: str) -> None:
+        """Says that the worker lives no more from now on; nothing when it was never seen."""
+        ...
+
+    async def present(self) -> tuple[Presence, ...]:
+        """Returns the sites at which a worker was within a day, by name."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """
     One transaction over all repositories.
@@ -524,10 +623,19 @@ class UnitOfWork(Protocol):
     def announcements(self) -> Announcements: ...
 
     @property
+    def allowances(self) -> Allowances: ...
+
+    @property
     def deliveries(self) -> Deliveries: ...
 
     @property
     def changes(self) -> Changes: ...
+
+    @property
+    def leftovers(self) -> Leftovers: ...
+
+    @property
+    def workers(self) -> Workers: ...
 
     async def commit(self) -> None:
         """Makes everything durable, then lets the signals out."""

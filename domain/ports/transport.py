@@ -14,7 +14,17 @@ from domain.secret import Secret
 from domain.settings.model import MailSettings
 from domain.verdict import Report, Verdict
 
-__all__ = ["BeforeContent", "Lanes", "MailTransport", "Patience", "Report", "SignIn", "TokenSource", "Verdict"]
+__all__ = [
+    "BeforeContent",
+    "Lanes",
+    "MailTransport",
+    "Patience",
+    "Report",
+    "SignIn",
+    "TokenSource",
+    "Verdict",
+    "belongs_to",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +121,20 @@ class MailTransport(Protocol):
         ...
 
 
+def belongs_to(lane: str, name: str) -> bool:
+    """Tells whether *name* stands for *lane*, as `Lanes.forget` takes it."""
+    return not name or lane == name or lane.startswith(f"{name}\0")
+
+
 class Lanes(Protocol):
     """Connections that are kept for the next message."""
 
     def forget(self, lane: str) -> None:
         """
-        Sees to it that no message to come goes over a connection that stands in *lane* now.
+        Sees to it that no message to come goes over a connection that stands in *lane* now, nor in one below it.
+
+        A name stands for itself and for all that begin with it and NUL, which sets apart the parts of names; the empty
+        one stands for all lanes.
 
         For settings, a credential or a consent that changed or ended: idle connections are closed at once, those in use
         when their message is through. Does nothing for a lane without connections.

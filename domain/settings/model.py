@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from domain.address import EmailAddress, Host
 from domain.connection import ConnectionSecurity, TlsVersion
+from domain.limits import AccountLimits
 from domain.providers.preset import OAuthProvider
 from domain.secret import Secret, UnreadableSecret
 
 __all__ = [
+    "AccountLimits",
     "BasicAuthentication",
     "ConnectionSecurity",
     "DataCenterPolicy",
@@ -25,6 +28,8 @@ __all__ = [
     "TlsVersion",
     "unreadable_secrets",
 ]
+
+_PRESETS: Final = AccountLimits()
 
 
 class DataCenterPolicy(StrEnum):
@@ -132,6 +137,8 @@ class MailSettings:
     """Empty: any."""
     data_center_policy: DataCenterPolicy = DataCenterPolicy.PREFERRED
     mailbox: MailboxSettings | None = None
+    limits: AccountLimits = _PRESETS
+    """As set; what is None is the provider's, see `domain.settings.limits.limits_of`."""
 
 
 def unreadable_secrets(settings: MailSettings) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from domain.settings.basic import parse_basic
 from domain.settings.connection import refuse_plaintext_credentials
 from domain.settings.findings import Findings
 from domain.settings.graph import parse_graph, refuse_google, written_base_host
+from domain.settings.limits import parse_limits
 from domain.settings.mailbox import parse_mailbox
 from domain.settings.model import (
     BasicAuthentication,
@@ -104,6 +105,7 @@ class _Parse:
             transport = self._graph(written.transport, purpose)
         authentication = self._authentication(smtp_host, purpose)
         data_center = parse_data_center(written.data_center, self._rules.data_centers, findings=findings)
+        limits = parse_limits(written.limits, findings=findings)
         policy = parse_data_center_policy(written.data_center_policy, data_center=data_center, findings=findings)
         if from_address is None or transport is None:
             return None
@@ -116,6 +118,7 @@ class _Parse:
             mailbox=mailbox,
             data_center=data_center,
             data_center_policy=policy,
+            limits=limits,
         )
 
     def _smtp(self) -> tuple[SmtpTransport | GraphTransport | None, Host | None]:

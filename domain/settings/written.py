@@ -63,6 +63,16 @@ class WrittenMailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenLimits:
+    """Zero: the provider's."""
+
+    max_connections: int = 0
+    messages_per_minute: int = 0
+    messages_per_day: int = 0
+    recipients_per_day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WrittenSettings:
     """The settings as written; `domain.settings.parse` makes MailSettings of them or names every violation."""
 
@@ -74,3 +84,4 @@ class WrittenSettings:
     transport: WrittenSmtp | WrittenGraph | None = None
     authentication: WrittenBasic | WrittenOAuth | None = None
     mailbox: WrittenMailbox | None = None
+    limits: WrittenLimits | None = None

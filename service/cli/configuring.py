@@ -12,7 +12,7 @@ import typer
 from mailport.v1 import configuration_pb2, mail_service_pb2
 from service.cli.commands import client_command
 from service.cli.protojson import read_message
-from service.cli.sender_options import GraphOptions, SenderOptions, SmtpOptions
+from service.cli.sender_options import GraphOptions, LimitOptions, SenderOptions, SmtpOptions
 from service.cli.session import Session
 from service.cli.sign_in_options import MailboxOptions, OAuthOptions, SignInOptions
 from service.terminal.choices import draw_options
@@ -33,6 +33,7 @@ class SettingsOptions:
     sender: SenderOptions
     smtp_server: SmtpOptions
     graph_api: GraphOptions
+    sending_limits: LimitOptions
     sign_in: SignInOptions
     oauth_client: OAuthOptions
     mailbox_server: MailboxOptions
@@ -47,6 +48,7 @@ class SettingsOptions:
         self.sender.write(settings)
         self.smtp_server.write(settings)
         self.graph_api.write(settings)
+        self.sending_limits.write(settings)
         self.oauth_client.write(settings, username=self.sign_in.username, is_json=is_json)
         self.sign_in.write(settings, is_json=is_json)
         self.mailbox_server.write(settings, is_json=is_json)
@@ -57,6 +59,7 @@ _NOTHING = SettingsOptions(
     sender=SenderOptions(),
     smtp_server=SmtpOptions(),
     graph_api=GraphOptions(),
+    sending_limits=LimitOptions(),
     sign_in=SignInOptions(),
     oauth_client=OAuthOptions(),
     mailbox_server=MailboxOptions(),

@@ -60,8 +60,8 @@ def authorize(
         for_active=active,
     )
     started = session.call(session.mail.Authorize, request)
-    # Whoever holds the state can end the session; the address has to carry it, and nothing else repeats it.
-    started.ClearField("state")
+    # Whoever holds the state can end the session. The address has to carry it; only a script that will complete the
+    # session by itself gets it, as the API gives it.
     if no_wait:
         session.answer(started, lambda style: draw_started(started, style))
     else:

@@ -97,6 +97,36 @@ class GraphOptions:
             settings.graph.save_to_sent_items = self.save_to_sent_items
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitOptions:
+    """How much may be sent; what is left out is the provider's."""
+
+    max_connections: Annotated[int | None, typer.Option(metavar="N", help="Connections at once, 1 to 100.")] = None
+    messages_per_minute: Annotated[int | None, typer.Option(metavar="N", help="Messages in any minute.")] = None
+    messages_per_day: Annotated[int | None, typer.Option(metavar="N", help="Messages in any 24 hours.")] = None
+    recipients_per_day: Annotated[int | None, typer.Option(metavar="N", help="Recipients in any 24 hours.")] = None
+
+    def write(self, settings: api.Settings) -> None:
+        """Puts the values into *settings*; leaves the limits unset when there are none. Raises typer.BadParameter."""
+        if self == LimitOptions():
+            return
+        settings.limits.CopyFrom(
+            api.SendingLimits(
+                max_connections=checked_count(self.max_connections, option="--max-connections"),
+                messages_per_minute=checked_count(self.messages_per_minute, option="--messages-per-minute"),
+                messages_per_day=checked_count(self.messages_per_day, option="--messages-per-day"),
+                recipients_per_day=checked_count(self.recipients_per_day, option="--recipients-per-day"),
+            )
+        )
+
+
+def checked_count(number: int | None, *, option: str) -> int:
+    """Returns *number*, 0 for None, where the API has room for it; mailport says which are good."""
+    if number is not None and not -(2**31) <= number < 2**31:
+        raise typer.BadParameter(f"{number} is too much", param_hint=option)
+    return number or 0
+
+
 def split_server(text: str, *, option: str) -> tuple[str, int]:
     """Splits ``host:port``; whether the host is one is for mailport to say. Raises typer.BadParameter."""
     host, separator, port = text.rpartition(":")

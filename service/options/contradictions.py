@@ -52,6 +52,12 @@ def contradictions(options: Options, unusable: AbstractSet[str]) -> list[Problem
         "With a database of your own, the key ring must be named: it is needed to read what is stored.",
         "Make one with `mailport keys create PATH`, keep it safe, and set MAILPORT_KEYS_FILE.",
     )
+    check(
+        options.content_retention <= options.delivery_retention,
+        "CONTENT_RETENTION DELIVERY_RETENTION",
+        "Messages would be kept longer than the deliveries that they belong to.",
+        "Make it no longer than MAILPORT_DELIVERY_RETENTION, or that one longer.",
+    )
     securing = "TLS_CERT CLIENTS_FILE JWKS INSECURE"
     secured = options.tls_cert is not None and options.has_identity
     check(

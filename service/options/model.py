@@ -6,10 +6,12 @@ import ipaddress
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from domain.retention import DEFAULT_CONTENT, DEFAULT_DELIVERY
 from domain.secret import Secret
 
 PREFIX: Final = "MAILPORT_"
@@ -89,6 +91,8 @@ class Options:
     jwt_issuer: str = ""
     jwt_audience: str = ""
     insecure: bool = False
+    content_retention: timedelta = DEFAULT_CONTENT
+    delivery_retention: timedelta = DEFAULT_DELIVERY
     log_level: str = "info"
     log_format: LogFormat = LogFormat.JSON
 

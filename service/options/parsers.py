@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from domain.errors import Violation
 from domain.host import parse_host
+from domain.retention import LONGEST_DELIVERY, SHORTEST_DELIVERY
 from service.options.model import Address, LogFormat, ProcessRole
 
 FILE_SUFFIX: Final = "_FILE"
 _LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _DATA_CENTER: Final = re.compile(r"[a-z0-9._-]{1,63}")
+
+
+_SPAN: Final = re.compile(r"([0-9]{1,9})([smhd])")
+_UNITS: Final = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
 
 
 class Wrong(Exception):
@@ -154,3 +165,29 @@ def read_log_format(text: str) -> LogFormat:
     if text.lower() not in list(LogFormat):
         raise Wrong(f"There is no log format {text!r}.", "Choose json or text.")
     return LogFormat(text.lower())
+
+
+def read_content_retention(text: str) -> timedelta:
+    """Returns a span from 0s to 10 years: a whole number and one of s, m, h, d."""
+    return _span(text, least=timedelta(0), most=LONGEST_DELIVERY)
+
+
+def read_delivery_retention(text: str) -> timedelta:
+    """Returns a span from 1 day to 10 years, written like that of contents."""
+    return _span(text, least=SHORTEST_DELIVERY, most=LONGEST_DELIVERY)
+
+
+def _span(text: str, *, least: timedelta, most: timedelta) -> timedelta:
+    written = _SPAN.fullmatch(text.strip())
+    # Compared as numbers first: a span of too many days cannot even be made.
+    many = int(written[1]) * _UNITS[written[2]].total_seconds() if written else -1
+    if not least.total_seconds() <= many <= most.total_seconds():
+        raise Wrong(
+            f"{text!r} is not a span from {_words(least)} to {_words(most)}.",
+            "Write a whole number and a unit (s, m, h or d), e.g. 72h or 30d.",
+        )
+    return timedelta(seconds=many)
+
+
+def _words(span: timedelta) -> str:
+    return f"{span.days}d" if span else "0s"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
+from domain.retention import DEFAULT_CONTENT, DEFAULT_DELIVERY
 from domain.secret import Secret
 from service.options.contradictions import contradictions
 from service.options.model import PREFIX, Address, LogFormat, Options, OptionsInvalid, Problem, ProcessRole
@@ -14,8 +15,10 @@ from service.options.parsers import (
     FILE_SUFFIX,
     Wrong,
     read_address,
+    read_content_retention,
     read_data_center,
     read_data_centers,
+    read_delivery_retention,
     read_hosts,
     read_level,
     read_log_format,
@@ -90,6 +93,8 @@ class _Reading:
             jwt_issuer=self._take("JWT_ISSUER", str, ""),
             jwt_audience=self._take("JWT_AUDIENCE", str, ""),
             insecure=self._take("INSECURE", read_switch, False),
+            content_retention=self._take("CONTENT_RETENTION", read_content_retention, DEFAULT_CONTENT),
+            delivery_retention=self._take("DELIVERY_RETENTION", read_delivery_retention, DEFAULT_DELIVERY),
             log_level=self._take("LOG_LEVEL", read_level, "info"),
             log_format=self._take("LOG_FORMAT", read_log_format, plain),
         )

@@ -22,6 +22,7 @@ from service.rpc.identity import Identity
 from service.rpc.load import LoadBound
 from service.rpc.log_lines import Line
 from service.rpc.roles import require_role
+from service.rpc.turning_away import TurningAway
 from service.usecases.prove import LEAST_TIME
 
 _OURS: Final = "/mailport."
@@ -34,9 +35,10 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     """
     Stands around all methods of mailport's own services, of all four kinds.
 
-    In this order: the bound on all calls, the deadline (30 seconds where none is set, 120 at most, refused below 100
-    ms; a stream ends by itself), who calls, whether the role suffices, the tenant's share of the load. Then the request
-    is read and the method runs with `current_call` set. Every error is answered by the table of `service.rpc.errors`.
+    In this order: whether the process ends, the bound on all calls, the deadline (30 seconds where none is set, 120 at
+    most, refused below 100 ms; a stream ends by itself), who calls, whether the role suffices, the tenant's share of
+    the load. Then the request is read and the method runs with `current_call` set. Every error is answered by the
+    table of `service.rpc.errors`.
     """
 
     def __init__(self, *, identity: Identity, clock: Clock, entropy: Entropy, load: LoadBound | None = None) -> None:
@@ -44,6 +46,11 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._clock = clock
         self._entropy = entropy
         self._load = load or LoadBound()
+        self._turning_away = TurningAway()
+
+    async def turn_away(self) -> None:
+        """Answers calls that come from now on with Unavailable; returns when no more come, within seconds."""
+        await self._turning_away.until_quiet()
 
     async def intercept_service(self, continuation: Any, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """Wraps the method's handler; a method that does not exist, and others' services, are left alone."""
@@ -105,7 +112,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _admitted(self, line: Line, context: Context, *, is_stream: bool) -> AsyncIterator[None]:
         """Runs the call if it may run, for as long as it may."""
-        with self._load.a_call():
+        with self._turning_away.a_call(), self._load.a_call():
             began = self._clock.monotonic()
             allowed = None if is_stream else _time_allowed(context)
             async with _within(allowed):

@@ -65,6 +65,7 @@ class GrpcServer:
         self._address = address
         self._credentials = credentials
         self._mail = mail
+        self._interceptor = interceptor
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(interceptors=[interceptor], options=OPTIONS)
         mail_service_pb2_grpc.add_MailServiceServicer_to_server(mail, self._server)
@@ -91,7 +92,13 @@ class GrpcServer:
         return port
 
     async def stop(self, grace: timedelta) -> None:
-        """Says through health that it ends, takes no more calls, ends streams, and gives what runs *grace*."""
+        """
+        Says through health that it ends, takes no more calls, ends streams, and gives what runs *grace*.
+
+        Where there is any grace, callers are turned away with UNAVAILABLE first, for three seconds at most.
+        """
         await self._health.enter_graceful_shutdown()
         self._mail.end_streams()
+        if grace > timedelta(0):
+            await self._interceptor.turn_away()
         await self._server.stop(grace.total_seconds())

@@ -19,6 +19,7 @@ def draw_configuration(configuration: api.Configuration, style: Style) -> list[s
         ("active", _revision(configuration.active, style) if configuration.HasField("active") else "none"),
         ("draft", _revision(configuration.draft, style) if configuration.HasField("draft") else "none"),
         *(grant_facts(configuration.grant) if configuration.HasField("grant") else []),
+        ("limits", _allowance(health.allowance) if health.HasField("allowance") else ""),
         ("consent", session_fact(configuration.consent) if configuration.HasField("consent") else ""),
         ("changed", instant(configuration.update_time)),
         ("etag", configuration.etag),
@@ -32,11 +33,26 @@ def draw_configuration(configuration: api.Configuration, style: Style) -> list[s
         lines.append(f"  {style.caution} {when}: {plain(forecast.message)}")
         if forecast.remedy:
             lines.append(f"    {style.arrow} {plain(forecast.remedy)}")
+    if health.allowance.HasField("failure"):
+        lines += draw_failure(health.allowance.failure, style, indent="  ")
     if health.HasField("failure"):
         lines += draw_failure(health.failure, style, indent="  ")
     if configuration.consent.HasField("failure"):
         lines += draw_failure(configuration.consent.failure, style, indent="  ")
     return lines
+
+
+def _allowance(allowance: api.SendingAllowance) -> str:
+    limits = allowance.limits
+    facts = [
+        f"{limits.max_connections} connections" if limits.max_connections else "",
+        f"{limits.messages_per_minute} messages a minute" if limits.messages_per_minute else "",
+        f"{limits.messages_per_day} messages a day" if limits.messages_per_day else "",
+        f"{limits.recipients_per_day} recipients a day" if limits.recipients_per_day else "",
+        f"lowered to {allowance.percent} %" if allowance.percent < 100 else "",
+        f"mail waits until {instant(allowance.wait_time)}" if allowance.HasField("wait_time") else "",
+    ]
+    return ", ".join(fact for fact in facts if fact)
 
 
 def draw_configurations(configurations: Sequence[api.Configuration], style: Style) -> list[str]:

@@ -40,7 +40,8 @@ def draw_delivery(delivery: api.Delivery, style: Style) -> list[str]:
         lines += draw_failure(delivery.failure, style, indent="  ")
     for attempt in delivery.attempts:
         doubt = ", in doubt" if attempt.in_doubt else ""
-        lines.append(f"  attempt {attempt.number}  {instant(attempt.start_time)}{doubt}")
+        site = f", from {attempt.data_center}" if attempt.data_center else ""
+        lines.append(f"  attempt {attempt.number}  {instant(attempt.start_time)}{site}{doubt}")
         lines += draw_trace(attempt.trace, style, indent="    ")
     return lines
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailport.v1 import mail_service_pb2
+from mailport.v1 import delivery_pb2, mail_service_pb2
 from service.terminal.deliveries import FINAL_STATES, draw_delivery
 from service.terminal.failures import draw_warnings
 from service.terminal.style import Style
@@ -45,6 +45,8 @@ def draw_sent(response: mail_service_pb2.SendResponse, style: Style) -> list[str
     lines = draw_delivery(response.delivery, style)
     if response.replayed:
         lines.append("  The key was used before: this is the first delivery, and nothing was sent again.")
+    if response.delivery.state == delivery_pb2.DELIVERY_STATE_HELD:
+        lines.append("  It waits until that is put right and then goes out by itself: do not send it again.")
     if response.delivery.state not in FINAL_STATES:
         lines.append(f"  {style.arrow} mailport deliveries get {response.delivery.delivery_id}")
     return lines

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -20,8 +19,8 @@ from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import Claim, Outcome, UnitOfWork
 from domain.ports.transport import MailTransport, Patience, Report
 from domain.settings.model import MailSettings, OAuthAuthentication
-from service.commit_together import CommitTogether
-from service.logs import DELIVERY_ID, RENEWAL_FAILED
+from service.heartbeat import Heartbeat
+from service.usecases.changed_accounts import lanes_of
 from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.obstacles import broken, gone, unmarked, unreadable_content, usable_settings
 from service.usecases.token_sources import TokenSources
@@ -31,8 +30,6 @@ _RENEW_EVERY: Final = LEASE / 3
 _STORE_AGAIN: Final = timedelta(milliseconds=250)
 _LAST_MOMENT: Final = timedelta(seconds=3)
 """For storing an answer that is already here when the process stops."""
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -65,8 +62,8 @@ class AttemptDelivery:
         self,
         *,
         uow: Callable[[], UnitOfWork],
-        mark: CommitTogether[Claim, bool],
-        record: CommitTogether[Outcome, bool],
+        mark: Callable[[Claim], Awaitable[bool]],
+        record: Callable[[Outcome], Awaitable[bool]],
         known: KnownConfigurations,
         transport: MailTransport,
         sources: TokenSources,
@@ -84,7 +81,7 @@ class AttemptDelivery:
         self._sources = sources
         self._clock = clock
         self._entropy = entropy
-        self._renew_every = renew_every
+        self._heartbeat = Heartbeat(uow=uow, lease=LEASE, every=renew_every, try_again=min(renew_every, store_again))
         self._store_again = store_again
         self._last_moment = last_moment
 
@@ -109,7 +106,7 @@ class AttemptDelivery:
                 raise
             except asyncio.CancelledError:
                 if not course.is_past_no_return:
-                    await self.give_back(claim, start=course.start)
+                    await self._give_back(claim, course.start)
                 raise
             except Exception:
                 await self._record(claim, course, self._unforeseen(course), None)
@@ -218,25 +215,42 @@ class AttemptDelivery:
             raise
         return after
 
-    async def renew(self, claim: Claim) -> bool:
-        """Prolongs the lease of a claim that was not begun; False when it is lost. Raises Unavailable."""
-        try:
-            async with self._uow() as work:
-                await work.deliveries.renew(claim, lease=LEASE)
-                await work.commit()
-        except LeaseLost:
-            return False
-        return True
+    def hold(self, claim: Claim, *, lost: Callable[[], None]) -> None:
+        """Keeps the lease of a claim that waits here to be begun or put back; *lost* is called when it is lost."""
+        self._heartbeat.keep(claim, lost)
 
-    async def give_back(self, claim: Claim, *, start: datetime | None = None) -> None:
+    async def put_back(self, claims: Sequence[Claim]) -> None:
         """
-        Queues a delivery again of which nothing was sent, for another worker to take at once.
+        Puts claims back that nobody has begun, as if they had not been taken, for another worker to take at once.
 
-        If the store takes it in a last moment; else the lease runs out by itself. *start*: when it was begun, if so.
+        If the store takes it in a last moment; else the leases run out by themselves.
+        """
+        for claim in claims:
+            self._heartbeat.drop(claim)
+
+        async def store() -> None:
+            while True:
+                try:
+                    async with self._uow() as work:
+                        await work.deliveries.put_back(claims)
+                        await work.commit()
+                    return
+                except Unavailable:
+                    await asyncio.sleep(self._store_again.total_seconds())
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._last_moment.total_seconds()):
+                await store()
+
+    async def _give_back(self, claim: Claim, start: datetime) -> None:
+        """
+        Queues a delivery again whose attempt was broken off before content left, for another worker to take at once.
+
+        If the store takes it in a last moment; else the lease runs out by itself.
         """
         end = self._clock.now()
         after = advance(claim.delivery, LeaseExpired(past_no_return=False, jitter=0.0), at=end)
-        attempt = Attempt(number=claim.lease.attempt, start_time=start or end, end_time=end)
+        attempt = Attempt(number=claim.lease.attempt, start_time=start, end_time=end)
         storing = asyncio.create_task(self._store(claim, after, attempt), name=f"give back {after.delivery_id}")
         await asyncio.wait([storing], timeout=self._last_moment.total_seconds())
         storing.cancel()
@@ -278,42 +292,25 @@ class AttemptDelivery:
 
     @contextlib.asynccontextmanager
     async def _kept_alive(self, claim: Claim) -> AsyncIterator[None]:
-        """Renews the lease in the background; losing it cancels the work, which then has no right to go on."""
+        """Renews the lease meanwhile; losing it cancels the work, which then has no right to go on."""
         work_task = asyncio.current_task()
         assert work_task is not None
-        lost = False
+        is_lost = False
 
-        async def renew() -> None:
-            nonlocal lost
-            pause = self._renew_every
-            while True:
-                await asyncio.sleep(pause.total_seconds())
-                pause = self._renew_every
-                try:
-                    async with self._uow() as work:
-                        await work.deliveries.renew(claim, lease=LEASE)
-                        await work.commit()
-                except LeaseLost:
-                    lost = True
-                    work_task.cancel()
-                    return
-                except Unavailable:
-                    # The point of no return and the record prove the lease themselves; renewed once the store is back.
-                    pause = min(self._renew_every, self._store_again)
-                except Exception:
-                    # A fault of ours must not let the lease lapse in silence: the mail would end in doubt.
-                    _logger.exception(RENEWAL_FAILED, extra={DELIVERY_ID: claim.delivery.delivery_id})
+        def lost() -> None:
+            nonlocal is_lost
+            is_lost = True
+            work_task.cancel()
 
-        heartbeat = asyncio.create_task(renew(), name=f"lease of {claim.delivery.delivery_id}")
+        self._heartbeat.keep(claim, lost)
         try:
             try:
                 yield
             finally:
-                heartbeat.cancel()
-                await asyncio.wait([heartbeat])
+                self._heartbeat.drop(claim)
         except asyncio.CancelledError:
             # The heartbeat's cancelling is taken back; what remains is somebody else's, and that one is obeyed.
-            if lost and work_task.uncancel() == 0:
+            if is_lost and work_task.uncancel() == 0:
                 raise LeaseLost from None
             raise
 
@@ -335,7 +332,7 @@ def _uses_oauth(configuration: Configuration) -> bool:
 def _lane(claim: Claim, course: _Course) -> str:
     """Names what a connection may be kept for: one account, with the settings and the consent that it has now."""
     grant = course.grant.grant_id if course.grant is not None else ""
-    return "\0".join([claim.delivery.tenant, claim.delivery.configuration_id, str(course.revision), grant])
+    return "\0".join([lanes_of(claim.account), str(course.revision), grant])
 
 
 def _is_overtaken(course: _Course, configuration: Configuration | None, grants: Sequence[Grant]) -> bool:

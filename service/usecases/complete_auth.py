@@ -27,6 +27,7 @@ from service.usecases.events import Events
 from service.usecases.exchange_code import ExchangeCode, settings_changed
 from service.usecases.lookup import no_configuration
 from service.usecases.settle_grants import drop_unneeded_grants
+from service.usecases.sites import follow_settings
 from service.usecases.views import ConfigurationView, view_configurations
 
 _STORE_AGAIN: Final = timedelta(milliseconds=250)
@@ -184,6 +185,7 @@ class CompleteAuth:
             before = configuration
             configuration = activated(before, at=self._clock.now(), is_proven=False)
             await work.configurations.save(configuration, expected_version=before.version)
+            await follow_settings(work, before, configuration)
         await drop_unneeded_grants(work, configuration)
         if configuration.active is not None and covers(grant.basis, configuration.active.settings):
             await work.deliveries.release(configuration.tenant, configuration.configuration_id)

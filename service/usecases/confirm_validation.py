@@ -14,6 +14,7 @@ from domain.ports.vault import Vault
 from service.usecases.last_writer import last_writer_wins
 from service.usecases.lookup import configuration_of
 from service.usecases.settle_grants import drop_unneeded_grants
+from service.usecases.sites import follow_settings
 from service.usecases.validate_and_save import code_digest
 from service.usecases.views import ConfigurationView, view_configurations
 
@@ -53,6 +54,7 @@ class ConfirmValidation:
             await work.configurations.save(changed, expected_version=current.version)
             if changed.draft is None:
                 await drop_unneeded_grants(work, changed)
+                await follow_settings(work, current, changed)
                 await work.deliveries.release(caller.tenant, configuration_id)
             (view,) = await view_configurations(work, changed, now=now)
             await work.commit()

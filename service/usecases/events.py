@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from domain.data_center import Presence
 from domain.delivery import Delivery
 from domain.failures.failure import Failure
 from domain.forecast import Forecast
@@ -48,4 +49,16 @@ class Events(Protocol):
 
     def delivery_settled(self, after: Delivery) -> None:
         """Tells of a delivery that came to its end without another attempt, its lifetime being over as a rule."""
+        ...
+
+    def workers_seen(self, present: Sequence[Presence]) -> None:
+        """Tells how many workers live at each site, in the place of what was told before."""
+        ...
+
+    def worker_missing(self, data_center: str) -> None:
+        """Tells that a site has been without a live worker for a while; empty: there is none at all."""
+        ...
+
+    def worker_back(self, data_center: str) -> None:
+        """Tells that a site of which `worker_missing` was told has a live worker again; empty: there is one at all."""
         ...

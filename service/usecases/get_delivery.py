@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 from domain.caller import Caller
+from domain.ports.environment import Clock
 from domain.ports.storage import UnitOfWork
 from service.usecases.lookup import delivery_of
+from service.usecases.sites import with_obstacle
 from service.usecases.views import DeliveryView
 
 _LOOKS: Final = 3
@@ -17,8 +19,9 @@ _LOOKS: Final = 3
 class GetDelivery:
     """Reads one delivery."""
 
-    def __init__(self, *, uow: Callable[[], UnitOfWork]) -> None:
+    def __init__(self, *, uow: Callable[[], UnitOfWork], clock: Clock) -> None:
         self._uow = uow
+        self._clock = clock
 
     async def __call__(self, caller: Caller, delivery_id: str) -> DeliveryView:
         """Returns the delivery with its last 50 attempts, both as of the same moment. Raises NotFound."""
@@ -32,4 +35,5 @@ class GetDelivery:
                 # A worker recorded between the two: a delivery that is SENDING with an attempt that has ended confuses.
                 delivery = again
                 attempts = await work.deliveries.attempts(caller.tenant, delivery_id)
+            (delivery,) = await with_obstacle(work, [delivery], now=self._clock.now())
         return DeliveryView(delivery=delivery, attempts=attempts)

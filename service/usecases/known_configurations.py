@@ -34,6 +34,13 @@ class KnownConfigurations:
         found = self.latest(account)
         return found if found is not None and found.version == version else None
 
+    def forget(self, account: Account | None) -> None:
+        """Drops what was read of *account*, or, with None, of all: it is to be read again."""
+        if account is None:
+            self._known.clear()
+        else:
+            self._known.pop(account, None)
+
     def learn(self, configuration: Configuration) -> None:
         """Keeps what was read."""
         account = Account(configuration.tenant, configuration.configuration_id)

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Final
 
 from domain.delivery import BROKEN_OFF, Delivery, LeaseExpired, LifetimeOver, advance
-from domain.ports.changes import KEPT
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import UnitOfWork
 from service.usecases.events import Events
+from service.usecases.sites import with_obstacle
 
 _BATCH: Final = 50
-_PURGED_AT_ONCE: Final = 1000
 
 
 class Reap:
@@ -40,7 +39,9 @@ class Reap:
                     failure=BROKEN_OFF if abandoned.past_no_return else None,
                 )
                 moved.append(after)
-            for delivery in await work.deliveries.overdue(_BATCH):
+            overdue = await work.deliveries.overdue(_BATCH)
+            # What could not even be tried says why: nobody else will be asked by then.
+            for delivery in await with_obstacle(work, overdue, now=now):
                 after = advance(delivery, LifetimeOver(), at=now)
                 await work.deliveries.save(after)
                 moved.append(after)
@@ -48,14 +49,7 @@ class Reap:
         for after in moved:
             if after.is_settled:
                 self._events.delivery_settled(after)
-        return len(moved) + await self._purge()
-
-    async def _purge(self) -> int:
-        """Forgets old changes; returns how many while there may be more, else 0: a few can wait for the next time."""
-        async with self._uow() as work:
-            purged = await work.changes.purge(self._clock.now() - KEPT, limit=_PURGED_AT_ONCE)
-            await work.commit()
-        return purged if purged >= _PURGED_AT_ONCE else 0
+        return len(moved)
 
     async def after_restart(self) -> None:
         """

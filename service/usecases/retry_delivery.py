@@ -12,6 +12,7 @@ from domain.ports.environment import Clock
 from domain.ports.storage import UnitOfWork
 from domain.steering import parse_retry_life, tried_again
 from service.usecases.lookup import locked_delivery_of
+from service.usecases.sites import follow_active
 from service.usecases.views import DeliveryView
 
 
@@ -41,6 +42,7 @@ class RetryDelivery:
             await work.deliveries.save(after)
             # Never shorter than the delivery lives (rule 10): a repeated Send must not make a second one of it.
             await work.deliveries.keep_key(after, now + minimum_retention(after.expire_time, now))
+            await follow_active(work, after)
             attempts = await work.deliveries.attempts(caller.tenant, delivery_id)
             await work.commit()
         return DeliveryView(delivery=after, attempts=attempts)

@@ -21,6 +21,7 @@ from domain.ports.environment import Clock, Entropy
 from domain.ports.signals import Signals
 from domain.ports.storage import Accepted, Account, IdempotencyRecord, NewDelivery, UnitOfWork
 from domain.ports.vault import Vault
+from domain.settings.model import MailSettings
 from service.commit_together import CommitTogether
 from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.lookup import configuration_of, delivery_of
@@ -138,7 +139,7 @@ class Send:
 
         def prepare() -> tuple[Delivery, bytes]:
             parsed = parse_message(written, settings=settings, now=now)
-            delivery = _new_delivery(tenant, identity, configuration_id, parsed, now, settings.data_center)
+            delivery = _new_delivery(tenant, identity, configuration_id, parsed, now, settings)
             return delivery, compose(parsed.message, message_id=delivery.message_id, date=now)
 
         try:
@@ -205,7 +206,7 @@ class Send:
 
 
 def _new_delivery(
-    tenant: str, identity: str, configuration_id: str, parsed: ParsedMessage, now: datetime, data_center: str
+    tenant: str, identity: str, configuration_id: str, parsed: ParsedMessage, now: datetime, settings: MailSettings
 ) -> Delivery:
     due = parsed.send_time or now
     envelope = parsed.envelope
@@ -221,7 +222,8 @@ def _new_delivery(
         expire_time=due + parsed.expire_after,
         next_attempt_time=due,
         in_doubt_policy=parsed.in_doubt_policy,
-        data_center=data_center,
+        data_center=settings.data_center,
+        data_center_policy=settings.data_center_policy,
     )
 
 

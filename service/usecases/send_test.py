@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from domain.address import parse_address
 from domain.caller import Caller
+from domain.data_center import proven_elsewhere
 from domain.errors import ConfigInvalid, InputInvalid, Violation, Warning
 from domain.letters import letter_for_test
 from domain.ports.environment import Clock
@@ -57,12 +58,14 @@ class SendTest:
         sources: TokenSources,
         clock: Clock,
         rules: SettingsRules,
+        data_center: str = "",
     ) -> None:
         self._uow = uow
         self._sources = sources
         self._prove = prove
         self._clock = clock
         self._rules = rules
+        self._data_center = data_center
 
     async def __call__(
         self,
@@ -99,7 +102,8 @@ class SendTest:
             tokens=source(caller.tenant, configuration_id, choice.settings),
             time_left=deadline - self._clock.monotonic(),
         )
-        return TestSent(proof=proof, tested=choice.tested, warnings=choice.warnings)
+        elsewhere = proven_elsewhere(choice.settings.data_center, here=self._data_center)
+        return TestSent(proof=proof, tested=choice.tested, warnings=(*choice.warnings, *elsewhere))
 
     async def _choose(self, caller: Caller, configuration_id: str, unsaved: WrittenSettings | None) -> _Choice:
         if unsaved is None:

@@ -15,7 +15,8 @@ from domain.configuration import (
     activated,
     awaiting_confirmation,
 )
-from domain.errors import ConcurrentChange, InputInvalid, NotReady, Violation
+from domain.data_center import proven_elsewhere
+from domain.errors import ConcurrentChange, InputInvalid, NotReady, Violation, Warning
 from domain.failures.trace import Trace
 from domain.letters import validation_letter
 from domain.ports.environment import Clock, Entropy
@@ -25,6 +26,7 @@ from domain.reasons import Reason
 from service.usecases.lookup import configuration_of
 from service.usecases.prove import Prove, check_sendable
 from service.usecases.settle_grants import drop_unneeded_grants
+from service.usecases.sites import follow_settings
 from service.usecases.token_sources import TokenSources
 from service.usecases.views import ConfigurationView, view_configurations
 
@@ -39,6 +41,8 @@ class Validated:
     trace: Trace
     recipient: EmailAddress
     confirmation_expire_time: datetime | None
+    warnings: tuple[Warning, ...] = ()
+    """Of this proof, beside those of the revision."""
 
 
 class ValidateAndSave:
@@ -53,6 +57,7 @@ class ValidateAndSave:
         clock: Clock,
         entropy: Entropy,
         vault: Vault,
+        data_center: str = "",
     ) -> None:
         self._uow = uow
         self._sources = sources
@@ -60,6 +65,7 @@ class ValidateAndSave:
         self._clock = clock
         self._entropy = entropy
         self._vault = vault
+        self._data_center = data_center
 
     async def __call__(
         self,
@@ -102,6 +108,7 @@ class ValidateAndSave:
             trace=proof.trace,
             recipient=recipient,
             confirmation_expire_time=expiry,
+            warnings=proven_elsewhere(draft.settings.data_center, here=self._data_center),
         )
 
     async def _store(self, proven: Configuration, code: str) -> ConfigurationView:
@@ -121,6 +128,7 @@ class ValidateAndSave:
                 ) from error
             if not code:
                 await drop_unneeded_grants(work, changed)
+                await follow_settings(work, proven, changed)
                 await work.deliveries.release(proven.tenant, proven.configuration_id)
             (view,) = await view_configurations(work, changed, now=now)
             await work.commit()

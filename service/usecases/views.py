@@ -8,12 +8,17 @@ from datetime import datetime
 
 from domain.configuration import Configuration, Revision, RevisionState, revision_state
 from domain.consent import ConsentRecord, standing
+from domain.data_center import Presence, is_served, nobody_there
 from domain.delivery import Attempt, Delivery
+from domain.failures.failure import Failure
 from domain.forecast import Forecast, forecasts, is_near
 from domain.grant import Grant, grant_for, issuer_of
+from domain.limits import AccountLimits
 from domain.pause import Pause
+from domain.ports.allowances import StoredAllowance
 from domain.ports.storage import UnitOfWork
 from domain.resource import sending_resource
+from domain.settings.limits import limits_of
 from domain.settings.model import MailSettings, OAuthAuthentication, unreadable_secrets
 from domain.token_life import Freshness, freshness
 
@@ -40,6 +45,20 @@ class RevisionView:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowanceView:
+    """What the active revision may send just now."""
+
+    limits: AccountLimits
+    """Those in force: set, else the provider's, lowered where the server throttles."""
+    share: float = 1.0
+    """Of the limits, in (0, 1]."""
+    wait_until: datetime | None = None
+    """Mail waits until then; None: none does."""
+    failure: Failure | None = None
+    """What lowered it; None: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationView:
     """A configuration as its owner may see it."""
 
@@ -55,6 +74,10 @@ class ConfigurationView:
     """Ends that can be foreseen, the nearest first: of the active revision, else of the draft."""
     risks: tuple[Forecast, ...] = ()
     """Those of the forecasts that are near enough to act on."""
+    nobody_there: Failure | None = None
+    """Why mail waits although the settings are sound: no worker lives that may take it."""
+    allowance: AllowanceView | None = None
+    """None: nothing is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +98,9 @@ async def view_configurations(
     pauses = await work.configurations.pauses(tenant, names)
     grants = await work.grants.of(tenant, names)
     consents = await work.consents.latest(tenant, names)
+    sites = {each.active.settings.data_center for each in configurations if each.active is not None}
+    present = await work.workers.present() if sites - {""} else None
+    allowances = await work.allowances.of(tenant, names)
     return [
         view_configuration(
             each,
@@ -82,6 +108,8 @@ async def view_configurations(
             pause=pauses.get(each.configuration_id),
             grants=grants.get(each.configuration_id, ()),
             consent=consents.get(each.configuration_id),
+            present=present,
+            allowance=allowances.get(each.configuration_id),
         )
         for each in configurations
     ]
@@ -94,12 +122,14 @@ def view_configuration(
     pause: Pause | None = None,
     grants: Sequence[Grant] = (),
     consent: ConsentRecord | None = None,
+    present: Sequence[Presence] | None = None,
+    allowance: StoredAllowance | None = None,
 ) -> ConfigurationView:
     """
     Tells for both revisions what they wait for, and what will end sending.
 
     A *pause* of another revision than the active one is left out. Of *grants*, which come newest first, the one that
-    the active revision sends with is shown, else the draft's.
+    the active revision sends with is shown, else the draft's. *present*: the workers of all sites; None: judges none.
     """
 
     def view(revision: Revision | None) -> RevisionView | None:
@@ -125,7 +155,32 @@ def view_configuration(
         consent=standing(consent, now=now) if consent is not None else None,
         forecasts=ends,
         risks=tuple(each for each in ends if is_near(each, now=now)),
+        nobody_there=_nobody_there(active, present),
+        allowance=_view_allowance(active.revision.settings, allowance) if active is not None else None,
     )
+
+
+def _view_allowance(settings: MailSettings, stored: StoredAllowance | None) -> AllowanceView | None:
+    limits = limits_of(settings)
+    if stored is None:
+        return None if limits.are_none else AllowanceView(limits)
+    allowance, now = stored.allowance.settled(now=stored.now), stored.now
+    in_force = allowance.in_force(limits, now=now)
+    if in_force.are_none and not allowance.is_lowered(now=now):
+        return None
+    return AllowanceView(
+        limits=in_force,
+        share=allowance.share(now=now),
+        wait_until=stored.wait_until if stored.wait_until is not None and stored.wait_until > now else None,
+        failure=allowance.failure,
+    )
+
+
+def _nobody_there(active: RevisionView | None, present: Sequence[Presence] | None) -> Failure | None:
+    if active is None or present is None or not active.revision.settings.data_center:
+        return None
+    site, policy = active.revision.settings.data_center, active.revision.settings.data_center_policy
+    return None if is_served(site, policy, present) else nobody_there(site, policy)
 
 
 def _view_grant(grant: Grant, settings: MailSettings, now: datetime) -> GrantView:

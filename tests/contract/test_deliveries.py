@@ -11,21 +11,34 @@ from typing import Any
 
 import pytest
 
+from domain.configuration import Configuration
 from domain.delivery import Delivery, DeliveryState, RecipientState
 from domain.errors import NotFound, SecretUnreadable
 from domain.failures.failure import FailureKind
 from domain.message import InDoubtPolicy
-from domain.ports.storage import Accepted, DeliveryFilter, DeliveryPosition, IdempotencyRecord
+from domain.pause import Pause
+from domain.ports.storage import (
+    Accepted,
+    Claim,
+    DeliveryFilter,
+    DeliveryPosition,
+    IdempotencyRecord,
+    NewDelivery,
+    Outcome,
+    Take,
+)
 from tests.builders import (
     CONFIGURATION_ID,
     CONTENT,
     OTHER_TENANT,
     TENANT,
+    a_configuration,
     a_delivery,
     a_delivery_id,
     a_failure,
     a_recipient,
     an_address,
+    an_attempt,
     an_idempotency_record,
 )
 from tests.contract.conftest import Storage
@@ -412,3 +425,225 @@ async def test_given_an_expired_key_when_kept_longer_then_it_stays_free(storage:
         await work.commit()
 
     assert await standing(storage, "k1") is None
+
+
+async def accept_all(storage: Storage, *batch: NewDelivery) -> list[Accepted | None]:
+    async with storage.uow() as work:
+        accepted = await work.deliveries.accept_all(batch)
+        await work.commit()
+    return list(accepted)
+
+
+def a_take(**changes: Any) -> Take:
+    return Take(**{"token": os.urandom(16).hex(), "worker": "w1", "lease": HOUR, **changes})
+
+
+async def given_configuration(storage: Storage, *, is_paused: bool = False) -> Configuration:
+    """Stores an active configuration, paused by what an attempt came to."""
+    configuration = a_configuration()
+    async with storage.uow() as work:
+        await work.configurations.add(configuration)
+        await work.commit()
+    if is_paused:
+        await accept(storage, a_delivery(now=storage.now()))
+        async with storage.uow() as work:
+            (claim,) = await work.deliveries.claim(worker="w1", lease=HOUR, limit=1)
+            assert configuration.active is not None
+            pause = Pause(revision=configuration.active.number, until=storage.now() + HOUR, failure=a_failure())
+            after = replace(claim.delivery, state=DeliveryState.RETRYING, next_attempt_time=storage.now() + HOUR)
+            await work.deliveries.record(claim, after, an_attempt(), pause=pause)
+            await work.commit()
+    return configuration
+
+
+async def test_given_the_same_keys_in_opposite_order_when_accepted_at_once_then_neither_waits_for_the_other(
+    storage: Storage,
+) -> None:
+    keys = [a_key(storage, key=f"k{number}") for number in range(20)]
+    batches = [
+        [NewDelivery(a_delivery(now=storage.now(), delivery_id=a_delivery_id()), CONTENT, key) for key in order]
+        for order in (keys, keys[::-1])
+    ]
+
+    one, other = await asyncio.gather(*(accept_all(storage, *batch) for batch in batches))
+
+    ids = [[each.delivery.delivery_id for each in done if each] for done in (one, other[::-1])]
+    assert ids[0] == ids[1]
+    assert await count(storage) == len(keys)
+
+
+async def test_given_several_when_accepted_together_then_each_comes_back_with_its_content(storage: Storage) -> None:
+    batch = [
+        NewDelivery(a_delivery(now=storage.now()), b"one \0 \xff", a_key(storage, key="k1")),
+        NewDelivery(a_delivery(now=storage.now()), b"two"),
+    ]
+
+    accepted = await accept_all(storage, *batch)
+
+    assert accepted == [
+        Accepted(each.delivery, each.key.content_digest if each.key else b"", is_replay=False) for each in batch
+    ]
+    for each in batch:
+        assert await find(storage, each.delivery) == each.delivery
+        async with storage.uow() as work:
+            assert await work.deliveries.content(each.delivery) == each.content
+
+
+async def test_given_a_key_that_is_taken_or_comes_twice_when_accepted_together_then_the_first_one_stands(
+    storage: Storage,
+) -> None:
+    before = a_delivery(now=storage.now())
+    await accept(storage, before, key=a_key(storage, key="old"))
+    first, second, third = (a_delivery(now=storage.now()) for _ in range(3))
+
+    accepted = await accept_all(
+        storage,
+        NewDelivery(first, CONTENT, a_key(storage, key="new")),
+        NewDelivery(second, CONTENT, a_key(storage, key="new")),
+        NewDelivery(third, CONTENT, a_key(storage, key="old"), take=a_take()),
+    )
+
+    stands = [(each.delivery.delivery_id, each.is_replay, each.claim) for each in accepted if each is not None]
+    assert stands == [
+        (first.delivery_id, False, None),
+        (first.delivery_id, True, None),
+        (before.delivery_id, True, None),
+    ]
+    assert await count(storage) == 2
+
+
+async def test_given_another_version_of_the_configuration_when_accepted_together_then_that_one_alone_is_refused(
+    storage: Storage,
+) -> None:
+    configuration = await given_configuration(storage)
+    other, same, new = (a_delivery(now=storage.now()) for _ in range(3))
+    key = a_key(storage, key="free")
+
+    accepted = await accept_all(
+        storage,
+        NewDelivery(other, CONTENT, key, version=configuration.version + 1, take=a_take()),
+        NewDelivery(same, CONTENT, a_key(storage, key="k2"), version=configuration.version),
+    )
+
+    assert [each and each.delivery.delivery_id for each in accepted] == [None, same.delivery_id]
+    assert await find(storage, other) is None
+    assert await standing(storage, "free") is None
+    assert [each and each.is_replay for each in await accept_all(storage, NewDelivery(new, CONTENT, key))] == [False]
+
+
+async def test_given_a_take_when_accepted_then_it_is_under_way_and_can_be_recorded(storage: Storage) -> None:
+    configuration = await given_configuration(storage)
+    new = NewDelivery(a_delivery(now=storage.now()), CONTENT, version=configuration.version, take=a_take())
+
+    (accepted,) = await accept_all(storage, new)
+
+    assert accepted is not None
+    claim = accepted.claim
+    assert claim is not None
+    assert (claim.content, claim.version, claim.lease.attempt) == (CONTENT, configuration.version, 1)
+    assert accepted.delivery == claim.delivery == await find(storage, new.delivery)
+    assert (claim.delivery.state, claim.delivery.attempt_count) == (DeliveryState.SENDING, 1)
+    async with storage.uow() as work:
+        assert await work.deliveries.claim(worker="w2", lease=HOUR, limit=9) == ()
+        assert [each.end_time for each in await work.deliveries.attempts(TENANT, claim.delivery.delivery_id)] == [None]
+        assert await work.deliveries.pass_no_return_all([claim]) == [True]
+        await work.commit()
+    sent = replace(claim.delivery, state=DeliveryState.SENT)
+    async with storage.uow() as work:
+        assert await work.deliveries.record_all([Outcome(claim, sent, an_attempt())]) == [True]
+        await work.commit()
+    assert await find(storage, new.delivery) == sent
+
+
+async def test_given_a_take_when_not_due_or_the_configuration_is_paused_then_it_waits(storage: Storage) -> None:
+    await given_configuration(storage, is_paused=True)
+    paused = a_delivery(now=storage.now())
+    later = a_delivery(now=storage.now(), configuration_id="other", next_attempt_time=storage.now() + HOUR)
+
+    accepted = await accept_all(storage, *(NewDelivery(each, CONTENT, take=a_take()) for each in (paused, later)))
+
+    assert [each and each.claim for each in accepted] == [None, None]
+    assert [await find(storage, each) for each in (paused, later)] == [paused, later]
+
+
+async def test_given_a_take_whose_lease_runs_out_when_looked_for_then_it_is_abandoned_before_content(
+    storage: Storage,
+) -> None:
+    new = NewDelivery(a_delivery(now=storage.now()), CONTENT, take=a_take(lease=timedelta(0)))
+
+    await accept_all(storage, new)
+
+    async with storage.uow() as work:
+        found = [(each.delivery.delivery_id, each.past_no_return) for each in await work.deliveries.abandoned(9)]
+    assert found == [(new.delivery.delivery_id, False)]
+
+
+async def claimed(storage: Storage, *, lease: timedelta = HOUR) -> Claim:
+    await accept(storage, a_delivery(now=storage.now()))
+    async with storage.uow() as work:
+        (claim,) = await work.deliveries.claim(worker="w1", lease=lease, limit=1)
+        await work.commit()
+    return claim
+
+
+def of_another(claim: Claim) -> Claim:
+    return replace(claim, lease=replace(claim.lease, token="another"))
+
+
+async def test_given_some_lost_leases_when_written_together_then_only_the_held_ones_are(storage: Storage) -> None:
+    held, lost, ended = await claimed(storage), await claimed(storage), await claimed(storage, lease=timedelta(0))
+    claims = [held, of_another(lost), ended]
+    before = [await find(storage, each.delivery) for each in claims]
+
+    async with storage.uow() as work:
+        renewed = await work.deliveries.renew_all(claims, lease=HOUR)
+        marked = await work.deliveries.pass_no_return_all(claims)
+        recorded = await work.deliveries.record_all(
+            [Outcome(each, replace(each.delivery, state=DeliveryState.SENT), an_attempt()) for each in claims]
+        )
+        await work.commit()
+
+    assert (renewed, marked, recorded) == ([True, False, False],) * 3
+    after = [await find(storage, each.delivery) for each in claims]
+    assert after == [replace(held.delivery, state=DeliveryState.SENT), *before[1:]]
+
+
+async def test_given_leases_when_renewed_together_then_they_end_later(storage: Storage) -> None:
+    claim = await claimed(storage)
+
+    async with storage.uow() as work:
+        assert await work.deliveries.renew_all([claim], lease=timedelta(0)) == [True]
+        await work.commit()
+
+    async with storage.uow() as work:
+        assert [each.delivery.delivery_id for each in await work.deliveries.abandoned(9)] == [
+            claim.delivery.delivery_id
+        ]
+
+
+async def test_given_a_delivery_that_somebody_writes_when_renewed_together_then_nobody_waits(storage: Storage) -> None:
+    claim, other = await claimed(storage), await claimed(storage)
+
+    async with storage.uow() as writing, storage.uow() as renewing:
+        await writing.deliveries.pass_no_return_all([claim])
+        async with asyncio.timeout(1):
+            assert await renewing.deliveries.renew_all([claim, other], lease=HOUR) == [False, True]
+
+
+async def test_given_claims_that_nobody_began_when_put_back_then_they_are_as_if_never_claimed(storage: Storage) -> None:
+    claim, begun, lost = await claimed(storage), await claimed(storage), await claimed(storage)
+
+    async with storage.uow() as work:
+        await work.deliveries.pass_no_return_all([begun])
+        assert await work.deliveries.put_back([claim, begun, of_another(lost)]) == [True, False, False]
+        await work.commit()
+
+    back = await find(storage, claim.delivery)
+    assert back is not None
+    assert (back.state, back.attempt_count) == (DeliveryState.QUEUED, 0)
+    async with storage.uow() as work:
+        assert await work.deliveries.attempts(TENANT, claim.delivery.delivery_id) == ()
+        (again,) = await work.deliveries.claim(worker="w2", lease=HOUR, limit=9)
+    assert (again.delivery.delivery_id, again.lease.attempt) == (claim.delivery.delivery_id, 1)
+    assert await find(storage, begun.delivery) == begun.delivery
+    assert await find(storage, lost.delivery) == lost.delivery

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,8 +12,11 @@ import pytest
 
 from domain.delivery import DeliveryState
 from domain.errors import Unavailable
+from domain.grant import Grant, GrantState
 from domain.ports.signals import Signals
+from domain.ports.storage import Account, UnitOfWork
 from tests.builders import CONFIGURATION_ID, CONTENT, TENANT, a_delivery, a_draft, an_attempt
+from tests.consent_builders import a_grant, a_token_failure
 from tests.contract.conftest import Storage
 
 LONG = timedelta(seconds=5)
@@ -231,3 +234,70 @@ async def test_given_a_listener_to_all_when_anything_is_accepted_or_changes_then
 
     assert not before
     assert accepted == changed == [True, True]
+
+
+Change = Callable[[UnitOfWork], Awaitable[object]]
+ACCOUNT = Account(TENANT, CONFIGURATION_ID)
+
+
+async def a_configuration(storage: Storage, *grants: Grant) -> None:
+    async with storage.uow() as work:
+        await work.configurations.add(a_draft())
+        for grant in grants:
+            await work.grants.save(grant, expected_generation=0)
+        await work.commit()
+
+
+def a_dead_one(grant: Grant) -> Grant:
+    return replace(grant, state=GrantState.REAUTHORIZATION_REQUIRED, failure=a_token_failure(), generation=2)
+
+
+GRANT = a_grant()
+CHANGES: dict[str, Change] = {
+    "saved": lambda work: work.configurations.save(replace(a_draft(), version=2), expected_version=1),
+    "deleted": lambda work: work.configurations.delete(TENANT, CONFIGURATION_ID, expected_version=1),
+    "given up": lambda work: work.grants.delete(GRANT.key),
+    "dead": lambda work: work.grants.save(a_dead_one(GRANT), expected_generation=1),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_given_an_account_listened_to_when_it_changes_then_every_process_hears_which_and_only_after_the_commit(
+    storage: Storage, change: str
+) -> None:
+    await a_configuration(storage, GRANT)
+
+    async with (
+        storage.signals() as here,
+        storage.signals() as there,
+        here.listen_to_accounts() as ours,
+        there.listen_to_accounts() as theirs,
+    ):
+        hearing = [asyncio.create_task(news.next()) for news in (ours, theirs)]
+        async with storage.uow() as work:
+            await CHANGES[change](work)
+            heard_before, _ = await asyncio.wait(hearing, timeout=SHORT.total_seconds())
+            await work.commit()
+        async with asyncio.timeout(LONG.total_seconds()):
+            heard = await asyncio.gather(*hearing)
+
+    assert not heard_before
+    assert heard == [ACCOUNT, ACCOUNT]
+
+
+async def test_given_an_account_listened_to_when_its_grant_is_only_refreshed_then_nothing_is_heard(
+    storage: Storage,
+) -> None:
+    await a_configuration(storage, GRANT)
+
+    async with storage.signals() as signals, signals.listen_to_accounts() as news:
+        async with storage.uow() as work:
+            await work.grants.save(replace(GRANT, generation=2), expected_generation=1)
+            await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, None)
+            await work.commit()
+        await signals.work_due(LONG)  # so all that was told with it is here, too
+        hearing = asyncio.create_task(news.next())
+        heard, _ = await asyncio.wait([hearing], timeout=SHORT.total_seconds())
+        hearing.cancel()
+
+    assert not heard

@@ -11,11 +11,15 @@ from typing import Any, Final
 
 import pytest
 
+from domain.allowance import Allowance
 from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.forecast import ForecastKind
 from domain.ports.changes import ChangeFilter, Changes
+from domain.ports.retention import Leftovers
 from domain.ports.storage import (
+    Account,
+    Allowances,
     Announcements,
     Claim,
     Configurations,
@@ -24,15 +28,20 @@ from domain.ports.storage import (
     DeliveryFilter,
     Grants,
     Lease,
+    NewDelivery,
+    Outcome,
     RefreshLease,
     UnitOfWork,
+    Workers,
 )
+from domain.settings.model import DataCenterPolicy
 from tests.builders import CONFIGURATION_ID, CONTENT, NOW, TENANT, a_configuration, a_delivery, a_draft, an_attempt
 from tests.consent_builders import a_consent_session, a_grant, an_announcement
 from tests.contract.conftest import Storage
 
 Call = Callable[[UnitOfWork, Delivery], Awaitable[Any]]
 
+ACCOUNT: Final = Account(TENANT, CONFIGURATION_ID)
 _MINUTE: Final = timedelta(minutes=1)
 A_LEASE: Final = RefreshLease("token", in_doubt=False)
 
@@ -68,11 +77,18 @@ CALLS: Final[dict[str, Call]] = {
     "grants.end_leases": lambda work, _: work.grants.end_leases(),
     "grants.due_for_keeping": lambda work, _: work.grants.due_for_keeping(NOW, 1),
     "grants.page": lambda work, _: work.grants.page(after=None, limit=1),
+    "allowances.lock": lambda work, _: work.allowances.lock(ACCOUNT),
+    "allowances.save": lambda work, _: work.allowances.save(ACCOUNT, Allowance()),
+    "allowances.of": lambda work, _: work.allowances.of(TENANT, [CONFIGURATION_ID]),
+    "allowances.lowered": lambda work, _: work.allowances.lowered(),
+    "allowances.share": lambda work, _: work.allowances.share(ACCOUNT, worker="w", wanted=1, most=1, lease=_MINUTE),
+    "allowances.end_share": lambda work, _: work.allowances.end_share(ACCOUNT, worker="w"),
     "announcements.of": lambda work, _: work.announcements.of(TENANT, CONFIGURATION_ID),
     "announcements.replace": lambda work, _: work.announcements.replace(
         TENANT, CONFIGURATION_ID, ForecastKind.GRANT_IDLE, before=None, after=an_announcement()
     ),
     "deliveries.accept": lambda work, delivery: work.deliveries.accept(delivery, CONTENT, None),
+    "deliveries.accept_all": lambda work, delivery: work.deliveries.accept_all([NewDelivery(delivery, CONTENT)]),
     "deliveries.accepted": lambda work, _: work.deliveries.accepted(TENANT, "k1"),
     "deliveries.find": lambda work, delivery: work.deliveries.find(TENANT, delivery.delivery_id),
     "deliveries.attempts": lambda work, delivery: work.deliveries.attempts(TENANT, delivery.delivery_id),
@@ -80,6 +96,12 @@ CALLS: Final[dict[str, Call]] = {
     "deliveries.content": lambda work, delivery: work.deliveries.content(delivery),
     "deliveries.claim": lambda work, _: work.deliveries.claim(worker="w", lease=_MINUTE, limit=1),
     "deliveries.renew": lambda work, delivery: work.deliveries.renew(a_claim(delivery), lease=_MINUTE),
+    "deliveries.renew_all": lambda work, delivery: work.deliveries.renew_all([a_claim(delivery)], lease=_MINUTE),
+    "deliveries.put_back": lambda work, delivery: work.deliveries.put_back([a_claim(delivery)]),
+    "deliveries.pass_no_return_all": lambda work, delivery: work.deliveries.pass_no_return_all([a_claim(delivery)]),
+    "deliveries.record_all": lambda work, delivery: work.deliveries.record_all(
+        [Outcome(a_claim(delivery), delivery, an_attempt())]
+    ),
     "deliveries.pass_no_return": lambda work, delivery: work.deliveries.pass_no_return(a_claim(delivery)),
     "deliveries.record": lambda work, delivery: work.deliveries.record(a_claim(delivery), delivery, an_attempt()),
     "deliveries.abandoned": lambda work, _: work.deliveries.abandoned(1),
@@ -94,6 +116,13 @@ CALLS: Final[dict[str, Call]] = {
     "changes.newest": lambda work, _: work.changes.newest(),
     "changes.after": lambda work, _: work.changes.after(TENANT, ChangeFilter(), 0, limit=1),
     "changes.purge": lambda work, _: work.changes.purge(NOW, limit=1),
+    "deliveries.move": lambda work, _: work.deliveries.move(TENANT, CONFIGURATION_ID, "", DataCenterPolicy.STRICT),
+    "workers.seen": lambda work, _: work.workers.seen("w", "", lives_for=_MINUTE),
+    "workers.leave": lambda work, _: work.workers.leave("w"),
+    "workers.present": lambda work, _: work.workers.present(),
+    "leftovers.shred_contents": lambda work, _: work.leftovers.shred_contents(NOW, limit=1),
+    "leftovers.forget_deliveries": lambda work, _: work.leftovers.forget_deliveries(NOW, limit=1),
+    "leftovers.forget_keys": lambda work, _: work.leftovers.forget_keys(limit=1),
     "commit": lambda work, _: work.commit(),
 }
 
@@ -113,9 +142,12 @@ def test_given_the_port_when_its_calls_are_listed_here_then_none_is_missing() ->
         "configurations": Configurations,
         "consents": Consents,
         "grants": Grants,
+        "allowances": Allowances,
         "announcements": Announcements,
         "deliveries": Deliveries,
         "changes": Changes,
+        "leftovers": Leftovers,
+        "workers": Workers,
     }
 
     calls = {f"{name}.{call}" for name, port in ports.items() for call in vars(port) if not call.startswith("_")}

@@ -23,6 +23,7 @@ from tests.end_to_end.consents import (
     complete,
     configure,
     consented,
+    end_kept_sessions,
     reaches,
     read,
     sandbox_settings,
@@ -109,6 +110,7 @@ async def test_given_a_person_who_consents_when_proven_sent_refreshed_revoked_an
 
     # The token ends, and nobody notices.
     end = await token_has_ended(stub)
+    end_kept_sessions(mailport)
     before = identity.grants[0].refreshes
     await sent(stub, "after the token's end")
     found = await read(stub)
@@ -120,6 +122,7 @@ async def test_given_a_person_who_consents_when_proven_sent_refreshed_revoked_an
 
     # Whatever came with the last refresh is what the next one uses: a strict provider ends the grant otherwise.
     await token_has_ended(stub)
+    end_kept_sessions(mailport)
     await sent(stub, "after the second token's end")
     assert grant.refreshes == before + 2
     assert grant.reuse_detected == 0

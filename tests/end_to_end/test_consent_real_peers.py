@@ -16,7 +16,16 @@ from playwright.async_api import Page
 from mailport.v1 import configuration_pb2, delivery_pb2
 from mailport.v1 import mail_service_pb2 as api
 from tests.end_to_end.conftest import Mailport, a_message
-from tests.end_to_end.consents import WITHIN, authorize, configure, reaches, read, send, token_has_ended
+from tests.end_to_end.consents import (
+    WITHIN,
+    authorize,
+    configure,
+    end_kept_sessions,
+    reaches,
+    read,
+    send,
+    token_has_ended,
+)
 from tests.peers.browser import consent_at_oidc_provider
 from tests.peers.ca import TestCA
 from tests.peers.dovecot import Dovecot
@@ -118,6 +127,7 @@ async def test_given_real_peers_when_consented_proven_refreshed_and_revoked_then
     for number in (1, 2):
         end = await token_has_ended(stub)
         ended = (await stored_tokens(mailport))[1]
+        end_kept_sessions(mailport)
         await send_to(mailport, dovecot, f"refreshed-{number}@example.test")
         assert (await read(stub)).grant.refresh_time.ToDatetime(UTC) >= end
         assert not await is_active(provider, ended)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from domain.data_center import Presence
 from domain.delivery import Delivery
 from domain.failures.failure import Failure
 from domain.forecast import Forecast
@@ -22,6 +23,9 @@ class FakeEvents:
         self.consented: Final[list[tuple[Account, Failure | None]]] = []
         self.attempted: Final[list[Delivery]] = []
         self.settled: Final[list[Delivery]] = []
+        self.present: tuple[Presence, ...] = ()
+        self.missing: Final[list[str]] = []
+        self.back: Final[list[str]] = []
 
     def ends_foreseen(self, account: Account, found: Sequence[Forecast]) -> None:
         self.foreseen[account] = tuple(found)
@@ -47,3 +51,12 @@ class FakeEvents:
 
     def delivery_settled(self, after: Delivery) -> None:
         self.settled.append(after)
+
+    def workers_seen(self, present: Sequence[Presence]) -> None:
+        self.present = tuple(present)
+
+    def worker_missing(self, data_center: str) -> None:
+        self.missing.append(data_center)
+
+    def worker_back(self, data_center: str) -> None:
+        self.back.append(data_center)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
+from domain.ports.storage import Account
 from tests.fakes.environment import FakeClock
 
 _PATIENCE: Final = timedelta(milliseconds=10)
@@ -28,6 +29,16 @@ class FakeListening:
         return came
 
 
+class FakeAccountNews:
+    """`domain.ports.signals.AccountNews`."""
+
+    def __init__(self) -> None:
+        self.news: asyncio.Queue[Account | None] = asyncio.Queue()
+
+    async def next(self) -> Account | None:
+        return await self.news.get()
+
+
 class FakeSignals:
     """
     `domain.ports.signals.Signals`; `FakeStore` raises them when a unit of work commits.
@@ -41,6 +52,7 @@ class FakeSignals:
         self._due = asyncio.Event()
         self._listening: dict[str, set[FakeListening]] = defaultdict(set)
         self._listening_to_all: set[FakeListening] = set()
+        self._listening_to_accounts: set[FakeAccountNews] = set()
         self.due_count = 0
         self.changes: list[str] = []
 
@@ -65,6 +77,20 @@ class FakeSignals:
             yield listening
         finally:
             self._listening_to_all.discard(listening)
+
+    @asynccontextmanager
+    async def listen_to_accounts(self) -> AsyncIterator[FakeAccountNews]:
+        news = FakeAccountNews()
+        self._listening_to_accounts.add(news)
+        try:
+            yield news
+        finally:
+            self._listening_to_accounts.discard(news)
+
+    def raise_account(self, account: Account | None) -> None:
+        """Tells that an account changed, or, with None, that any may have."""
+        for news in self._listening_to_accounts:
+            news.news.put_nowait(account)
 
     @property
     def listeners(self) -> int:

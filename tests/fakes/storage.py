@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
+from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
+from domain.allowance import Allowance
 from domain.announcement import Announcement
 from domain.errors import Unavailable
 from domain.forecast import ForecastKind
 from domain.grant import GrantKey
 from domain.pause import Pause
 from domain.ports.changes import Change
+from domain.ports.storage import Account
 from tests.fakes.store import (
     FakeStore,
     Name,
@@ -23,13 +26,17 @@ from tests.fakes.store import (
     StoredDelivery,
     StoredGrant,
     StoredKey,
+    StoredWorker,
 )
+from tests.fakes.store_allowances import FakeAllowances
 from tests.fakes.store_announcements import FakeAnnouncements
 from tests.fakes.store_changes import FakeChanges
 from tests.fakes.store_configurations import FakeConfigurations
 from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
 from tests.fakes.store_grants import FakeGrants
+from tests.fakes.store_leftovers import FakeLeftovers
+from tests.fakes.store_workers import FakeWorkers
 
 __all__ = ["FakeStore", "FakeUnitOfWork"]
 
@@ -53,7 +60,10 @@ class FakeUnitOfWork:
         self.consent_record_rows: Rows[Name, StoredConsentRecord] = Rows(store.consent_records)
         self.grant_rows: Rows[GrantKey, StoredGrant] = Rows(store.grants)
         self.pause_rows: Rows[Name, Pause] = Rows(store.pauses)
+        self.allowance_rows: Rows[Name, tuple[Allowance, datetime | None]] = Rows(store.allowances)
+        self.share_rows: Rows[Name, Mapping[str, tuple[int, datetime]]] = Rows(store.shares)
         self.announcement_rows: Rows[Name, Mapping[ForecastKind, Announcement]] = Rows(store.announcements)
+        self.worker_rows: Rows[str, StoredWorker] = Rows(store.workers)
         self._tables: Final = (
             self.configuration_rows,
             self.delivery_rows,
@@ -62,18 +72,25 @@ class FakeUnitOfWork:
             self.consent_record_rows,
             self.grant_rows,
             self.pause_rows,
+            self.allowance_rows,
+            self.share_rows,
             self.announcement_rows,
+            self.worker_rows,
         )
         self.due = False
         self.changed: list[str] = []
+        self.accounts: list[Account] = []
         self.logged: list[Change] = []
         """Changes of state that this unit made; they get their numbers at commit."""
         self._configurations: Final = FakeConfigurations(self)
         self._consents: Final = FakeConsents(self)
         self._grants: Final = FakeGrants(self)
         self._announcements: Final = FakeAnnouncements(self)
+        self._allowances: Final = FakeAllowances(self)
         self._deliveries: Final = FakeDeliveries(self)
         self._changes: Final = FakeChanges(self)
+        self._leftovers: Final = FakeLeftovers(self)
+        self._workers: Final = FakeWorkers(self)
         self._is_open = False
         self._is_broken = False
 
@@ -94,12 +111,24 @@ class FakeUnitOfWork:
         return self._announcements
 
     @property
+    def allowances(self) -> FakeAllowances:
+        return self._allowances
+
+    @property
     def deliveries(self) -> FakeDeliveries:
         return self._deliveries
 
     @property
     def changes(self) -> FakeChanges:
         return self._changes
+
+    @property
+    def leftovers(self) -> FakeLeftovers:
+        return self._leftovers
+
+    @property
+    def workers(self) -> FakeWorkers:
+        return self._workers
 
     async def __aenter__(self) -> Self:
         await asyncio.sleep(0)
@@ -121,10 +150,10 @@ class FakeUnitOfWork:
         for change in self.logged:
             self.store.changes_logged += 1
             self.store.changes.append(replace(change, number=self.store.changes_logged))
-        due, changed = self.due, self.changed
+        due, changed, accounts = self.due, self.changed, self.accounts
         self._forget()
         self.store.unlock(self)
-        self.store.tell(due=due, changed=changed)
+        self.store.tell(due=due, changed=changed, accounts=accounts)
         self.store.meet("commit", afterwards=True)
 
     async def begin(self, operation: str) -> None:
@@ -152,7 +181,7 @@ class FakeUnitOfWork:
     def _forget(self) -> None:
         for rows in self._tables:
             rows.forget()
-        self.due, self.changed, self.logged = False, [], []
+        self.due, self.changed, self.logged, self.accounts = False, [], [], []
 
 
 class Rows(MutableMapping[_Key, _Row]):

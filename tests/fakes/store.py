@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from domain.allowance import Allowance
 from domain.announcement import Announcement
 from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
@@ -18,7 +19,7 @@ from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
 from domain.ports.changes import Change
-from domain.ports.storage import IdempotencyRecord
+from domain.ports.storage import Account, IdempotencyRecord
 from domain.ports.vault import Place, Vault
 from tests.fakes.environment import FakeClock
 from tests.fakes.signals import FakeSignals
@@ -100,6 +101,14 @@ class StoredGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredWorker:
+    """Where a worker is, and until when it lives."""
+
+    data_center: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Fault:
     error: Exception
     afterwards: bool
@@ -127,7 +136,12 @@ class FakeStore:
         self.consent_records: dict[Name, StoredConsentRecord] = {}
         self.grants: dict[GrantKey, StoredGrant] = {}
         self.pauses: dict[Name, Pause] = {}
+        self.allowances: dict[Name, tuple[Allowance, datetime | None]] = {}
+        """With the time until which the account's deliveries are passed over."""
+        self.shares: dict[Name, Mapping[str, tuple[int, datetime]]] = {}
+        """Connections by worker, and until when."""
         self.announcements: dict[Name, Mapping[ForecastKind, Announcement]] = {}
+        self.workers: dict[str, StoredWorker] = {}
         self.changes: list[Change] = []
         """The log, oldest first."""
         self.changes_logged = 0
@@ -203,13 +217,15 @@ class FakeStore:
         self._unlocked.set()
         self._unlocked = asyncio.Event()
 
-    def tell(self, *, due: bool, changed: list[str]) -> None:
+    def tell(self, *, due: bool, changed: list[str], accounts: list[Account]) -> None:
         """Lets the signals of a commit out."""
         for signals in (self.signals, *self._heard_by):
             if due:
                 signals.raise_due()
             for delivery_id in changed:
                 signals.raise_changed(delivery_id)
+            for account in accounts:
+                signals.raise_account(account)
 
     def _stored(self, delivery_id: str) -> StoredDelivery:
         return next(stored for (_, name), stored in self.deliveries.items() if name == delivery_id)

@@ -62,15 +62,18 @@ class FakeConfigurations:
     async def save(self, configuration: Configuration, *, expected_version: int) -> None:
         await self._unit.begin("configurations.save")
         self._put(configuration, await self._expected(_name(configuration), expected_version))
+        self._unit.accounts.append(Account(*_name(configuration)))
 
     async def delete(self, tenant: str, configuration_id: str, *, expected_version: int) -> None:
         await self._unit.begin("configurations.delete")
         await self._expected((tenant, configuration_id), expected_version)
         del self._unit.configuration_rows[tenant, configuration_id]
+        self._unit.accounts.append(Account(tenant, configuration_id))
         self._unit.grants.forget(tenant, configuration_id)
         self._unit.consents.forget(tenant, configuration_id)
         self._unit.announcements.forget(tenant, configuration_id)
         self._unit.pause_rows.pop((tenant, configuration_id), None)
+        self._unit.allowances.forget(tenant, configuration_id)
 
     async def pauses(self, tenant: str, configuration_ids: Sequence[str]) -> Mapping[str, Pause]:
         await self._unit.begin("configurations.pauses")

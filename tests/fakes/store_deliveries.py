@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from domain.data_center import Reach
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost, NotFound, SecretUnreadable
 from domain.failures.failure import Failure
@@ -16,6 +17,7 @@ from domain.ports.storage import (
     Abandoned,
     Accepted,
     Account,
+    Admit,
     Claim,
     DeliveryFilter,
     DeliveryPosition,
@@ -23,7 +25,10 @@ from domain.ports.storage import (
     Lease,
     NewDelivery,
     Outcome,
+    Take,
+    claim_at_once,
 )
+from domain.settings.model import DataCenterPolicy
 from tests.fakes.store import Name, StoredDelivery, StoredKey, StoredLease, content_place
 
 if TYPE_CHECKING:
@@ -33,6 +38,7 @@ _ATTEMPTS_SHOWN: Final = 50
 _WITH_CONTENT: Final = 64 * 1024
 _RELEASED: Final = frozenset({DeliveryState.HELD, DeliveryState.RETRYING})
 _OPEN: Final = frozenset({DeliveryState.QUEUED, DeliveryState.RETRYING, DeliveryState.HELD})
+_WAITING: Final = _OPEN | {DeliveryState.IN_DOUBT}
 
 
 class FakeDeliveries:
@@ -56,6 +62,10 @@ class FakeDeliveries:
         return Accepted(delivery=delivery, content_digest=key.content_digest if key else b"", is_replay=False)
 
     async def accept_all(self, batch: Sequence[NewDelivery]) -> Sequence[Accepted | None]:
+        await self._unit.begin("deliveries.accept")
+        # In one order everywhere, as the real one does, so that two units never wait for each other's keys.
+        for name in sorted({(each.delivery.tenant, each.key.key) for each in batch if each.key is not None}):
+            await self._unit.lock(("key", *name))
         results: list[Accepted | None] = []
         for each in batch:
             configuration = self._unit.configuration_rows.get((each.delivery.tenant, each.delivery.configuration_id))
@@ -64,11 +74,29 @@ class FakeDeliveries:
             )
             standing = self._standing(each.delivery.tenant, each.key.key) if each.key else None
             if is_other and standing is None:
-                await self._unit.begin("deliveries.accept")
                 results.append(None)
-            else:
+            elif each.take is None or standing is not None or not self._may_take(each.delivery):
                 results.append(await self.accept(each.delivery, each.content, each.key))
+            else:
+                results.append(await self._accept_taken(each, each.take))
         return results
+
+    def _may_take(self, delivery: Delivery) -> bool:
+        due = delivery.next_attempt_time
+        return due is not None and due <= self._now and _account(delivery) not in self._unit.pause_rows
+
+    async def _accept_taken(self, new: NewDelivery, take: Take) -> Accepted:
+        was_due = self._unit.due
+        claim = claim_at_once(new)
+        accepted = await self.accept(claim.delivery, new.content, new.key)
+        if accepted.is_replay:
+            return accepted
+        self._unit.due = was_due
+        stored = self._unit.delivery_rows[_name(claim.delivery)]
+        held = StoredLease(token=take.token, worker=take.worker, until=self._now + take.lease)
+        attempt = Attempt(number=claim.lease.attempt, start_time=claim.delivery.update_time)
+        self._put(replace(stored, attempts=(attempt,), lease=held))
+        return replace(accepted, claim=claim)
 
     async def accepted(self, tenant: str, key: str) -> Accepted | None:
         await self._unit.begin("deliveries.accepted")
@@ -130,6 +158,9 @@ class FakeDeliveries:
         data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
+        reach: Reach | None = None,
+        tenants_passed_over: frozenset[str] = frozenset(),
+        admit: Admit | None = None,
     ) -> tuple[Claim, ...]:
         await self._unit.begin("deliveries.claim")
         now = self._now
@@ -138,24 +169,61 @@ class FakeDeliveries:
             for stored in self._free_rows()
             if (delivery := stored.delivery).next_attempt_time is not None
             and delivery.next_attempt_time <= now < delivery.expire_time
-            and (not data_centers or delivery.data_center in ("", *data_centers))
+            and _is_within(delivery, reach, data_centers)
             and (account := Account(delivery.tenant, delivery.configuration_id)) not in passing_over
             and only in (None, account)
+            and delivery.tenant not in tenants_passed_over
+            and not self._unit.allowances.is_waiting(_account(delivery))
         ]
         paused = [(at, stored) for at, stored in found if _account(stored.delivery) in self._unit.pause_rows]
         probes = self._probes(paused, limit) if only is None else []
         for stored in probes:
-            name = _account(stored.delivery)
-            await self._unit.lock(("pause", *name))
-            self._unit.pause_rows[name] = replace(self._unit.pause_rows[name], until=now + lease)
+            await self._unit.lock(("pause", *_account(stored.delivery)))
         due = [(at, stored) for at, stored in found if _account(stored.delivery) not in self._unit.pause_rows]
-        taken = (*probes, *_in_order(due, limit - len(probes)))
-        return tuple([await self._claimed(stored, worker, lease) for stored in taken])
+        here = reach.data_center if reach is not None else ""
+        taken: list[StoredDelivery] = [*probes, *_in_order(due, limit - len(probes))]
+        for stored in taken:
+            await self._unit.lock(_name(stored.delivery))
+        if admit is not None and taken:
+            admitted = await admit([self._may_be_claimed(stored) for stored in taken])
+            names = {_name(claim.delivery) for claim in admitted}
+            taken = [stored for stored in taken if _name(stored.delivery) in names]
+        for stored in probes:
+            name = _account(stored.delivery)
+            if stored in taken:
+                self._unit.pause_rows[name] = replace(self._unit.pause_rows[name], until=now + lease)
+        return tuple([await self._claimed(stored, worker, lease, here) for stored in taken])
 
     async def renew(self, claim: Claim, *, lease: timedelta) -> None:
         await self._unit.begin("deliveries.renew")
         stored, held = await self._held(claim)
         self._put(replace(stored, lease=replace(held, until=self._now + lease)))
+
+    async def renew_all(self, claims: Sequence[Claim], *, lease: timedelta) -> Sequence[bool]:
+        return [
+            self._unit.may_lock(_name(claim.delivery)) and await _holds(self.renew(claim, lease=lease))
+            for claim in claims
+        ]
+
+    async def put_back(self, claims: Sequence[Claim]) -> Sequence[bool]:
+        return [await _holds(self._put_back(claim)) for claim in claims]
+
+    async def _put_back(self, claim: Claim) -> None:
+        await self._unit.begin("deliveries.put_back")
+        stored, held = await self._held(claim)
+        if held.past_no_return:
+            raise LeaseLost
+        now = self._now
+        delivery = replace(
+            stored.delivery,
+            state=DeliveryState.QUEUED,
+            attempt_count=stored.delivery.attempt_count - 1,
+            update_time=now,
+            next_attempt_time=now,
+        )
+        attempts = tuple(each for each in stored.attempts if each.number != claim.lease.attempt)
+        self._put(replace(stored, delivery=delivery, attempts=attempts, lease=None))
+        self._unit.due = True
 
     async def pass_no_return(self, claim: Claim) -> None:
         await self._unit.begin("deliveries.pass_no_return")
@@ -191,7 +259,10 @@ class FakeDeliveries:
         await self._unit.begin("deliveries.record")
         stored, _ = await self._held(claim)
         number = claim.lease.attempt
-        attempts = tuple(replace(attempt, number=number) if a.number == number else a for a in stored.attempts)
+        attempts = tuple(
+            replace(attempt, number=number, data_center=a.data_center) if a.number == number else a
+            for a in stored.attempts
+        )
         self._put(replace(stored, delivery=delivery, attempts=attempts, lease=None))
         self._changed(delivery)
         name = _account(delivery)
@@ -268,8 +339,24 @@ class FakeDeliveries:
         for delivery in waiting:
             await self._release(_name(delivery))
         was_paused = self._unit.pause_rows.pop((tenant, configuration_id), None) is not None
-        self._unit.due = self._unit.due or was_paused or bool(waiting)
+        waited = self._unit.allowances.wait_no_more((tenant, configuration_id))
+        self._unit.due = self._unit.due or was_paused or waited or bool(waiting)
         return len(waiting)
+
+    async def move(self, tenant: str, configuration_id: str, data_center: str, policy: DataCenterPolicy) -> int:
+        await self._unit.begin("deliveries.move")
+        moved = 0
+        for name in list(self._unit.delivery_rows):
+            stored = await self._locked(name)
+            if stored is None or _account(stored.delivery) != (tenant, configuration_id):
+                continue
+            if stored.delivery.state not in _WAITING:
+                continue
+            after = replace(stored.delivery, data_center=data_center, data_center_policy=policy)
+            moved += after != stored.delivery
+            self._put(replace(stored, delivery=after))
+        self._unit.due = self._unit.due or moved > 0
+        return moved
 
     @property
     def _now(self) -> datetime:
@@ -316,12 +403,21 @@ class FakeDeliveries:
             raise LeaseLost
         return stored, stored.lease
 
-    async def _claimed(self, stored: StoredDelivery, worker: str, lease: timedelta) -> Claim:
-        await self._unit.lock(_name(stored.delivery))
+    def _may_be_claimed(self, stored: StoredDelivery) -> Claim:
         delivery = advance(stored.delivery, Claimed(), at=self._now)
+        configuration = self._unit.configuration_rows.get(_account(delivery))
+        return Claim(
+            delivery,
+            Lease(token="", attempt=delivery.attempt_count),
+            version=configuration.configuration.version if configuration is not None else None,
+        )
+
+    async def _claimed(self, stored: StoredDelivery, worker: str, lease: timedelta, here: str) -> Claim:
+        await self._unit.lock(_name(stored.delivery))
+        delivery = advance(stored.delivery, Claimed(here), at=self._now)
         self._unit.store.leases_given += 1
         held = StoredLease(token=f"lease {self._unit.store.leases_given}", worker=worker, until=self._now + lease)
-        attempt = Attempt(number=delivery.attempt_count, start_time=self._now)
+        attempt = Attempt(number=delivery.attempt_count, start_time=self._now, data_center=here)
         self._put(replace(stored, delivery=delivery, attempts=(*stored.attempts, attempt), lease=held))
         configuration = self._unit.configuration_rows.get(_account(delivery))
         return Claim(
@@ -371,6 +467,16 @@ def _name(delivery: Delivery) -> Name:
 
 def _account(delivery: Delivery) -> Name:
     return delivery.tenant, delivery.configuration_id
+
+
+def _is_within(delivery: Delivery, reach: Reach | None, data_centers: tuple[str, ...]) -> bool:
+    if reach is None:
+        return not data_centers or delivery.data_center in ("", *data_centers)
+    if delivery.data_center in ("", reach.data_center):
+        return True
+    is_preferred = delivery.data_center_policy is DataCenterPolicy.PREFERRED
+    others = reach.stands_in_except
+    return others is not None and is_preferred and delivery.data_center not in others
 
 
 def _in_order(rows: list[tuple[datetime, StoredDelivery]], limit: int) -> list[StoredDelivery]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.grant import Grant, GrantKey, GrantState
-from domain.ports.storage import RefreshLease
+from domain.ports.storage import Account, RefreshLease
 from domain.ports.vault import Place
 from domain.secret import Secret, UnreadableSecret
 from domain.token_life import keep_time
@@ -60,11 +60,16 @@ class FakeGrants:
         )
         blank = replace(grant, refresh_token=nothing, access_tokens=tokens)
         self._unit.grant_rows[key] = StoredGrant(blank, sealed)
+        if grant.is_dead:
+            self._unit.accounts.append(Account(*name))
 
     async def delete(self, key: GrantKey) -> bool:
         await self._unit.begin("grants.delete")
         await self._unit.lock(("grant", key))
-        return self._unit.grant_rows.pop(key, None) is not None
+        was_there = self._unit.grant_rows.pop(key, None) is not None
+        if was_there:
+            self._unit.accounts.append(Account(key.tenant, key.configuration_id))
+        return was_there
 
     async def lease_refresh(self, key: GrantKey, *, generation: int, lease: timedelta) -> RefreshLease | None:
         await self._unit.begin("grants.lease_refresh")

@@ -1,8 +1,8 @@
-"""Real databases, token endpoints and processes, and the figures that they gave, at the end of the run."""
+"""Real databases, token endpoints and processes."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,21 +13,6 @@ from service.container import Container
 from tests.faults.forks import Forks, running_forks
 from tests.faults.provider import Provider, provider_process
 from tests.faults.wiring import Accounts, Place, wired
-
-_FIGURES = pytest.StashKey[list[str]]()
-
-
-@pytest.fixture
-def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Keeps a line for the end of the run: what was measured is told, whether or not it is judged."""
-    return request.config.stash.setdefault(_FIGURES, []).append
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if lines := config.stash.get(_FIGURES, []):
-        terminalreporter.section("faults")
-        for line in lines:
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

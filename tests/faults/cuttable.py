@@ -46,6 +46,16 @@ class CuttableDatabase:
         if way is Way.CUT:
             self._close_all()
 
+    @property
+    def is_now(self) -> Way:
+        """How the way is: `CUT_AFTER_COMMIT` becomes `CUT` by itself."""
+        return self._way
+
+    def lead_to(self, database_url: str) -> None:
+        """Leads elsewhere from the next connection on: a server that was started again may have another port."""
+        server = conninfo_to_dict(database_url)
+        self._upstream = str(server["host"]), int(str(server["port"]))
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carries one connection."""
         if self._way is Way.CUT:

@@ -126,6 +126,12 @@ class FaultySmtp:
             await self._changed.wait_for(lambda: len(self.messages) >= count)
         return self.messages
 
+    async def end_sessions(self) -> None:
+        """Ends all sessions as a server does that is restarted or finds them idle too long (RFC 5321 section 3.8)."""
+        for session in list(self._sessions):
+            await session.push("421 4.4.2 mx.example.test Error: timeout exceeded")
+            session.close()
+
     def _session(self) -> SMTP:
         return _Session(self, self._options)
 

@@ -272,7 +272,7 @@ class _HealthStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HealthSta
     HEALTH_STATE_REAUTHORIZATION_REQUIRED: _HealthState.ValueType  # 4
     """The grant is dead. Send accepts and holds mail until Authorize and CompleteAuth bring a new consent."""
     HEALTH_STATE_MISCONFIGURED: _HealthState.ValueType  # 5
-    """A person must change settings, here or at the provider; see `failure`."""
+    """A person must change settings, here or at the provider, or start a worker at its data center; see `failure`."""
 
 class HealthState(_HealthState, metaclass=_HealthStateEnumTypeWrapper):
     """Says in one word whether a configuration can send now and will go on doing so."""
@@ -288,7 +288,7 @@ HEALTH_STATE_AT_RISK: HealthState.ValueType  # 3
 HEALTH_STATE_REAUTHORIZATION_REQUIRED: HealthState.ValueType  # 4
 """The grant is dead. Send accepts and holds mail until Authorize and CompleteAuth bring a new consent."""
 HEALTH_STATE_MISCONFIGURED: HealthState.ValueType  # 5
-"""A person must change settings, here or at the provider; see `failure`."""
+"""A person must change settings, here or at the provider, or start a worker at its data center; see `failure`."""
 Global___HealthState: _TypeAlias = HealthState  # noqa: Y015
 
 class _GrantState:
@@ -537,6 +537,7 @@ class Settings(_message.Message):
     ALLOWED_FROM_FIELD_NUMBER: _builtins.int
     DATA_CENTER_FIELD_NUMBER: _builtins.int
     DATA_CENTER_POLICY_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     from_address: _builtins.str
     """Required. The sender of everything this configuration sends: a bare address without a name, e.g.
     `alerts@example.com` (RFC 5321, RFC 6531). At most 254 characters.
@@ -546,7 +547,9 @@ class Settings(_message.Message):
     data_center: _builtins.str
     """One of GetOptions' data centers: the site whose workers open the connections. Default: any."""
     data_center_policy: Global___DataCenterPolicy.ValueType
-    """What happens when `data_center` has no live worker. Default: PREFERRED."""
+    """What happens when `data_center` has no live worker. Default: PREFERRED. Settings that become active take waiting
+    mail along.
+    """
     @_builtins.property
     def smtp(self) -> Global___SmtpTransport:
         """Submission to a mail server."""
@@ -571,6 +574,12 @@ class Settings(_message.Message):
     def allowed_from(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Further addresses that a message may carry in `from`, each as `from_address` is. Default: `from_address` alone."""
 
+    @_builtins.property
+    def limits(self) -> Global___SendingLimits:
+        """How much may be sent, held by all of mailport's processes together. Default: what the provider documents, see
+        GetOptions; nothing is bounded at servers that no preset knows.
+        """
+
     def __init__(
         self,
         *,
@@ -584,10 +593,11 @@ class Settings(_message.Message):
         allowed_from: _abc.Iterable[_builtins.str] | None = ...,
         data_center: _builtins.str = ...,
         data_center_policy: Global___DataCenterPolicy.ValueType = ...,
+        limits: Global___SendingLimits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["authentication", b"authentication", "basic", b"basic", "graph", b"graph", "mailbox", b"mailbox", "oauth", b"oauth", "smtp", b"smtp", "transport", b"transport"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authentication", b"authentication", "basic", b"basic", "graph", b"graph", "limits", b"limits", "mailbox", b"mailbox", "oauth", b"oauth", "smtp", b"smtp", "transport", b"transport"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_from", b"allowed_from", "authentication", b"authentication", "basic", b"basic", "data_center", b"data_center", "data_center_policy", b"data_center_policy", "from_address", b"from_address", "from_name", b"from_name", "graph", b"graph", "mailbox", b"mailbox", "oauth", b"oauth", "smtp", b"smtp", "transport", b"transport"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_from", b"allowed_from", "authentication", b"authentication", "basic", b"basic", "data_center", b"data_center", "data_center_policy", b"data_center_policy", "from_address", b"from_address", "from_name", b"from_name", "graph", b"graph", "limits", b"limits", "mailbox", b"mailbox", "oauth", b"oauth", "smtp", b"smtp", "transport", b"transport"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_authentication: _TypeAlias = _typing.Literal["basic", "oauth"]  # noqa: Y015
     _WhichOneofArgType_authentication: _TypeAlias = _typing.Literal["authentication", b"authentication"]  # noqa: Y015
@@ -599,6 +609,44 @@ class Settings(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_transport) -> _WhichOneofReturnType_transport | None: ...
 
 Global___Settings: _TypeAlias = Settings  # noqa: Y015
+
+@_typing.final
+class SendingLimits(_message.Message):
+    """How much a configuration may send. What is over it waits and is not an attempt; nothing is refused for it. The server
+    that throttles all the same lowers connections and messages a minute for a while, see SendingAllowance.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_CONNECTIONS_FIELD_NUMBER: _builtins.int
+    MESSAGES_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    MESSAGES_PER_DAY_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_PER_DAY_FIELD_NUMBER: _builtins.int
+    max_connections: _builtins.int
+    """Connections that submit at once, 1 to 100. One process opens 5 at most. Default (0): the provider's."""
+    messages_per_minute: _builtins.int
+    """Messages in any minute, 1 to 100,000; spread over it but for a tenth, which may go at once. Default (0): the
+    provider's.
+    """
+    messages_per_day: _builtins.int
+    """Messages in any 24 hours, 1 to 10,000,000. Default (0): the provider's."""
+    recipients_per_day: _builtins.int
+    """Recipients in any 24 hours, 1 to 10,000,000: a message to three people is three. Default (0): the provider's."""
+    def __init__(
+        self,
+        *,
+        max_connections: _builtins.int = ...,
+        messages_per_minute: _builtins.int = ...,
+        messages_per_day: _builtins.int = ...,
+        recipients_per_day: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_connections", b"max_connections", "messages_per_day", b"messages_per_day", "messages_per_minute", b"messages_per_minute", "recipients_per_day", b"recipients_per_day"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendingLimits: _TypeAlias = SendingLimits  # noqa: Y015
 
 @_typing.final
 class SmtpTransport(_message.Message):
@@ -910,6 +958,7 @@ class ConfigurationHealth(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     FORECASTS_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    ALLOWANCE_FIELD_NUMBER: _builtins.int
     state: Global___HealthState.ValueType
     """In one word."""
     @_builtins.property
@@ -924,6 +973,10 @@ class ConfigurationHealth(_message.Message):
     def failure(self) -> _failure_pb2.Failure:
         """Why it cannot send. Set for REAUTHORIZATION_REQUIRED and MISCONFIGURED alone."""
 
+    @_builtins.property
+    def allowance(self) -> Global___SendingAllowance:
+        """What it may send just now, and whether mail waits for that. Unset when nothing bounds it."""
+
     def __init__(
         self,
         *,
@@ -931,14 +984,57 @@ class ConfigurationHealth(_message.Message):
         warnings: _abc.Iterable[Global___SettingsWarning] | None = ...,
         forecasts: _abc.Iterable[Global___Forecast] | None = ...,
         failure: _failure_pb2.Failure | None = ...,
+        allowance: Global___SendingAllowance | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["allowance", b"allowance", "failure", b"failure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "forecasts", b"forecasts", "state", b"state", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowance", b"allowance", "failure", b"failure", "forecasts", b"forecasts", "state", b"state", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConfigurationHealth: _TypeAlias = ConfigurationHealth  # noqa: Y015
+
+@_typing.final
+class SendingAllowance(_message.Message):
+    """What the active revision may send just now. Output only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMITS_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    WAIT_TIME_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    percent: _builtins.int
+    """Which share of its limits that is, in percent, 1 to 100: less than 100 after throttling answers, and raised again
+    by time, within a day.
+    """
+    @_builtins.property
+    def limits(self) -> Global___SendingLimits:
+        """What holds now: set, else the provider's, and lowered where the server throttles. A value of 0 means no bound."""
+
+    @_builtins.property
+    def wait_time(self) -> _timestamp_pb2.Timestamp:
+        """When mail that waits for the allowance goes on. Unset when none waits for it."""
+
+    @_builtins.property
+    def failure(self) -> _failure_pb2.Failure:
+        """The throttling answer that lowered it last. Unset when it is not lowered."""
+
+    def __init__(
+        self,
+        *,
+        limits: Global___SendingLimits | None = ...,
+        percent: _builtins.int = ...,
+        wait_time: _timestamp_pb2.Timestamp | None = ...,
+        failure: _failure_pb2.Failure | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "limits", b"limits", "wait_time", b"wait_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "limits", b"limits", "percent", b"percent", "wait_time", b"wait_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendingAllowance: _TypeAlias = SendingAllowance  # noqa: Y015
 
 @_typing.final
 class Forecast(_message.Message):

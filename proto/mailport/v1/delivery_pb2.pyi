@@ -500,10 +500,15 @@ class Attempt(_message.Message):
     FAILURE_FIELD_NUMBER: _builtins.int
     IN_DOUBT_FIELD_NUMBER: _builtins.int
     TRACE_FIELD_NUMBER: _builtins.int
+    DATA_CENTER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts up from 1."""
     in_doubt: _builtins.bool
     """Whether it passed its point of no return without a definite answer."""
+    data_center: _builtins.str
+    """The data center that made it: another one than the settings' when that had no live worker and the policy is
+    PREFERRED. Empty when the worker is at no named one.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
@@ -529,10 +534,11 @@ class Attempt(_message.Message):
         failure: _failure_pb2.Failure | None = ...,
         in_doubt: _builtins.bool = ...,
         trace: _failure_pb2.Trace | None = ...,
+        data_center: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "failure", b"failure", "start_time", b"start_time", "trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "failure", b"failure", "in_doubt", b"in_doubt", "number", b"number", "start_time", b"start_time", "trace", b"trace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_center", b"data_center", "end_time", b"end_time", "failure", b"failure", "in_doubt", b"in_doubt", "number", b"number", "start_time", b"start_time", "trace", b"trace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -191,6 +191,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     application Internal or publish it in the Google Cloud console, then call Authorize once more. Sample:
     `refresh_token_expires_in: 604799`.
     """
+    ERROR_REASON_PROVEN_ELSEWHERE: _ErrorReason.ValueType  # 111
+    """The settings name a data center, and the process that answered, which made the connection itself, is not there: its
+    firewall may think otherwise. Remedy: call the API of a process at that data center. Sample: SendTest at `us-1` with
+    settings for `eu-1`.
+    """
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 200
     """The record does not allow it now: act, then call again.
 
@@ -354,6 +359,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_REPLY_TOO_LARGE: _ErrorReason.ValueType  # 509
     """The peer's answer is above every sound bound. Remedy: check that host and port are a mail server's. Sample: a
     reply line without end.
+    """
+    ERROR_REASON_DATA_CENTER_AWAY: _ErrorReason.ValueType  # 510
+    """No worker is alive that may open the connection: none of the settings' data center under the policy STRICT, else
+    none at all. Remedy: start a worker there, or prove settings with another data center or PREFERRED; what waits goes
+    along. Sample: STRICT `eu-1` after its workers were removed.
     """
     ERROR_REASON_TLS_MODE_MISMATCH: _ErrorReason.ValueType  # 600
     """Securing the connection.
@@ -759,6 +769,11 @@ ERROR_REASON_GOOGLE_TEST_MODE: ErrorReason.ValueType  # 110
 application Internal or publish it in the Google Cloud console, then call Authorize once more. Sample:
 `refresh_token_expires_in: 604799`.
 """
+ERROR_REASON_PROVEN_ELSEWHERE: ErrorReason.ValueType  # 111
+"""The settings name a data center, and the process that answered, which made the connection itself, is not there: its
+firewall may think otherwise. Remedy: call the API of a process at that data center. Sample: SendTest at `us-1` with
+settings for `eu-1`.
+"""
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 200
 """The record does not allow it now: act, then call again.
 
@@ -922,6 +937,11 @@ ERROR_REASON_PROTOCOL_ERROR: ErrorReason.ValueType  # 508
 ERROR_REASON_REPLY_TOO_LARGE: ErrorReason.ValueType  # 509
 """The peer's answer is above every sound bound. Remedy: check that host and port are a mail server's. Sample: a
 reply line without end.
+"""
+ERROR_REASON_DATA_CENTER_AWAY: ErrorReason.ValueType  # 510
+"""No worker is alive that may open the connection: none of the settings' data center under the policy STRICT, else
+none at all. Remedy: start a worker there, or prove settings with another data center or PREFERRED; what waits goes
+along. Sample: STRICT `eu-1` after its workers were removed.
 """
 ERROR_REASON_TLS_MODE_MISMATCH: ErrorReason.ValueType  # 600
 """Securing the connection.

@@ -10,6 +10,7 @@ from domain.secret import Secret
 from domain.settings.written import (
     WrittenBasic,
     WrittenGraph,
+    WrittenLimits,
     WrittenMailbox,
     WrittenOAuth,
     WrittenSettings,
@@ -39,6 +40,7 @@ def parse_settings(settings: pb.Settings) -> tuple[WrittenSettings, tuple[Violat
         transport=_transport(settings),
         authentication=_authentication(settings, found),
         mailbox=_mailbox(settings.mailbox) if settings.HasField("mailbox") else None,
+        limits=_limits(settings.limits) if settings.HasField("limits") else None,
     )
     return written, tuple(found)
 
@@ -117,6 +119,15 @@ def _mailbox(mailbox: pb.MailboxSettings) -> WrittenMailbox:
         security=_security(mailbox.security),
         password=_secret(mailbox.password),
         use_oauth=mailbox.use_oauth,
+    )
+
+
+def _limits(limits: pb.SendingLimits) -> WrittenLimits:
+    return WrittenLimits(
+        max_connections=limits.max_connections,
+        messages_per_minute=limits.messages_per_minute,
+        messages_per_day=limits.messages_per_day,
+        recipients_per_day=limits.recipients_per_day,
     )
 
 

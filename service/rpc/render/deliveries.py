@@ -28,7 +28,7 @@ def render_delivery(view: DeliveryView) -> pb.Delivery:
         create_time=timestamp(delivery.create_time),
         update_time=timestamp(delivery.update_time),
         final_time=timestamp(delivery.final_time),
-        data_center=delivery.data_center,
+        data_center=delivery.attempted_from,
     )
     rendered.attempts.extend(_newest([_attempt(each) for each in view.attempts], rendered.ByteSize()))
     return rendered
@@ -79,4 +79,5 @@ def _attempt(attempt: Attempt) -> pb.Attempt:
         failure=render_optional_failure(attempt.failure),
         in_doubt=attempt.in_doubt,
         trace=render_trace(attempt.trace) if attempt.trace is not None else None,
+        data_center=attempt.data_center,
     )

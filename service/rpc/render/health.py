@@ -10,9 +10,10 @@ from domain.forecast import Forecast
 from domain.reasons import Reason
 from mailport.v1 import configuration_pb2 as pb
 from service.rpc.render.failures import render_failure
+from service.rpc.render.settings import render_limits
 from service.rpc.render.values import timestamp
 from service.rpc.render.warnings import render_revision_warnings
-from service.usecases.views import ConfigurationView
+from service.usecases.views import AllowanceView, ConfigurationView
 
 _NO_CONSENT: Final = Failure(
     reason=Reason.NEEDS_AUTHORIZATION,
@@ -32,6 +33,16 @@ def render_health(view: ConfigurationView) -> pb.ConfigurationHealth:
         warnings=render_revision_warnings(shown) if shown is not None else (),
         forecasts=[_forecast(each) for each in view.forecasts],
         failure=render_failure(failure) if failure is not None else None,
+        allowance=_allowance(view.allowance) if view.allowance is not None else None,
+    )
+
+
+def _allowance(view: AllowanceView) -> pb.SendingAllowance:
+    return pb.SendingAllowance(
+        limits=render_limits(view.limits),
+        percent=max(1, int(view.share * 100)),
+        wait_time=timestamp(view.wait_until),
+        failure=render_failure(view.failure) if view.failure is not None else None,
     )
 
 
@@ -58,7 +69,10 @@ def _judge(view: ConfigurationView) -> tuple[pb.HealthState.ValueType, Failure |
         return pb.HEALTH_STATE_MISCONFIGURED, troubled
     if pause is not None:
         return pb.HEALTH_STATE_MISCONFIGURED, pause.failure
-    if view.risks or troubled is not None:
+    if view.nobody_there is not None:
+        return pb.HEALTH_STATE_MISCONFIGURED, view.nobody_there
+    is_lowered = view.allowance is not None and view.allowance.failure is not None
+    if view.risks or troubled is not None or is_lowered:
         return pb.HEALTH_STATE_AT_RISK, None
     return pb.HEALTH_STATE_HEALTHY, None
 

@@ -12,13 +12,16 @@ from service.usecases.validate_and_save import Validated
 
 
 def render_validated(validated: Validated) -> pb.ValidateAndSaveResponse:
-    """Returns the proof; its warnings are those of the revision that was proven."""
+    """Returns the proof; its warnings are those of the revision that was proven, and of the proof itself."""
     view = validated.view
     proven = view.draft if validated.confirmation_expire_time is not None else view.active
     return pb.ValidateAndSaveResponse(
         configuration=render_configuration(view),
         trace=render_trace(validated.trace),
-        warnings=render_revision_warnings(proven) if proven is not None else (),
+        warnings=[
+            *(render_revision_warnings(proven) if proven is not None else ()),
+            *render_warnings(validated.warnings),
+        ],
         confirmation_expire_time=timestamp(validated.confirmation_expire_time),
         validation_recipient=str(validated.recipient),
     )

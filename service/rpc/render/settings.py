@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domain.limits import AccountLimits
 from domain.settings.model import (
     BasicAuthentication,
     GraphTransport,
@@ -27,6 +28,7 @@ def render_settings(settings: MailSettings) -> pb.Settings:
         data_center=settings.data_center,
         data_center_policy=enum_value(pb.DataCenterPolicy, "DATA_CENTER_POLICY_", settings.data_center_policy),
         mailbox=_mailbox(settings.mailbox) if settings.mailbox is not None else None,
+        limits=render_limits(settings.limits) if not settings.limits.are_none else None,
     )
     match settings.transport:
         case SmtpTransport() as smtp:
@@ -41,6 +43,16 @@ def render_settings(settings: MailSettings) -> pb.Settings:
         case None:
             pass
     return rendered
+
+
+def render_limits(limits: AccountLimits) -> pb.SendingLimits:
+    """Returns the limits; what is not bounded is 0."""
+    return pb.SendingLimits(
+        max_connections=limits.connections or 0,
+        messages_per_minute=limits.messages_per_minute or 0,
+        messages_per_day=limits.messages_per_day or 0,
+        recipients_per_day=limits.recipients_per_day or 0,
+    )
 
 
 def _smtp(smtp: SmtpTransport) -> pb.SmtpTransport:

@@ -22,7 +22,12 @@ from adapters.postgres.connection import BoundedConnection
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.failures import DatabaseUrlInvalid, translated
 from adapters.postgres.pool import make_pool
+from adapters.postgres.unit_of_work import PostgresUnitOfWork
+from domain.delivery import Delivery
 from domain.errors import Overloaded, Unavailable
+from domain.ports.storage import NewDelivery
+from tests.builders import a_delivery
+from tests.fakes.vault import FakeVault
 
 Pool = AsyncConnectionPool[BoundedConnection]
 
@@ -35,6 +40,12 @@ async def opened(dsn: str, **options: Any) -> AsyncIterator[Pool]:
         yield pool
     finally:
         await pool.close()
+
+
+async def accept(pool: Pool, delivery: Delivery, content: bytes) -> None:
+    async with PostgresUnitOfWork(pool=pool, vault=FakeVault()) as work:
+        await work.deliveries.accept_all([NewDelivery(delivery, content, None)])
+        await work.commit()
 
 
 async def ask(pool: Pool, query: str = "select 1") -> Any:
@@ -231,6 +242,29 @@ async def test_given_a_statement_that_is_too_slow_when_asked_then_overloaded_and
         after = await fill(pool, 1)
 
     assert before == after
+
+
+async def test_given_a_slow_disk_when_a_large_message_is_accepted_then_it_is_waited_for_and_a_small_one_is_not(
+    database_url: str,
+) -> None:
+    """A bound that fits a row would refuse large mail on each busy disk, however often it came."""
+    async with await psycopg.AsyncConnection.connect(database_url) as admin:
+        await admin.execute(
+            """
+            create function slow() returns trigger language plpgsql as 'begin perform pg_sleep(1); return new; end';
+            create trigger slow before insert on delivery_content for each row execute function slow();
+            """
+        )
+
+    async with opened(database_url, max_size=1, answer_within=timedelta(milliseconds=500)) as pool:
+        large, small = a_delivery(), a_delivery()
+        await accept(pool, large, bytes(8 * 1024 * 1024))
+        with pytest.raises(Overloaded):
+            await accept(pool, small, b"small")
+        async with PostgresUnitOfWork(pool=pool, vault=FakeVault()) as work:
+            found = [await work.deliveries.find(each.tenant, each.delivery_id) for each in (large, small)]
+
+    assert found == [large, None]
 
 
 async def test_given_a_database_turned_read_only_when_asked_then_unavailable_until_it_is_back(

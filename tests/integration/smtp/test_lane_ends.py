@@ -228,6 +228,47 @@ async def test_given_a_forgotten_lane_when_a_message_is_on_its_way_then_it_ends_
     await server.finished()
 
 
+async def test_given_lanes_below_a_name_when_it_is_forgotten_then_they_end_and_a_longer_name_stays(
+    sender: Sender, line_server: StartLineServer
+) -> None:
+    kept: list[Item] = [*GREETING, mail(), mail(), farewell()]
+    server = await line_server([*GREETING, mail(), farewell()], kept)
+    settings = some_settings(server.port)
+    await send_in(sender, settings, lane="shop\0alerts\x001\0grant")
+    await send_in(sender, settings, lane="shop\0alerts-2\x001\0grant")
+
+    sender.transport.forget("shop\0alerts")
+    await is_gone(server)
+    await send_in(sender, settings, lane="shop\0alerts-2\x001\0grant")
+    sender.transport.forget("")
+    await sender.transport.aclose()
+
+    await server.finished()
+
+
+async def test_given_a_forgotten_lane_when_a_message_waits_for_its_turn_then_it_must_sign_in_anew(
+    ca: TestCA, line_server: StartLineServer
+) -> None:
+    """So that nothing goes out with a consent that was given up, however long it waited behind others."""
+    sender = a_sender(ca, connections=1)
+    told, go_on = asyncio.Event(), asyncio.Event()
+    first = [expect("MAIL .*"), signal(told), wait(go_on), send("250 ok"), expect("RCPT .*"), send("250 ok")]
+    rest = mail()[2]  # type: ignore[index]
+    server = await line_server([*GREETING, *first, rest, farewell()], [*GREETING, mail(), farewell()])
+    settings = some_settings(server.port)
+
+    sending = asyncio.create_task(send_in(sender, settings))
+    await told.wait()
+    waiting = asyncio.create_task(send_in(sender, settings))
+    await asyncio.sleep(0)  # it stands in line now
+    sender.transport.forget("a")
+    go_on.set()
+    await asyncio.gather(sending, waiting)
+    await sender.transport.aclose()
+
+    await server.finished()
+
+
 async def test_given_more_idle_connections_than_a_process_may_have_then_the_one_idle_longest_ends(
     ca: TestCA, line_server: StartLineServer
 ) -> None:

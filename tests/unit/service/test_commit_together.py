@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -63,7 +65,7 @@ class Counted:
         return {key.grant_id for key in self.store.grants}
 
 
-def grouped(counted: Counted, **limits: int) -> CommitTogether[Write, str]:
+def grouped(counted: Counted, **limits: Any) -> CommitTogether[Write, str]:
     """Returns a group commit of changes that are functions."""
 
     async def apply(work: UnitOfWork, changes: Sequence[Write]) -> Sequence[str]:
@@ -86,6 +88,49 @@ async def test_given_nobody_else_when_changed_then_committed_at_once() -> None:
 
     assert counted.commits == [1]
     assert counted.names() == {"a"}
+
+
+async def test_given_one_after_another_when_changed_at_once_then_none_waits_for_ever() -> None:
+    counted = await a_store()
+    commit = grouped(counted)
+
+    async with asyncio.timeout(5):
+        for number in range(5):
+            await commit(counted.saving(f"n{number}"))
+
+    assert counted.commits == [1] * 5
+
+
+async def test_given_a_listener_when_committed_then_it_hears_before_the_callers_and_of_those_who_left() -> None:
+    counted = await a_store()
+    heard: list[str] = []
+    commit = grouped(counted, stored=lambda _, results: heard.extend(results))
+    counted.may_commit.clear()
+    leaving = asyncio.create_task(commit(counted.saving("left")))
+    await until(lambda: counted.units == 1)
+
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    staying = asyncio.create_task(commit(counted.saving("stayed")))
+    counted.may_commit.set()
+    name = await staying
+
+    assert leaving.cancelled()
+    assert (name, heard) == ("stayed", ["left", "stayed"])
+
+
+@pytest.mark.parametrize("operation", ["enter", "commit"])
+async def test_given_a_listener_when_it_fails_then_it_hears_what_was_in_vain(operation: str) -> None:
+    counted = await a_store()
+    heard: list[Write] = []
+    commit = grouped(counted, failed=heard.extend)
+    counted.store.fail_next(operation)
+    change = counted.saving("a")
+
+    with pytest.raises(Unavailable):
+        await commit(change)
+
+    assert heard == [change]
 
 
 async def test_given_commits_under_way_when_many_change_then_they_share_the_next_one() -> None:
@@ -181,3 +226,32 @@ async def test_given_a_grant_that_exists_when_one_of_several_saves_it_again_then
     ]
     assert all(isinstance(row.grant, Grant) for row in counted.store.grants.values())
     assert counted.names() == {"a", "b", "c"}
+
+
+async def test_given_a_store_that_does_not_answer_when_waited_too_long_then_unavailable_and_the_rest_is_undone() -> (
+    None
+):
+    counted = await a_store()
+    commit = grouped(counted, answer_within=timedelta(milliseconds=30))
+    counted.may_commit.clear()
+    changes = [asyncio.create_task(commit(counted.saving("under way")))]
+    await until(lambda: counted.units == 1)
+    changes.append(asyncio.create_task(commit(counted.saving("behind it"))))
+
+    outcomes = await asyncio.gather(*changes, return_exceptions=True)
+    counted.may_commit.set()
+    await until(lambda: counted.commits != [])
+
+    assert [type(each) for each in outcomes] == [Unavailable, Unavailable]
+    assert counted.names() == {"under way"}
+
+
+async def test_given_a_timeout_inside_a_change_when_committed_then_it_is_that_fault_and_no_store_that_is_away() -> None:
+    counted = await a_store()
+    commit = grouped(counted, answer_within=timedelta(minutes=1))
+
+    async def broken(_: UnitOfWork) -> str:
+        raise TimeoutError("of its own")
+
+    with pytest.raises(TimeoutError, match="of its own"):
+        await commit(broken)

@@ -93,3 +93,16 @@ def test_given_events_when_told_then_all_are_counted() -> None:
         assert sample in text
     assert '"gone"' not in text
     assert "@" not in text
+
+
+def test_given_a_site_without_worker_when_told_then_one_warning_names_it_and_its_return_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    events = LoggedEvents(metrics=Metrics())
+
+    with caplog.at_level(logging.INFO):
+        events.worker_missing("eu-1")
+        events.worker_back("eu-1")
+
+    told = [(record.levelname, record.message, vars(record)["data_center"]) for record in caplog.records]
+    assert told == [("WARNING", "worker_missing", "eu-1"), ("INFO", "worker_back", "eu-1")]

@@ -48,14 +48,14 @@ async def running(keeper: Keeper) -> AsyncIterator[asyncio.Task[None]]:
 async def test_given_a_keeper_when_started_then_the_first_round_is_at_once_and_others_follow() -> None:
     rounds = Rounds()
 
-    async with running(Keeper(keep=rounds, every=TICK, again=LONG)):  # type: ignore[arg-type]
+    async with running(Keeper(keep=rounds, every=TICK, again=LONG)):
         await until(lambda: rounds.begun >= 3)
 
 
 async def test_given_a_long_interval_when_a_round_is_over_then_the_next_one_waits_for_it() -> None:
     rounds = Rounds()
 
-    async with running(Keeper(keep=rounds, every=LONG, again=TICK)):  # type: ignore[arg-type]
+    async with running(Keeper(keep=rounds, every=LONG, again=TICK)):
         await until(lambda: rounds.begun == 1)
         await asyncio.sleep(0.02)
 
@@ -67,7 +67,7 @@ async def test_given_the_store_is_away_when_a_round_fails_then_the_next_one_come
 ) -> None:
     rounds = Rounds(Unavailable("The store does not answer."), Unavailable("The store does not answer."))
 
-    async with running(Keeper(keep=rounds, every=LONG, again=TICK)):  # type: ignore[arg-type]
+    async with running(Keeper(keep=rounds, every=LONG, again=TICK)):
         await until(lambda: rounds.begun == 3)
         await asyncio.sleep(0.02)
 
@@ -81,7 +81,7 @@ async def test_given_a_fault_of_mailports_own_when_a_round_fails_then_it_is_logg
     rounds = Rounds(RuntimeError("a fault of our own"))
 
     with caplog.at_level(logging.ERROR):
-        async with running(Keeper(keep=rounds, every=TICK, again=LONG)) as task:  # type: ignore[arg-type]
+        async with running(Keeper(keep=rounds, every=TICK, again=LONG)) as task:
             await until(lambda: rounds.begun >= 3)
             assert not task.done()
 

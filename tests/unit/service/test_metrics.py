@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from domain.data_center import Presence
 from domain.delivery import DeliveryState
 from domain.forecast import Forecast, ForecastKind
 from domain.ports.storage import Account
@@ -106,3 +107,14 @@ def test_given_two_processes_parts_when_counted_then_each_has_numbers_of_its_own
     one.grant_died()
 
     assert samples(other, "mailport_grants_died_total") == {(): 0}
+
+
+def test_given_workers_when_read_then_each_site_stands_with_its_own_and_an_empty_one_at_zero() -> None:
+    metrics = Metrics()
+    before = samples(metrics, "mailport_workers_live")
+
+    metrics.workers_seen([Presence("gone-9", 1)])
+    metrics.workers_seen([Presence("eu-1", 2), Presence("us-1", 0), Presence("", 1)])
+
+    assert before == {}
+    assert samples(metrics, "mailport_workers_live") == {("eu-1",): 2, ("us-1",): 0, ("",): 1}

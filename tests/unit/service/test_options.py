@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,8 @@ def test_given_everything_when_read_then_is_as_written(file: str) -> None:
         INSECURE="0",
         LOG_LEVEL="DEBUG",
         LOG_FORMAT="text",
+        CONTENT_RETENTION="36h",
+        DELIVERY_RETENTION="90d",
     )
 
     assert options == Options(
@@ -94,6 +97,8 @@ def test_given_everything_when_read_then_is_as_written(file: str) -> None:
         insecure=False,
         log_level="debug",
         log_format=LogFormat.TEXT,
+        content_retention=timedelta(hours=36),
+        delivery_retention=timedelta(days=90),
     )
 
 
@@ -120,6 +125,15 @@ def test_given_a_terminal_when_read_then_lines_are_text_unless_said_otherwise() 
         ("GRPC_ADDRESS", "127.0.0.1:٣"),
         ("GRPC_ADDRESS", "http://127.0.0.1:50051"),
         ("WEB_ADDRESS", "a b:80"),
+        ("CONTENT_RETENTION", "3"),
+        ("CONTENT_RETENTION", "-1d"),
+        ("CONTENT_RETENTION", "1.5d"),
+        ("CONTENT_RETENTION", "٣d"),
+        ("CONTENT_RETENTION", "1w"),
+        ("CONTENT_RETENTION", "999999999d"),
+        ("DELIVERY_RETENTION", "23h"),
+        ("DELIVERY_RETENTION", "0s"),
+        ("DELIVERY_RETENTION", "3651d"),
         ("PUBLIC_URL", "mail.example.com"),
         ("PUBLIC_URL", "ftp://mail.example.com"),
         ("PUBLIC_URL", "https://"),
@@ -342,3 +356,18 @@ def test_given_a_user_without_home_when_read_then_a_folder_is_asked_for_only_whe
 def test_given_an_address_when_shown_then_can_be_written_back(address: Address, shown: str) -> None:
     assert str(address) == shown
     assert loaded(GRPC_ADDRESS=shown).grpc_address == address
+
+
+@pytest.mark.parametrize(("content", "delivery"), [("0s", "1d"), ("1440m", "1d"), ("90d", "90d")])
+def test_given_spans_to_keep_things_when_the_content_goes_first_then_they_are_taken(
+    content: str, delivery: str
+) -> None:
+    options = loaded(CONTENT_RETENTION=content, DELIVERY_RETENTION=delivery)
+
+    assert options.content_retention <= options.delivery_retention
+
+
+def test_given_content_that_would_outlive_its_delivery_when_read_then_is_refused() -> None:
+    assert problems(CONTENT_RETENTION="31d") == {"CONTENT_RETENTION"}
+    assert problems(CONTENT_RETENTION="2d", DELIVERY_RETENTION="1d") == {"CONTENT_RETENTION"}
+    assert problems(CONTENT_RETENTION="2d", DELIVERY_RETENTION="1h") == {"DELIVERY_RETENTION"}

@@ -149,8 +149,8 @@ class World:
             vault=self.vault,
             signals=self.signals,
         )
-        self.get_delivery = GetDelivery(uow=self.uow)
-        self.list_deliveries = ListDeliveries(uow=self.uow)
+        self.get_delivery = GetDelivery(uow=self.uow, clock=self.clock)
+        self.list_deliveries = ListDeliveries(uow=self.uow, clock=self.clock)
         self.cancel_delivery = CancelDelivery(uow=self.uow, clock=self.clock, events=self.events)
         self.retry_delivery = RetryDelivery(uow=self.uow, clock=self.clock)
         self.watch_deliveries = WatchDeliveries(

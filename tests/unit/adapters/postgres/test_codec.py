@@ -34,6 +34,7 @@ from domain.errors import Warning
 from domain.failures.failure import Failure, FailureKind, Fix, Stage
 from domain.failures.trace import TlsSession, Trace, TraceStep
 from domain.host import Host
+from domain.limits import AccountLimits
 from domain.reasons import Reason
 from domain.secret import Secret, UnreadableSecret
 from domain.settings.model import (
@@ -118,6 +119,14 @@ smtp = st.builds(
     ca_certificates=texts,
     ehlo_name=texts,
 )
+numbers = st.none() | st.integers(1, 10**7)
+account_limits = st.builds(
+    AccountLimits,
+    connections=numbers,
+    messages_per_minute=numbers,
+    messages_per_day=numbers,
+    recipients_per_day=numbers,
+)
 graph = st.builds(GraphTransport, base_url=texts, mailbox=st.none() | addresses, save_to_sent_items=st.booleans())
 basic = st.builds(BasicAuthentication, username=texts, password=secrets)
 oauth = st.builds(
@@ -157,6 +166,7 @@ settings = st.builds(
     data_center=texts,
     data_center_policy=st.sampled_from(DataCenterPolicy),
     mailbox=mailboxes,
+    limits=account_limits,
 )
 
 
@@ -200,6 +210,12 @@ def test_given_any_settings_when_written_and_read_with_their_secrets_then_they_a
     row = through_json(settings_to(value))
 
     assert settings_from(row, secrets_of(value)) == value
+
+
+def test_given_a_row_from_before_there_were_limits_when_read_then_none_is_set() -> None:
+    row = {name: value for name, value in settings_to(some_settings()).items() if name != "limits"}
+
+    assert settings_from(row, secrets_of(some_settings())).limits.are_none
 
 
 def test_given_a_row_from_before_there_were_grant_types_when_read_then_a_person_consents() -> None:

@@ -58,6 +58,20 @@ def test_given_flags_for_an_smtp_account_when_configured_then_each_setting_goes_
     ]
 
 
+def test_given_limits_when_configured_then_they_go_over_and_the_others_are_the_providers(
+    run: Run, mailport: FakeMailport
+) -> None:
+    result = run(*SMTP, "--max-connections", "2", "--messages-per-minute", "20", "--recipients-per-day", "500")
+    run(*SMTP)
+    refused = run(*SMTP, "--messages-per-day", "99999999999")
+
+    assert result.exit_code == 0
+    limits = configuration.SendingLimits(max_connections=2, messages_per_minute=20, recipients_per_day=500)
+    assert [each.settings.limits for each in mailport.requests] == [limits, configuration.SendingLimits()]
+    assert not mailport.requests[1].settings.HasField("limits")
+    assert refused.exit_code != 0
+
+
 def test_given_host_and_port_apart_when_configured_then_they_are_the_mail_server(
     run: Run, mailport: FakeMailport
 ) -> None:

@@ -197,7 +197,15 @@ def test_given_no_waiting_when_authorized_then_the_address_is_all_and_nothing_is
     assert len(mailport.requests) == 1
 
 
-@pytest.mark.parametrize("arguments", [(), ("--json",), ("--no-wait",), ("--no-wait", "--json")])
+def test_given_a_script_that_does_not_wait_when_authorized_then_it_gets_the_state_to_complete_the_session_with(
+    run: Run, started: api.AuthorizeResponse
+) -> None:
+    result = run("authorize", "alerts", "--no-wait", "--no-browser", "--json")
+
+    assert json.loads(result.stdout)["state"] == started.state == STATE
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",), ("--no-wait",)])
 def test_given_the_state_of_a_session_when_authorized_then_nothing_but_the_address_holds_it(
     run: Run, mailport: FakeMailport, browser: Browser, arguments: tuple[str, ...]
 ) -> None:

@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from mailport.v1 import delivery_pb2 as delivery
+from mailport.v1 import failure_pb2
 from mailport.v1 import mail_service_pb2 as api
 from tests.unit.service.cli.conftest import Run
 from tests.unit.service.cli.samples import a_delivery
@@ -101,6 +102,20 @@ def test_given_an_outcome_when_waited_for_then_the_exit_code_tells(
     assert waited.exit_code == code
     assert json.loads(waited.stdout)["delivery"]["state"] == delivery.DeliveryState.Name(state)
     assert queued.exit_code == 0
+
+
+def test_given_a_delivery_that_is_held_when_waited_for_then_says_what_for_and_that_it_goes_by_itself(
+    run: Run, mailport: FakeMailport
+) -> None:
+    failure = failure_pb2.Failure(reason="NEEDS_AUTHORIZATION", cause="There is no consent.", remedy="Call Authorize.")
+    held = a_delivery(state=delivery.DELIVERY_STATE_HELD, failure=failure)
+    mailport.answers["Send"] = api.SendResponse(delivery=held)
+
+    result = run("send", "alerts", "--wait")
+
+    assert result.exit_code == 10
+    assert "There is no consent." in result.stdout
+    assert "goes out by itself" in result.stdout
 
 
 def test_given_a_key_used_before_when_sent_then_says_that_nothing_was_sent_again(

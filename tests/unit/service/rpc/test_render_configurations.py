@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,21 +10,26 @@ import pytest
 from hypothesis import given
 
 from domain.connection import TlsVersion
+from domain.data_center import nobody_there
 from domain.errors import ConfigInvalid
+from domain.limits import AccountLimits
 from domain.reasons import Reason
 from domain.secret import Secret, UnreadableSecret
-from domain.settings.model import BasicAuthentication, GraphTransport, MailSettings
+from domain.settings.model import BasicAuthentication, DataCenterPolicy, GraphTransport, MailSettings
 from domain.settings.parse import SettingsRules
 from domain.settings.parse import parse_settings as judge_settings
+from domain.settings.written import WrittenLimits
 from mailport.v1 import configuration_pb2 as pb
 from service.rpc.parse import parse_settings
 from service.rpc.render import render_configuration
 from service.rpc.render.settings import render_settings
 from service.rpc.render.values import timestamp
+from service.usecases.views import AllowanceView
 from tests.unit.domain.keys import json_key
 from tests.unit.domain.settings import samples
 from tests.unit.service.rpc.builders import (
     a_configuration_view,
+    a_failure,
     a_revision,
     a_transport,
     a_warning,
@@ -50,6 +56,8 @@ def read_back(judged: MailSettings) -> MailSettings:
             from_name="Jürgen", allowed_from=("b@example.com",), data_center="eu-1", mailbox=samples.mailbox()
         ),
         samples.written(authentication=None),
+        samples.written(limits=WrittenLimits(1, 2, 3, 4)),
+        samples.gmail(limits=WrittenLimits(recipients_per_day=10_000)),
         samples.written(transport=samples.smtp(port=465, security="IMPLICIT_TLS", minimum_tls_version="TLS_1_3")),
         samples.written(transport=samples.smtp(minimum_tls_version="TLS_1_0", ehlo_name="mail.example.com")),
         samples.written(authentication=samples.custom()),
@@ -161,6 +169,16 @@ def test_given_an_unreadable_secret_when_rendered_then_health_says_misconfigured
     assert not rendered.active.settings.basic.password_set
 
 
+def test_given_a_site_where_nobody_is_when_rendered_then_health_says_misconfigured_and_why() -> None:
+    view = replace(a_configuration_view(), nobody_there=nobody_there("eu-1", DataCenterPolicy.STRICT))
+
+    health = render_configuration(view).health
+
+    assert health.state == pb.HEALTH_STATE_MISCONFIGURED
+    assert health.failure.reason == Reason.DATA_CENTER_AWAY
+    assert health.failure.fixes[0].value == "DATA_CENTER_POLICY_PREFERRED"
+
+
 def test_given_active_oauth_settings_without_consent_when_rendered_then_health_asks_to_authorize() -> None:
     active = a_revision(settings=settings(authentication=an_oauth()))
 
@@ -185,3 +203,28 @@ def test_given_an_instant_when_rendered_then_protobuf_reads_the_same(time: datet
 
     assert rendered is not None
     assert rendered.ToDatetime(UTC) == time
+
+
+def test_given_an_allowance_when_rendered_then_it_stands_in_the_health() -> None:
+    until = samples.NOW
+    view = replace(
+        a_configuration_view(active=a_revision(1)),
+        allowance=AllowanceView(AccountLimits(connections=2, messages_per_minute=15), share=0.004, wait_until=until),
+    )
+
+    health = render_configuration(view).health
+
+    assert health.allowance.limits == pb.SendingLimits(max_connections=2, messages_per_minute=15)
+    assert (health.allowance.percent, health.allowance.wait_time.ToDatetime(tzinfo=UTC)) == (1, until)
+    assert not health.allowance.HasField("failure")
+    assert health.state == pb.HEALTH_STATE_HEALTHY
+    assert not render_configuration(replace(view, allowance=None)).health.HasField("allowance")
+
+
+def test_given_a_lowered_allowance_when_rendered_then_the_configuration_is_at_risk_and_says_why() -> None:
+    lowered = AllowanceView(AccountLimits(connections=1), share=0.5, failure=a_failure(provider_code="432 4.3.2"))
+
+    health = render_configuration(replace(a_configuration_view(active=a_revision(1)), allowance=lowered)).health
+
+    assert (health.state, health.allowance.percent) == (pb.HEALTH_STATE_AT_RISK, 50)
+    assert health.allowance.failure.provider_code == "432 4.3.2"

@@ -15,6 +15,7 @@ from domain.connection import ConnectionSecurity, TlsVersion
 from domain.delivery import DeliveryState, Recipient, RecipientState
 from domain.failures.failure import FailureKind, Fix, Stage
 from domain.reasons import Reason
+from domain.settings.model import DataCenterPolicy
 from mailport.v1 import configuration_pb2, failure_pb2
 from mailport.v1 import delivery_pb2 as pb
 from service.rpc.render import render_delivery, render_failure, render_trace
@@ -30,14 +31,15 @@ def test_given_a_delivery_when_rendered_then_recipients_failure_and_times_are_to
         Recipient(JOE, RecipientState.REJECTED, failure=a_failure(reason=Reason.RECIPIENT_UNKNOWN), reply="550 no"),
     )
     view = a_delivery_view(
-        an_attempt(1),
+        an_attempt(1, data_center="eu-1"),
         an_attempt(2, in_doubt=True, end_time=None, failure=None, trace=None),
         recipients=recipients,
         state=DeliveryState.PARTIALLY_SENT,
         attempt_count=2,
         next_attempt_time=None,
         final_time=NOW,
-        data_center="eu-1",
+        data_center="us-1",
+        attempted_from="eu-1",
     )
 
     rendered = render_delivery(view)
@@ -52,7 +54,10 @@ def test_given_a_delivery_when_rendered_then_recipients_failure_and_times_are_to
     assert not rendered.HasField("next_attempt_time")
     assert rendered.final_time.seconds == int(NOW.timestamp())
     assert rendered.data_center == "eu-1"
-    assert [(each.number, each.in_doubt) for each in rendered.attempts] == [(1, False), (2, True)]
+    assert [(each.number, each.in_doubt, each.data_center) for each in rendered.attempts] == [
+        (1, False, "eu-1"),
+        (2, True, ""),
+    ]
     assert rendered.attempts[0].trace.steps[0].peer == "192.0.2.10:587"
     assert not rendered.attempts[1].HasField("end_time")
     assert not rendered.attempts[1].HasField("trace")
@@ -88,6 +93,7 @@ def test_given_each_kind_and_stage_when_rendered_then_they_have_their_own_number
     [
         *((Fix("settings.smtp.minimum_tls_version", version), f"TLS_VERSION_{version[4:]}") for version in TlsVersion),
         *((Fix("settings.smtp.security", mode), f"CONNECTION_SECURITY_{mode}") for mode in ConnectionSecurity),
+        *((Fix("settings.data_center_policy", p), f"DATA_CENTER_POLICY_{p}") for p in DataCenterPolicy),
         (Fix("settings.smtp.port", "465"), "465"),
     ],
 )
@@ -96,7 +102,8 @@ def test_given_a_fix_when_rendered_then_its_value_is_one_that_the_field_takes(fi
 
     assert (rendered.fixes[0].field, rendered.fixes[0].value) == (fix.field, value)
     if not value.isdigit():
-        settings = configuration_pb2.SmtpTransport()
+        smtp = fix.field.startswith("settings.smtp.")
+        settings = configuration_pb2.SmtpTransport() if smtp else configuration_pb2.Settings()
         json_format.ParseDict({fix.field.rpartition(".")[2]: value}, settings)
         assert settings.ListFields()
 

@@ -67,6 +67,25 @@ def test_given_an_ill_configuration_when_drawn_then_warnings_forecasts_and_the_f
     assert "  x AUTH_REJECTED | at AUTH | misconfigured" in lines
 
 
+def test_given_an_allowance_when_drawn_then_limits_lowering_and_waiting_are_told() -> None:
+    allowance = configuration_pb2.SendingAllowance(
+        limits=configuration_pb2.SendingLimits(max_connections=1, messages_per_minute=15, recipients_per_day=10_000),
+        percent=50,
+        wait_time=at(),
+        failure=a_failure(),
+    )
+    health = configuration_pb2.ConfigurationHealth(allowance=allowance)
+
+    lines = draw_configuration(a_configuration(health=health), ASCII)
+
+    (line,) = [each for each in lines if each.lstrip().startswith("limits")]
+    assert line.split(None, 1)[1] == (
+        "1 connections, 15 messages a minute, 10000 recipients a day, lowered to 50 %, "
+        "mail waits until 2026-03-01 12:00:00Z"
+    )
+    assert "  x AUTH_REJECTED | at AUTH | misconfigured" in lines
+
+
 @pytest.mark.parametrize(
     ("grant_type", "words"),
     [
@@ -161,7 +180,10 @@ def test_given_a_delivery_on_its_way_when_drawn_then_each_recipient_and_what_com
         next_attempt_time=at(),
         expire_time=at(),
         failure=a_failure(),
-        attempts=[delivery_pb2.Attempt(number=1, start_time=at(), in_doubt=True)],
+        attempts=[
+            delivery_pb2.Attempt(number=1, start_time=at(), data_center="eu-1"),
+            delivery_pb2.Attempt(number=2, start_time=at(), in_doubt=True),
+        ],
     )
 
     lines = draw_delivery(delivery, ASCII)
@@ -172,7 +194,7 @@ def test_given_a_delivery_on_its_way_when_drawn_then_each_recipient_and_what_com
     assert "  + a@example.com    sent      250 Ok" in lines
     assert "  x bob@example.com  rejected  550 5.1.1 Unknown" in lines
     assert "  ! c@example.com    pending" in lines
-    assert lines[-1] == "  attempt 1  2026-03-01 12:00:00Z, in doubt"
+    assert lines[-2:] == ["  attempt 1  2026-03-01 12:00:00Z, from eu-1", "  attempt 2  2026-03-01 12:00:00Z, in doubt"]
 
 
 def test_given_many_recipients_when_listed_then_the_first_and_their_number_are_shown() -> None:

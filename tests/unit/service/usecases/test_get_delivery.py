@@ -37,7 +37,7 @@ async def test_given_an_attempt_recorded_while_it_is_read_when_answered_then_sta
                 await world.attempt(claims.pop())
             await super().begin(operation)
 
-    view = await GetDelivery(uow=lambda: RacedUnit(world.store))(CALLER, delivery.delivery_id)
+    view = await GetDelivery(uow=lambda: RacedUnit(world.store), clock=world.clock)(CALLER, delivery.delivery_id)
 
     assert view.delivery.state == "SENT"
     assert view.attempts[-1].end_time is not None

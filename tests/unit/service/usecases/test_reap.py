@@ -190,26 +190,3 @@ async def test_given_a_commit_that_fails_when_reaped_then_nothing_is_half_moved(
         await world.reap()
 
     assert world.snapshot() == before
-
-
-async def test_given_changes_of_all_ages_when_reaped_then_those_of_the_last_seven_days_stay() -> None:
-    world = World()
-    now = world.clock.now()
-    for age in (timedelta(days=9), timedelta(days=7, seconds=1), timedelta(days=6), timedelta(0)):
-        await world.accepted(a_delivery(update_time=now - age))
-
-    moved = await world.reap()
-
-    assert moved == 0  # a few old changes are no reason to come back at once
-    assert [now - each.delivery.update_time for each in world.store.changes] == [timedelta(days=6), timedelta(0)]
-
-
-async def test_given_more_old_changes_than_go_at_once_when_reaped_then_it_asks_to_be_called_again() -> None:
-    world = World()
-    for _ in range(1001):
-        await world.accepted(a_delivery(update_time=world.clock.now() - timedelta(days=8)))
-
-    first, second = await world.reap(), await world.reap()
-
-    assert (first, second) == (1000, 0)
-    assert world.store.changes == []

@@ -13,6 +13,8 @@ from domain.delivery import DeliveryState
 from domain.errors import NotReady, Overloaded, Unavailable
 from domain.ports.changes import ChangeFilter
 from domain.reasons import Reason
+from domain.retention import Retention
+from service.usecases.forget_old import ForgetOld
 from service.usecases.watch_deliveries import Watched
 from tests.builders import OTHER_TENANT, a_delivery
 from tests.unit.service.world import CALLER, World
@@ -123,7 +125,7 @@ async def test_given_many_changes_when_resumed_then_all_come_in_order() -> None:
 async def test_given_a_cursor_older_than_what_is_kept_when_watched_then_is_refused_before_it_stands() -> None:
     world = World()
     await world.accepted(a_delivery(update_time=world.clock.now() - timedelta(days=8)))
-    await world.reap()
+    await ForgetOld(uow=world.uow, clock=world.clock, retention=Retention())()
 
     with pytest.raises(NotReady) as raised:
         await anext(a_watch(world, after=0))

@@ -1,0 +1,56 @@
+"""Limits of a configuration's sending, parsed, and what holds once the provider's are laid under them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domain.limits import AccountLimits
+from domain.providers import PROVIDERS, preset_for_host
+from domain.providers.preset import ProviderPreset
+from domain.reasons import Reason
+from domain.settings.findings import Findings
+from domain.settings.model import GraphTransport, MailSettings, SmtpTransport
+from domain.settings.written import WrittenLimits
+
+PREFIX: Final = "settings.limits"
+MOST_CONNECTIONS: Final = 100
+MOST_A_MINUTE: Final = 100_000
+MOST_A_DAY: Final = 10_000_000
+
+
+def parse_limits(written: WrittenLimits | None, *, findings: Findings) -> AccountLimits:
+    """Returns the limits that are set, None for 0, which is the provider's; refuses what is out of bounds."""
+    if written is None:
+        return AccountLimits()
+    return AccountLimits(
+        connections=_number(written.max_connections, MOST_CONNECTIONS, "max_connections", findings),
+        messages_per_minute=_number(written.messages_per_minute, MOST_A_MINUTE, "messages_per_minute", findings),
+        messages_per_day=_number(written.messages_per_day, MOST_A_DAY, "messages_per_day", findings),
+        recipients_per_day=_number(written.recipients_per_day, MOST_A_DAY, "recipients_per_day", findings),
+    )
+
+
+def limits_of(settings: MailSettings) -> AccountLimits:
+    """Returns what bounds sending with *settings*: what is set, else what the provider documents."""
+    preset = _preset_of(settings.transport)
+    return settings.limits if preset is None else settings.limits.over(preset.limits)
+
+
+def _preset_of(transport: SmtpTransport | GraphTransport) -> ProviderPreset | None:
+    match transport:
+        case SmtpTransport(host=host):
+            return preset_for_host(host)
+        case GraphTransport(base_url=base_url):
+            return next((preset for preset in PROVIDERS if preset.graph_base_url == base_url), None)
+
+
+def _number(number: int, most: int, name: str, findings: Findings) -> int | None:
+    if 0 <= number <= most:
+        return number or None
+    findings.refuse(
+        f"{PREFIX}.{name}",
+        Reason.VALUE_OUT_OF_RANGE,
+        f"{number} is not between 1 and {most:,}.",
+        "Leave it at 0 for what the provider documents, or choose a number within these bounds.",
+    )
+    return None

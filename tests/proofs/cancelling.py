@@ -1,0 +1,90 @@
+"""What a cancelled call left behind: the shape of the database's rows, and the tasks of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable, Set
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+_LOOK_EVERY_SECONDS: Final = 0.005
+_TELLING: Final = frozenset({"generation", "number", "attempt_count", "doubt_count"})
+"""Numbers that say how far a row has come; others, such as positions in a log, differ from call to call."""
+
+Shape = Counter[tuple[Any, ...]]
+"""How many rows there are of each kind: by table, state, what is set, and how far it has come."""
+
+
+async def shape(database_url: str) -> Shape:
+    """Returns the shape of everything that is stored."""
+    found: Shape = Counter()
+    async with await psycopg.AsyncConnection.connect(database_url, row_factory=dict_row) as connection:
+        tables = await connection.execute(
+            "select table_name from information_schema.tables where table_schema = 'public' order by 1"
+        )
+        for table in [each["table_name"] for each in await tables.fetchall()]:
+            rows = await connection.execute(sql.SQL("select * from {}").format(sql.Identifier(table)))
+            found.update([(table, *_kind(row)) for row in await rows.fetchall()])
+    return found
+
+
+def _kind(row: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    for name, value in row.items():
+        if isinstance(value, bool) or name in _TELLING or name.endswith("state"):
+            yield name, value
+        else:
+            yield name, value is not None
+
+
+class Difference:
+    """What came and what went between two shapes."""
+
+    def __init__(self, before: Shape, after: Shape) -> None:
+        self._came = after - before
+        self._went = before - after
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._came and not self._went
+
+    def is_part_of(self, whole: Difference, parts: int) -> int | None:
+        """Returns how many of the *parts* equal ones that make *whole* this is: all for the whole; None: it is none."""
+        for share in range(parts + 1):
+            if all(
+                {kind: count * parts for kind, count in ours.items()}
+                == {kind: count * share for kind, count in theirs.items() if share}
+                for ours, theirs in ((self._came, whole._came), (self._went, whole._went))
+            ):
+                return share
+        return None
+
+    def __str__(self) -> str:
+        return f"came {dict(self._came)}, went {dict(self._went)}"
+
+
+class Tasks:
+    """The tasks of this process that were begun since it was made."""
+
+    def __init__(self) -> None:
+        self._before: Set[asyncio.Task[Any]] = asyncio.all_tasks()
+
+    def new(self) -> list[asyncio.Task[Any]]:
+        """Returns those that still run; the server's waiting for its next call is nobody's work."""
+        return [each for each in asyncio.all_tasks() - self._before if not each.done() and not _is_waiting(each)]
+
+    async def until_ended(self, *, within: float) -> float:
+        """Returns after how many seconds none is left. Raises AssertionError with those that are after *within*."""
+        begin = time.monotonic()
+        while left := self.new():
+            assert time.monotonic() < begin + within, f"still running: {left}"
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        return time.monotonic() - begin
+
+
+def _is_waiting(task: asyncio.Task[Any]) -> bool:
+    return getattr(task.get_coro(), "__qualname__", "").startswith("AioServer._request")

@@ -20,9 +20,8 @@ from tests.end_to_end.conftest import a_message
 from tests.end_to_end.consents import authorize, complete, reaches, read, returned
 from tests.end_to_end.scripted import tokens
 from tests.end_to_end.test_journey import details
-from tests.integration.oauth.token_endpoint import Asked, TokenEndpoint
+from tests.integration.oauth.token_endpoint import Asked, Reply, TokenEndpoint
 from tests.peers.ca import LOCAL_NAMES, TestCA
-from tests.peers.line_server import LineServer
 from tests.peers.script import Item, close, ehlo, expect, expect_message, send, tls
 from tests.unit.domain.failures.rows import Row
 
@@ -45,9 +44,8 @@ HOSTS: Final = {
     "brevo": "smtp-relay.brevo.com",
 }
 """The servers that say such things; in these tests all of them are on loopback."""
-NAMES: Final = (*LOCAL_NAMES, *HOSTS.values())
-UNKNOWN_NAME: Final = "no-such-host.example.com"
-SILENT_NAME: Final = "silent-dns.example.com"
+OWN: Final = "mx.example.com"
+NAMES: Final = (*LOCAL_NAMES, OWN, *HOSTS.values())
 _SCOPES: Final = {
     "google": (configuration_pb2.OAUTH_PROVIDER_GOOGLE, ["https://mail.google.com/"]),
     "microsoft": (
@@ -68,22 +66,34 @@ _ENDED: Final = (
 )
 
 
-@contextmanager
-def everything_on_loopback() -> Iterator[None]:
-    """Lets the C library find the providers' names on this machine, and fail for two names as it fails in the rows."""
-    real = socket.getaddrinfo
+class Names:
+    """What the C library finds: the providers' names on this machine, and whatever fails as the test says."""
 
-    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
-        if host == UNKNOWN_NAME:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        if host == SILENT_NAME:
-            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-        here = host == "localhost" or host in HOSTS.values()
-        return real("127.0.0.1" if here else host, *arguments, **options)
+    def __init__(self) -> None:
+        self._failing: dict[str, int] = {}
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resolver.socket, "getaddrinfo", getaddrinfo)
-        yield
+    @contextmanager
+    def failing(self, name: str, error: int) -> Iterator[None]:
+        """Lets the look-up of *name* end with *error*, one of `socket.EAI_NONAME` and its like."""
+        self._failing[name] = error
+        try:
+            yield
+        finally:
+            del self._failing[name]
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Is asked instead of the machine's own names."""
+        real = socket.getaddrinfo
+
+        def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+            if error := self._failing.get(host):
+                raise socket.gaierror(error, "as the test says")
+            return real("127.0.0.1" if host in NAMES else host, *arguments, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(resolver.socket, "getaddrinfo", getaddrinfo)
+            yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +134,8 @@ class Replay:
     context: ssl.SSLContext
     """The mail server's, with a certificate for all of `NAMES`."""
     endpoint: TokenEndpoint
+    names: Names
+    web_url: str
     count: int = field(default=0)
 
     def new_name(self) -> str:
@@ -131,19 +143,22 @@ class Replay:
         return f"replay-{self.count}"
 
     def settings(
-        self, server: LineServer | int, *, host: str = "localhost", provider: str = "", signs_in: str = "password"
+        self,
+        port: int,
+        *,
+        host: str = "localhost",
+        provider: str = "",
+        signs_in: str = "password",
+        security: str = "STARTTLS",
     ) -> configuration_pb2.Settings:
-        """Returns settings for *server*, which *signs_in* with a ``password``, a ``token``, or nothing."""
-        port = server if isinstance(server, int) else server.port
+        """Returns settings for *host*, which *signs_in* with a ``password``, a ``token``, or nothing."""
         in_the_clear = signs_in == "nothing, in the clear"
         settings = configuration_pb2.Settings(
             from_address=ROBOT,
             smtp=configuration_pb2.SmtpTransport(
                 host=host,
                 port=port,
-                security=configuration_pb2.CONNECTION_SECURITY_NONE
-                if in_the_clear
-                else configuration_pb2.CONNECTION_SECURITY_STARTTLS,
+                security=f"CONNECTION_SECURITY_{'NONE' if in_the_clear else security}",
                 ca_certificates="" if in_the_clear else self.ca.pem,
             ),
         )
@@ -169,22 +184,21 @@ class Replay:
     async def configure(self, name: str, settings: configuration_pb2.Settings) -> None:
         await self.stub.Configure(api.ConfigureRequest(configuration_id=name, settings=settings))
 
-    async def consent(self, name: str) -> None:
-        """Makes the draft *name* active by consent; its tokens are good for nothing but this moment."""
-        self.endpoint.answers[:] = [_NewTokens()]
-        session = await authorize(self.stub, name, save=True)
+    async def consent(self, name: str, *, save: bool = True, answer: Reply | None = None) -> None:
+        """Lets the account of the draft consent, with *answer* to the exchange; *save*: that makes the draft active."""
+        self.endpoint.answers[:] = [_NewTokens() if answer is None else answer]
+        session = await self.authorize(name, save=save)
         await complete(self.stub, returned(session, code="C0DE"))
 
-    def validate(self, name: str) -> Awaitable[object]:
+    async def authorize(self, name: str, *, save: bool = False) -> api.AuthorizeResponse:
+        return await authorize(self.stub, name, save=save)
+
+    def validate(self, name: str, *, within: timedelta = _WITHIN) -> Awaitable[object]:
         request = api.ValidateAndSaveRequest(configuration_id=name, user_email="admin@example.com")
-        return self.stub.ValidateAndSave(request, timeout=_WITHIN.total_seconds())
+        return self.stub.ValidateAndSave(request, timeout=within.total_seconds())
 
-    def test(self, name: str) -> Awaitable[object]:
+    def test(self, name: str, *, within: timedelta = _WITHIN) -> Awaitable[object]:
         request = api.SendTestRequest(configuration_id=name, to="admin@example.com")
-        return self.stub.SendTest(request, timeout=_WITHIN.total_seconds())
-
-    def test_unsaved(self, settings: configuration_pb2.Settings, *, within: timedelta = _WITHIN) -> Awaitable[object]:
-        request = api.SendTestRequest(to="admin@example.com", settings=settings)
         return self.stub.SendTest(request, timeout=within.total_seconds())
 
     async def delivery(self, name: str) -> delivery_pb2.Delivery:
@@ -192,6 +206,18 @@ class Replay:
         request = api.SendRequest(configuration_id=name, message=a_message())
         delivery_id = (await self.stub.Send(request)).delivery.delivery_id
         return await reaches(self.stub, delivery_id, *_ENDED)
+
+    async def explain(self, row: Row) -> Told:
+        """Returns what Explain says of *row*, knowing where it was met."""
+        request = api.ExplainRequest(
+            text=row.answer,
+            surface=f"SURFACE_{row.surface.name}",
+            provider=row.provider,
+            stage=f"FAILURE_STAGE_{row.stage}",
+            http_status=row.http_status,
+        )
+        explained = await self.stub.Explain(request)
+        return Told("Explain", explained.failure, failure_pb2.Trace())
 
     async def read(self, name: str) -> configuration_pb2.Configuration:
         return await read(self.stub, name)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 import pytest
 
-from adapters.system import resolver
 from mailport.v1 import configuration_pb2, delivery_pb2, failure_pb2
 from mailport.v1 import mail_service_pb2 as api
 from tests.end_to_end.conftest import a_message
@@ -54,6 +53,8 @@ _SCOPES: Final = {
     ),
 }
 _CUSTOM: Final = (configuration_pb2.OAUTH_PROVIDER_CUSTOM, ["https://mail.example.com/"])
+STARTTLS: Final = configuration_pb2.CONNECTION_SECURITY_STARTTLS
+IMPLICIT_TLS: Final = configuration_pb2.CONNECTION_SECURITY_IMPLICIT_TLS
 MECHANISMS: Final = {"password": "PLAIN", "token": "XOAUTH2"}
 _WITHIN: Final = timedelta(seconds=30)
 _IS_REPLY: Final = re.compile(r"\d{3}[ -]")
@@ -92,7 +93,7 @@ class Names:
             return real("127.0.0.1" if host in NAMES else host, *arguments, **options)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(resolver.socket, "getaddrinfo", getaddrinfo)
+            patch.setattr(socket, "getaddrinfo", getaddrinfo)
             yield
 
 
@@ -149,7 +150,7 @@ class Replay:
         host: str = "localhost",
         provider: str = "",
         signs_in: str = "password",
-        security: str = "STARTTLS",
+        security: configuration_pb2.ConnectionSecurity.ValueType = STARTTLS,
     ) -> configuration_pb2.Settings:
         """Returns settings for *host*, which *signs_in* with a ``password``, a ``token``, or nothing."""
         in_the_clear = signs_in == "nothing, in the clear"
@@ -158,7 +159,7 @@ class Replay:
             smtp=configuration_pb2.SmtpTransport(
                 host=host,
                 port=port,
-                security=f"CONNECTION_SECURITY_{'NONE' if in_the_clear else security}",
+                security=configuration_pb2.CONNECTION_SECURITY_NONE if in_the_clear else security,
                 ca_certificates="" if in_the_clear else self.ca.pem,
             ),
         )
@@ -211,9 +212,9 @@ class Replay:
         """Returns what Explain says of *row*, knowing where it was met."""
         request = api.ExplainRequest(
             text=row.answer,
-            surface=f"SURFACE_{row.surface.name}",
+            surface=api.Surface.Value(f"SURFACE_{row.surface.name}"),
             provider=row.provider,
-            stage=f"FAILURE_STAGE_{row.stage}",
+            stage=failure_pb2.FailureStage.Value(f"FAILURE_STAGE_{row.stage}"),
             http_status=row.http_status,
         )
         explained = await self.stub.Explain(request)

@@ -34,8 +34,10 @@ from tests.end_to_end.conftest import started
 from tests.end_to_end.consents import complete, returned
 from tests.end_to_end.replaying import (
     HOSTS,
+    IMPLICIT_TLS,
     NAMES,
     OWN,
+    STARTTLS,
     Names,
     Replay,
     Told,
@@ -50,7 +52,7 @@ from tests.integration.oauth.token_endpoint import TokenEndpoint, answer
 from tests.peers.ca import TestCA, server_context
 from tests.peers.line_server import LineServer
 from tests.peers.net import black_hole, free_port
-from tests.peers.script import ehlo, hang, send, starttls, tls
+from tests.peers.script import Item, ehlo, hang, send, starttls, tls
 from tests.unit.domain.failures.rows import Row, catalogue_rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -139,6 +141,30 @@ async def test_given_a_row_of_smtp_when_its_server_says_so_then_every_call_and_d
         assert health.failure.reason == row.reason
 
 
+POLICIES: Final = [
+    row for row in SMTP if row.stage == "AUTH" and row.reason in ("SMTP_AUTH_DISABLED", "SIGN_IN_BLOCKED")
+]
+
+
+@pytest.mark.parametrize("row", POLICIES, ids=lambda row: row.name)
+async def test_given_a_server_that_lets_nobody_in_when_an_account_consents_or_tests_then_it_is_told_so(
+    replay: Replay, row: Row
+) -> None:
+    """What blocks passwords blocks tokens too, and neither another account nor another consent would help."""
+    name = replay.new_name()
+    no = refusing(row, replay.context, signs_in="token")
+    yes = letting_in(replay.context, signs_in="token")
+    async with LineServer(no, yes, no) as server:
+        await replay.configure(name, replay.settings(server.port, provider=row.provider, signs_in="token"))
+
+        told = [await told_by_call("CompleteAuth", replay.consent(name))]
+        assert not (await replay.read(name)).HasField("active")
+        await replay.consent(name)
+        told.append(await told_by_call("SendTest", replay.test(name)))
+
+    assert_all_tell(told, row)
+
+
 def state_after(row: Row) -> delivery_pb2.DeliveryState.ValueType:
     if row.kind != "MISCONFIGURED":
         return STATES[row.kind]
@@ -163,6 +189,7 @@ BROKEN: Final = [row for row in ROWS.values() if row.surface in ("dns", "connect
 @asynccontextmanager
 async def broken(replay: Replay, row: Row, port: int) -> AsyncIterator[None]:
     """Breaks *port*, or the name of its host, as it was broken where *row* was met."""
+    script: list[Item]
     match row.name:
         case "P123" | "P124":
             error = socket.EAI_NONAME if row.name == "P123" else socket.EAI_AGAIN
@@ -196,7 +223,7 @@ async def test_given_a_row_of_a_connection_when_it_is_broken_so_then_every_call_
 ) -> None:
     """A mail waits half a minute for an address that drops everything: P126 is told by the two proofs alone."""
     port, name, told = free_port(), replay.new_name(), []
-    security = "IMPLICIT_TLS" if row.name == "P127" else "STARTTLS"
+    security = IMPLICIT_TLS if row.name == "P127" else STARTTLS
     within = timedelta(seconds=3) if row.name == "P126" else timedelta(seconds=30)
     yes = accepting(replay.context, signs_in="password")
     if row.name == "P127":
@@ -307,7 +334,7 @@ CALLED_BACK: Final = [
 async def test_given_a_row_of_a_callback_when_it_comes_back_then_call_page_and_record_tell_the_same(
     replay: Replay, row: Row, by: str
 ) -> None:
-    name, told = replay.new_name(), []
+    name, told, shown = replay.new_name(), [], ""
     await replay.configure(name, replay.settings(free_port(), provider=row.provider, signs_in="token"))
     session = await replay.authorize(name)
     said = {key: value for key, value in parse_qsl(row.answer) if key != "state"}
@@ -323,10 +350,10 @@ async def test_given_a_row_of_a_callback_when_it_comes_back_then_call_page_and_r
         async with httpx2.AsyncClient(trust_env=False, timeout=30) as browser:
             page = await browser.get(url)
         assert page.status_code == 400
+        shown = page.text
     record = (await replay.read(name)).consent
     told.append(Told("GetConfiguration", record.failure, failure_pb2.Trace()))
-    if by == "page":
-        assert escape(record.failure.cause) in page.text
+    assert by != "page" or escape(record.failure.cause) in shown
 
     assert_all_tell(told, row)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from domain.failures.catalogue.classes import CLASSES
@@ -22,6 +23,8 @@ from domain.failures.catalogue.smtp_sign_in import AUTHENTICATE_FIRST, SIGN_IN
 from domain.failures.catalogue.symptoms import SYMPTOMS
 from domain.failures.catalogue.token_sign_in import TOKEN_SIGN_IN
 from domain.failures.catalogue.without_person import KEY_UNUSABLE
+from domain.failures.failure import Stage
+from domain.reasons import Reason
 
 __all__ = ["CATALOGUE", "FALLBACKS", "OUTCOME_UNKNOWN", "Entry"]
 
@@ -40,6 +43,29 @@ COMMON_TEXTS: Final = (
 )
 """By topic, the narrower words first: what many servers say for one cause must not be taken for another."""
 
+_WHATEVER_IS_SHOWN: Final = frozenset(
+    {
+        Reason.ACCOUNT_LOCKED,
+        Reason.CLIENT_ADDRESS_REFUSED,
+        Reason.PASSWORD_EXPIRED,
+        Reason.SIGN_IN_BLOCKED,
+        Reason.SMTP_AUTH_DISABLED,
+    }
+)
+"""What keeps an account out with a password as with a token."""
+
+KEPT_OUT: Final = tuple(
+    replace(entry, with_token=True)
+    for entry in (*GOOGLE_TEXTS, *MICROSOFT_TEXTS, *OTHER_PROVIDERS_TEXTS, *COMMON_TEXTS)
+    if entry.text
+    and (entry.reason in _WHATEVER_IS_SHOWN or (entry.perhaps_token and entry.reason is Reason.BROWSER_SIGN_IN_NEEDED))
+    and (not entry.stages or Stage.AUTH in entry.stages)
+)
+"""
+The texts that say so, for sign-ins with a token: before those that take a refusal for the token's own fault, since no
+other token and no new consent would help.
+"""
+
 FALLBACKS: Final = (*GRAPH_CLASSES, *IMAP_CLASSES, *CLASSES)
 """What explains answers that nobody has seen yet, by code class and stage."""
 
@@ -50,6 +76,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     *GRAPH,
     *GRAPH_CLASSES,
     *IMAP,
+    *KEPT_OUT,
     *TOKEN_SIGN_IN,
     *GOOGLE_TEXTS,
     *MICROSOFT_TEXTS,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
-from domain.failures.explain import explain_fully
+from domain.failures.explain import explain, explain_fully
+from domain.failures.failure import FailureKind, Stage
 from domain.failures.reading import read_answer
 from tests.unit.domain.failures.rows import Row, catalogue_rows, further_rows
 
@@ -48,3 +50,24 @@ def test_given_real_answers_alone_when_explained_then_what_is_missing_is_guessed
         sys.stdout.write(f"\n{len(told)} bare answers: kind {kinds:.1%}, reason {reasons:.1%}\n")
     assert kinds >= 0.96
     assert reasons >= 0.93
+
+
+KEPT_OUT = [
+    row
+    for row in catalogue_rows() + further_rows()
+    if row.stage is Stage.AUTH
+    and row.reason in ("ACCOUNT_LOCKED", "CLIENT_ADDRESS_REFUSED", "SIGN_IN_BLOCKED", "SMTP_AUTH_DISABLED")
+]
+
+
+@pytest.mark.parametrize("with_token", [True, False], ids=["token", "password"])
+@pytest.mark.parametrize("row", KEPT_OUT, ids=lambda row: row.name)
+def test_given_what_keeps_anybody_out_when_signed_in_then_a_token_is_told_the_same_as_a_password(
+    row: Row, with_token: bool
+) -> None:
+    """No other token and no new consent would help, though servers say it with the code of a refused token."""
+    evidence = read_answer(row.answer, surface=row.surface, provider=row.provider, stage=row.stage)
+
+    failure = explain(replace(evidence, with_token=with_token))
+
+    assert (failure.reason, failure.kind) == (row.reason, FailureKind.MISCONFIGURED)

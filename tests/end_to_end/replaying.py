@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
+import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
+from adapters.system.keyfile import KeyFile
+from domain.secret import Secret
 from mailport.v1 import configuration_pb2, delivery_pb2, failure_pb2
 from mailport.v1 import mail_service_pb2 as api
-from tests.end_to_end.conftest import a_message
+from service.options import Address, Options
+from tests.end_to_end.conftest import a_message, started
 from tests.end_to_end.consents import authorize, complete, reaches, read, returned
 from tests.end_to_end.scripted import tokens
 from tests.end_to_end.test_journey import details
 from tests.integration.oauth.token_endpoint import Asked, Reply, TokenEndpoint
-from tests.peers.ca import LOCAL_NAMES, TestCA
+from tests.peers.ca import LOCAL_NAMES, TestCA, server_context
 from tests.peers.script import Item, close, ehlo, expect, expect_message, send, tls
 from tests.unit.domain.failures.rows import Row
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
     from mailport.v1.mail_service_pb2_grpc import MailServiceAsyncStub
 
@@ -56,6 +64,7 @@ _CUSTOM: Final = (configuration_pb2.OAUTH_PROVIDER_CUSTOM, ["https://mail.exampl
 STARTTLS: Final = configuration_pb2.CONNECTION_SECURITY_STARTTLS
 IMPLICIT_TLS: Final = configuration_pb2.CONNECTION_SECURITY_IMPLICIT_TLS
 MECHANISMS: Final = {"password": "PLAIN", "token": "XOAUTH2"}
+_NUMBERS = count(1)
 _WITHIN: Final = timedelta(seconds=30)
 _IS_REPLY: Final = re.compile(r"\d{3}[ -]")
 _ENDED: Final = (
@@ -126,6 +135,30 @@ async def told_by_call(way: str, call: Awaitable[object]) -> Told:
     return Told(way, failure, trace)
 
 
+@asynccontextmanager
+async def a_replay(folder: Path, *, server: str, template: str, ca: TestCA) -> AsyncIterator[Replay]:
+    """Starts a mailport in this process, with a database of its own on *server*."""
+    name = f"replay_{next(_NUMBERS)}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        statement = sql.SQL("create database {} template {} strategy file_copy")
+        admin.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+    keys = folder / "keys.json"
+    KeyFile(keys).create(now=datetime.now(UTC))
+    options = Options(
+        data_dir=folder,
+        grpc_address=Address("127.0.0.1", 0),
+        web_address=Address("127.0.0.1", 0),
+        database_url=Secret(make_conninfo(server, dbname=name)),
+        keys_file=keys,
+    )
+    context, names = server_context(ca.issue(name, names=NAMES)), Names()
+    with names.in_use():
+        async with started(options) as mailport, TokenEndpoint(b"") as endpoint:
+            yield Replay(mailport.stub, ca, context, endpoint, names)
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
 @dataclass
 class Replay:
     """A mailport, and the peers that it is sent to."""
@@ -136,7 +169,6 @@ class Replay:
     """The mail server's, with a certificate for all of `NAMES`."""
     endpoint: TokenEndpoint
     names: Names
-    web_url: str
     count: int = field(default=0)
 
     def new_name(self) -> str:

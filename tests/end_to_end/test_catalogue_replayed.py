@@ -12,25 +12,18 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html import escape
 from typing import Final
 from urllib.parse import parse_qsl
 
 import httpx2
-import psycopg
 import pytest
 import pytest_asyncio
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
-from adapters.system.keyfile import KeyFile
 from domain.failures.evidence import Surface
-from domain.secret import Secret
 from mailport.v1 import configuration_pb2, delivery_pb2, failure_pb2
 from mailport.v1 import mail_service_pb2 as api
-from service.options import Address, Options
-from tests.end_to_end.conftest import started
 from tests.end_to_end.consents import complete, returned
 from tests.end_to_end.replaying import (
     HOSTS,
@@ -38,9 +31,9 @@ from tests.end_to_end.replaying import (
     NAMES,
     OWN,
     STARTTLS,
-    Names,
     Replay,
     Told,
+    a_replay,
     accepting,
     letting_in,
     refusing,
@@ -48,7 +41,7 @@ from tests.end_to_end.replaying import (
     told_by_delivery,
 )
 from tests.end_to_end.scripted import later, tokens
-from tests.integration.oauth.token_endpoint import TokenEndpoint, answer
+from tests.integration.oauth.token_endpoint import answer
 from tests.peers.ca import TestCA, server_context
 from tests.peers.line_server import LineServer
 from tests.peers.net import black_hole, free_port
@@ -74,25 +67,8 @@ async def replay(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: str, _template: str, ca: TestCA
 ) -> AsyncIterator[Replay]:
     folder = tmp_path_factory.mktemp("replay")
-    name = sql.Identifier("replay")
-    with psycopg.connect(postgres_server, autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("create database {} template {} strategy file_copy").format(name, sql.Identifier(_template))
-        )
-    keys = folder / "keys.json"
-    KeyFile(keys).create(now=datetime.now(UTC))
-    options = Options(
-        data_dir=folder,
-        grpc_address=Address("127.0.0.1", 0),
-        web_address=Address("127.0.0.1", 0),
-        database_url=Secret(make_conninfo(postgres_server, dbname="replay")),
-        keys_file=keys,
-    )
-    context = server_context(ca.issue("replay", names=NAMES))
-    names = Names()
-    with names.in_use():
-        async with started(options) as mailport, TokenEndpoint(b"") as endpoint:
-            yield Replay(mailport.stub, ca, context, endpoint, names, mailport.service.web_url)
+    async with a_replay(folder, server=postgres_server, template=_template, ca=ca) as running:
+        yield running
 
 
 def signs_in(row: Row) -> str:

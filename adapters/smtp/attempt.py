@@ -322,7 +322,7 @@ class Attempt:
                         handshake = wrap(wire, dialled, context, server_name=name, seconds=seconds)
                         await shaking_hands(dialogue, handshake, from_first_byte=True)
                 step.detail = "implicit TLS"
-                step.tls = describe(wire.tls) if wire.tls else None
+                step.tls = describe(wire.tls, self._witness.clean) if wire.tls else None
         return Session(dialogue=dialogue, trace=self._trace, smtp=self.smtp, host_name=self._host_name)
 
 

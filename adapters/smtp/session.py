@@ -134,7 +134,7 @@ class Session:
                 raise Stopped(witness.answered(Stage.TLS, reply)) from None
             step.detail = "STARTTLS"
             session = self.dialogue.wire.tls
-            step.tls = describe(session) if session else None
+            step.tls = describe(session, witness.clean) if session else None
 
     async def _sign_in(self, step: Step, authentication: BasicAuthentication) -> None:
         self._be_secure()

@@ -6,17 +6,21 @@ import asyncio
 import ssl
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from domain.connection import TlsVersion
+from domain.failures.explain import cut
 from domain.failures.trace import TlsSession
 from domain.ports.environment import Clock
 
 _KEPT_CONTEXTS: Final = 64
 _LIFETIME: Final = timedelta(hours=1)
 """After it the certificate authorities are read anew, so that the system's updates count without a restart."""
+_NAME: Final = 256
+"""Characters of a name that a trace keeps; a DNS name has 253 at most, other names may be anything."""
 _OLD_CIPHERS: Final = "DEFAULT@SECLEVEL=0"
 """TLS 1.0 and 1.1 sign with SHA-1, which OpenSSL 3 allows at its lowest security level only."""
 _VERSIONS: Final = {
@@ -79,16 +83,16 @@ def new_context(minimum: TlsVersion, ca_certificates: str, ca_file: Path | None)
     return context
 
 
-def describe(session: ssl.SSLObject) -> TlsSession:
-    """Returns what was negotiated, for the trace."""
+def describe(session: ssl.SSLObject, clean: Callable[[str], str]) -> TlsSession:
+    """Returns what was negotiated, for the trace; *clean* scrubs what the peer wrote into its certificate."""
     certificate: dict[str, Any] = session.getpeercert() or {}
     cipher = session.cipher()
     not_after = certificate.get("notAfter")
     return TlsSession(
         version=session.version() or "",
         cipher=cipher[0] if cipher else "",
-        certificate_subject=_common_name(certificate.get("subject", ())) or _first_name(certificate),
-        certificate_issuer=_common_name(certificate.get("issuer", ())),
+        certificate_subject=cut(clean(_common_name(certificate.get("subject", ())) or _first_name(certificate)), _NAME),
+        certificate_issuer=cut(clean(_common_name(certificate.get("issuer", ()))), _NAME),
         certificate_expire_time=datetime.fromtimestamp(ssl.cert_time_to_seconds(not_after), UTC) if not_after else None,
     )
 

@@ -12,6 +12,8 @@ from html import escape
 from typing import Final
 from urllib.parse import quote, quote_plus
 
+from domain.failures.redact import without_tokens
+
 _MASK: Final = "***"
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SHORT: Final = 4
@@ -48,6 +50,8 @@ class Scrubber:
         """
         Returns *text* with each secret as ``***``, blanks folded into one, and nothing that does not print.
 
+        Tokens that are known by their look alone are masked as well (`domain.failures.redact.without_tokens`).
+
         Controls go first and without a trace, so that a secret cut by them is found all the same.
         """
         visible = "".join(
@@ -58,7 +62,7 @@ class Scrubber:
         folded = " ".join(visible.split())
         for fold in (_BLANK, _SOFT_BREAK):
             folded = self._without_broken(folded, fold)
-        return self._secret.sub(_MASK, folded) if self._secret else folded
+        return without_tokens(self._secret.sub(_MASK, folded) if self._secret else folded)
 
     def _without_broken(self, text: str, fold: re.Pattern[str]) -> str:
         """

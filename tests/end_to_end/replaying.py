@@ -234,6 +234,10 @@ class Replay:
         request = api.SendTestRequest(configuration_id=name, to="admin@example.com")
         return self.stub.SendTest(request, timeout=within.total_seconds())
 
+    def test_unsaved(self, settings: configuration_pb2.Settings) -> Awaitable[object]:
+        request = api.SendTestRequest(to="admin@example.com", settings=settings)
+        return self.stub.SendTest(request, timeout=_WITHIN.total_seconds())
+
     async def delivery(self, name: str) -> delivery_pb2.Delivery:
         """Sends a mail that is tried once, and returns its delivery as that attempt left it."""
         request = api.SendRequest(configuration_id=name, message=a_message())

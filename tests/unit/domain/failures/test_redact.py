@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.failures.explain import explain_fully
 from domain.failures.reading import read_answer
-from domain.failures.redact import redact
+from domain.failures.redact import redact, without_tokens
 
 TOKEN = "ya29.a0AfH6SMBx7Qk3vN0pLZc9dYt2Rr"
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJlLW9mLWEtdG9rZW4"
@@ -74,3 +74,26 @@ def test_given_any_long_random_word_when_redacted_then_it_is_masked(word: str) -
 )
 def test_given_a_sentence_about_passwords_when_redacted_then_it_stays_as_it_is(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        TOKEN,
+        JWT,
+        "1//0gabcdefghijklmnop",
+        "4/0AbCdEfGhIjKlMnOpQrStUv",
+        "GOCSPX-abcdefghijklmnop",
+        "abc8Q~Zxcvbnm1234567890asdfghjkl",
+        "0.AXoAqwertyuiopASDFGHJKL1234567890zxcvbnm12345",
+        "M.C535_BAY.0.U.-CqAbCdEfGhIjKlMnOpQrStUvWxYz0123456789",
+        "SG.abcdefghijklmnop.ABCDEFGHIJKLMNOP123456",
+        "xsmtpsib-0123456789abcdef-ABCDEF",
+        "xkeysib-0123456789abcdef-ABCDEF",
+        "AKIAIOSFODNN7EXAMPLE",
+        "sk-abcdefghijklmnop1234",
+        "-----BEGIN RSA PRIVATE KEY-----MIIabc-----END RSA PRIVATE KEY-----",
+    ],
+)
+def test_given_a_token_of_a_known_make_when_a_peer_repeats_it_then_its_look_alone_gives_it_away(token: str) -> None:
+    assert without_tokens(f"not with {token} again") == "not with *** again"

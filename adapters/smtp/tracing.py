@@ -80,6 +80,11 @@ class TraceLog:
             step = replace(step, detail=cut(step.detail, LONGEST_TOLD), reply=cut(step.reply, LONGEST_TOLD))
         self._steps.append(step)
 
+    def amend(self, *, tls: TlsSession, detail: str) -> None:
+        """Adds to the last step, which has failed, what was found out about it afterwards."""
+        last = self._steps.pop()
+        self.add(replace(last, tls=tls, detail=f"{last.detail}; {detail}" if last.detail else detail))
+
     def trace(self) -> Trace:
         """Returns the record so far."""
         return Trace(start_time=self._start_time, steps=tuple(self._steps))

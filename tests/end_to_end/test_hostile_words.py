@@ -23,7 +23,7 @@ from tests.end_to_end.replaying import MECHANISMS, ROBOT, Replay, a_replay
 from tests.end_to_end.scripted import refusal, tokens
 from tests.end_to_end.test_journey import details
 from tests.integration.oauth.token_endpoint import Reply, answer
-from tests.peers.ca import TestCA, server_context
+from tests.peers.ca import LOCAL_NAMES, TestCA, server_context
 from tests.peers.echoing_smtp import disguises
 from tests.peers.line_server import LineServer
 from tests.peers.net import free_port
@@ -306,14 +306,16 @@ async def test_given_a_mail_server_that_repeats_secrets_at_every_stage_when_it_i
     heard.assert_clean(kept, caplog)
 
 
+@pytest.mark.parametrize("is_trusted", [True, False], ids=["trusted", "refused"])
 async def test_given_a_certificate_made_of_a_secret_when_it_is_shown_then_the_trace_masks_it(
-    replay: Replay, caplog: pytest.LogCaptureFixture
+    replay: Replay, is_trusted: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A server with an authority of its own writes what it likes into its names."""
     caplog.set_level(logging.DEBUG)
     heard, secret = Overheard(), secrets.token_hex(16)
-    context = server_context(replay.ca.issue(secret))
-    script = talking(["well"], context)
+    names = (*LOCAL_NAMES, f"{secret}.example.com")
+    issue = replay.ca.issue if is_trusted else replay.ca.self_signed
+    script = talking(["well"], server_context(issue(secret, names=names)))
     async with LineServer(script, repeat=True) as server:
         settings = replay.settings(server.port)
         settings.basic.password = secret

@@ -176,6 +176,17 @@ async def test_given_all_recipients_refused_when_sent_then_there_is_no_data(
     assert sender.passed_no_return == 0
 
 
+async def test_given_one_recipient_when_refused_then_the_trace_says_why_once(
+    sender: Sender, faulty_smtp: StartFaultySmtp
+) -> None:
+    server = await faulty_smtp(plan={"rcpt": "550 5.1.1 unknown"})
+
+    report = await sender.submit(some_settings(server.port), "r1@example.com")
+
+    step = step_of(report, Stage.RCPT_TO)
+    assert (step.detail, step.reply) == ("0 of 1 accepted; refused: r1@example.com", "550 5.1.1 unknown")
+
+
 async def test_given_a_hundred_recipients_when_three_are_refused_then_ninety_seven_get_the_mail(
     sender: Sender, faulty_smtp: StartFaultySmtp
 ) -> None:

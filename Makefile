@@ -1,6 +1,6 @@
 # Every target sets itself up: scripts/setup.sh does nothing, quickly, when nothing is left to do.
 .DEFAULT_GOAL := help
-.PHONY: help run test faults proofs bench setup lint format proto breaking lock clean
+.PHONY: help run test faults proofs bench setup lint format proto failures breaking lock clean
 
 BIN := .venv/bin
 CODE := domain adapters service tests
@@ -38,6 +38,7 @@ lint: setup ## Check style, types, import contracts, proto and the freshness of 
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	sh scripts/stubs.sh --check
+	$(BIN)/python scripts/failures_page.py --check
 
 format: setup ## Write Python and proto files in the style that lint asks for
 	$(BIN)/ruff check --fix
@@ -46,6 +47,9 @@ format: setup ## Write Python and proto files in the style that lint asks for
 
 proto: setup ## Generate the Python code in proto/ from the .proto files
 	sh scripts/stubs.sh
+
+failures: setup ## Write docs/failures.md from the failure catalogue
+	$(BIN)/python scripts/failures_page.py
 
 breaking: setup ## Check that the API still serves the callers of what came before; AGAINST=REVISION chooses
 	@sh scripts/breaking.sh $(AGAINST)

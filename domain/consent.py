@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from domain.consent_page import page_refusals
 from domain.errors import InputInvalid, NotReady, Violation
 from domain.failures.failure import Failure, FailureKind, Stage
-from domain.grant import GrantBasis
+from domain.grant import GrantBasis, issuer_of
 from domain.reasons import Reason
 from domain.secret import Secret
+from domain.settings.model import OAuthAuthentication
 
 CONSENT_LIFETIME: Final = timedelta(minutes=10)
 STATE_PURPOSE: Final = "consent/state"
@@ -92,19 +95,35 @@ class ConsentRecord:
     """Why there is no grant; set for REFUSED and EXPIRED alone."""
 
 
-def standing(record: ConsentRecord, *, now: datetime) -> ConsentRecord:
-    """Returns *record* as it stands at *now*: a user who has not come back in time will not any more."""
+def standing(record: ConsentRecord, *, client: OAuthAuthentication | None, now: datetime) -> ConsentRecord:
+    """
+    Returns *record* as it stands at *now*: a user who has not come back in time will not any more.
+
+    *client*: what the settings sign in with, whose provider may have refused on a page that told nobody; None when they
+    have been changed to sign in otherwise.
+    """
     if record.state is not ConsentState.PENDING or now < record.expire_time:
         return record
-    return replace(
-        record,
-        state=ConsentState.EXPIRED,
-        failure=Failure(
-            reason=Reason.STATE_EXPIRED,
-            kind=FailureKind.REAUTHORIZE,
-            stage=Stage.CONSENT,
-            cause="The user did not come back within ten minutes. Providers show many refusals on their own page only: "
-            "a redirect URL or client that is not registered, an administrator's block, a test user who is missing.",
-            remedy="Call Authorize again and read what the provider's page says.",
+    return replace(record, state=ConsentState.EXPIRED, failure=_never_came_back(record, client))
+
+
+def _never_came_back(record: ConsentRecord, client: OAuthAuthentication | None) -> Failure:
+    return Failure(
+        reason=Reason.STATE_EXPIRED,
+        kind=FailureKind.REAUTHORIZE,
+        stage=Stage.CONSENT,
+        cause="The user did not come back within ten minutes: the page was left, or the provider refused on a page of "
+        "its own and told nobody else, as for a redirect URL or client that is not registered, or an administrator's "
+        "block.",
+        remedy=" ".join(
+            [
+                "Call Authorize again and read what the provider's page says; Explain takes its text.",
+                *(_hints(client, record.redirect_url) if client is not None else ()),
+            ]
         ),
     )
+
+
+def _hints(client: OAuthAuthentication, redirect_url: str) -> Iterator[str]:
+    for page in page_refusals(issuer_of(client), redirect_url=redirect_url, client_id=client.client_id):
+        yield f"If it is {page.shown}: {page.failure.remedy}"

@@ -68,6 +68,7 @@ from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
 from service.usecases.exchange_code import ExchangeCode
+from service.usecases.explain import Explain
 from service.usecases.forget_old import ForgetOld
 from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
@@ -352,6 +353,7 @@ class Container(containers.DeclarativeContainer):
         list_configurations=list_configurations,
         delete_configuration=delete_configuration,
         get_options=get_options,
+        explain=providers.Singleton(Explain),
         authorize=authorize,
         complete_auth=complete_auth,
         revoke_auth=revoke_auth,

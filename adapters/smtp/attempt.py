@@ -37,6 +37,7 @@ from domain.settings.model import BasicAuthentication, OAuthAuthentication, Smtp
 _LOOKUP: Final = timedelta(seconds=20)
 _CONNECT: Final = timedelta(seconds=30)
 _OTHER_ADDRESS_HELPS: Final = frozenset({Symptom.LOST, Symptom.SILENT})
+_CERTIFICATE: Final = frozenset({Symptom.CERT_EXPIRED, Symptom.CERT_NAME_MISMATCH, Symptom.CERT_UNTRUSTED})
 _NO_SERVICE: Final = frozenset({521, 554})
 """This host takes no mail, whatever another one of the name does (RFC 5321 section 3.1, RFC 7504)."""
 
@@ -253,13 +254,33 @@ class Attempt:
             self.wire = None
 
     async def _informed(self, stopped: Stopped, peer: PeerAddress) -> Stopped:
-        """Returns *stopped*; where the lowest TLS version was not met, with whether a lower one that is safe would."""
+        """
+        Returns *stopped* with what can be found out besides.
+
+        Where a certificate was refused, whose it is; where the lowest TLS version was not met, whether a lower one that
+        is safe would be.
+        """
         evidence = stopped.evidence
+        if evidence.symptom in _CERTIFICATE:
+            return await self._with_certificate(stopped, peer)
         if evidence.symptom is not Symptom.TLS_VERSION or self.smtp.minimum_tls_version is not TlsVersion.TLS_1_3:
             return stopped
         if not await self._prober.speaks_tls_1_2(peer):
             return stopped
         return Stopped(replace(evidence, symptom=Symptom.TLS_1_2_AT_MOST))
+
+    async def _with_certificate(self, stopped: Stopped, peer: PeerAddress) -> Stopped:
+        found = await self._prober.refused_certificate(peer, self._witness.clean)
+        if found is None:
+            return stopped
+        session = found.session
+        names = f"made for {', '.join(found.names)}" if found.names else "made for no host name"
+        ends = f"good until {session.certificate_expire_time:%Y-%m-%d}" if session.certificate_expire_time else ""
+        issuer = f"issued by {session.certificate_issuer}" if session.certificate_issuer else ""
+        told = "; ".join(part for part in (names, issuer, ends) if part)
+        self._trace.amend(tls=session, detail=told)
+        evidence = stopped.evidence
+        return Stopped(replace(evidence, detail=f"{evidence.detail}; {told}" if evidence.detail else told))
 
     async def _context(self) -> ssl.SSLContext | None:
         if self.smtp.security is ConnectionSecurity.NONE:
@@ -322,7 +343,7 @@ class Attempt:
                         handshake = wrap(wire, dialled, context, server_name=name, seconds=seconds)
                         await shaking_hands(dialogue, handshake, from_first_byte=True)
                 step.detail = "implicit TLS"
-                step.tls = describe(wire.tls) if wire.tls else None
+                step.tls = describe(wire.tls, self._witness.clean) if wire.tls else None
         return Session(dialogue=dialogue, trace=self._trace, smtp=self.smtp, host_name=self._host_name)
 
 

@@ -49,7 +49,7 @@ class Connection:
     def tls(self) -> TlsSession | None:
         """What was negotiated; None on a plain connection."""
         if self._tls is None and self.wire.tls is not None:
-            self._tls = describe(self.wire.tls)
+            self._tls = describe(self.wire.tls, self.witness.clean)
         return self._tls
 
     @property

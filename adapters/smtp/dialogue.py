@@ -46,6 +46,10 @@ class Witness:
         """Takes *token*, and the *responses* that hold it, out of all that is heard from now on."""
         self._scrubber.learn_token(token, *responses)
 
+    def clean(self, text: str) -> str:
+        """Takes what must not be repeated out of a peer's *text*."""
+        return self._scrubber.clean(text)
+
     def hear(self, reply: Reply) -> Heard:
         """Takes a reply apart, scrubbed."""
         return hear(reply, self._scrubber.clean)

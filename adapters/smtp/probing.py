@@ -14,7 +14,7 @@ from adapters.smtp.dialling import Dialled, Unreachable, dial
 from adapters.smtp.dialogue import Timer
 from adapters.smtp.ehlo import client_name
 from adapters.smtp.replies import UnreadableReply
-from adapters.smtp.tls import TlsContexts
+from adapters.smtp.tls import Refused, TlsContexts, describe_refused, new_peeking_context
 from adapters.smtp.verdicts import tls_fault
 from adapters.smtp.wire import EarlyPlaintext, Wire
 from domain.connection import ConnectionSecurity, TlsVersion
@@ -22,6 +22,7 @@ from domain.failures.evidence import Symptom
 from domain.ports.network import PeerAddress
 from domain.settings.model import SmtpTransport
 
+_Way = Callable[[Wire, Dialled, ssl.SSLContext], Awaitable[None]]
 _LONGEST: Final = timedelta(seconds=5)
 _TLS_CLOSE_SECONDS: Final = 1.0
 _NO_ANSWER: Final = (OSError, Unreachable, UnreadableReply, SMTPResponseException, EarlyPlaintext, ValueError)
@@ -36,10 +37,35 @@ class Prober:
         self._timer = timer
         self._host_name = host_name
 
+    async def refused_certificate(self, peer: PeerAddress, clean: Callable[[str], str]) -> Refused | None:
+        """
+        Returns what certificate *peer* shows, in the configured mode, and believes nothing of it.
+
+        *clean* scrubs its words. None: none could be seen.
+        """
+        seen: Refused | None = None
+        shake_hands = self._configured_way
+
+        async def look(wire: Wire, dialled: Dialled, context: ssl.SSLContext) -> None:
+            nonlocal seen
+            await shake_hands(wire, dialled, context)
+            seen = describe_refused(wire.tls, clean) if wire.tls is not None else None
+
+        try:
+            await self._ask(peer, new_peeking_context(self._smtp.minimum_tls_version), look)
+        except _NO_ANSWER:
+            return None
+        return seen
+
+    @property
+    def _configured_way(self) -> _Way:
+        is_implicit = self._smtp.security is ConnectionSecurity.IMPLICIT_TLS
+        return self._shake_hands if is_implicit else self._start_tls
+
     async def speaks_tls(self, peer: PeerAddress) -> bool:
         """Tells whether *peer* answers a TLS handshake, with whatever certificate; nothing else is sent there."""
         try:
-            await self._ask(peer, self._smtp.minimum_tls_version, self._shake_hands)
+            await self._ask(peer, await self._context(self._smtp.minimum_tls_version), self._shake_hands)
         except ssl.SSLError as error:
             symptom, _ = tls_fault(error, from_first_byte=True)
             return symptom not in (Symptom.PLAINTEXT_INSTEAD_OF_TLS, Symptom.TLS_HANDSHAKE)
@@ -49,20 +75,19 @@ class Prober:
 
     async def speaks_tls_1_2(self, peer: PeerAddress) -> bool:
         """Tells whether *peer* agrees on TLS 1.2 or newer, in the configured mode, with whatever certificate."""
-        is_implicit = self._smtp.security is ConnectionSecurity.IMPLICIT_TLS
         try:
-            await self._ask(peer, TlsVersion.TLS_1_2, self._shake_hands if is_implicit else self._start_tls)
+            await self._ask(peer, await self._context(TlsVersion.TLS_1_2), self._configured_way)
         except ssl.SSLCertVerificationError:
             return True  # certificates are shown after the version is settled
         except _NO_ANSWER:  # ssl.SSLError is one
             return False
         return True
 
-    async def _ask(
-        self, peer: PeerAddress, minimum: TlsVersion, way: Callable[[Wire, Dialled, ssl.SSLContext], Awaitable[None]]
-    ) -> None:
+    async def _context(self, minimum: TlsVersion) -> ssl.SSLContext:
+        return await self._contexts.get(minimum, self._smtp.ca_certificates)
+
+    async def _ask(self, peer: PeerAddress, context: ssl.SSLContext, way: _Way) -> None:
         async with self._timer.limit(_LONGEST):
-            context = await self._contexts.get(minimum, self._smtp.ca_certificates)
             dialled = await dial([peer], seconds=self._timer.seconds(_LONGEST))
             wire = Wire(asyncio.get_running_loop())
             try:

@@ -21,10 +21,13 @@ from adapters.smtp.verdicts import tls_fault
 from adapters.smtp.wire import EarlyPlaintext
 from domain.connection import ConnectionSecurity
 from domain.failures.evidence import Symptom
+from domain.failures.explain import cut
 from domain.failures.failure import Failure, FailureKind, Stage
 from domain.reasons import Reason
 from domain.settings.model import BasicAuthentication, SmtpTransport
 
+_LONGEST_GREETING: Final = 200
+"""Characters that a trace keeps of it, beside the reply to EHLO."""
 QUIET: Final = timedelta(seconds=5)
 """Silence after which a server is suspected to wait for a TLS handshake."""
 
@@ -76,9 +79,9 @@ class Session:
         with self.dialogue.minding(Stage.EHLO):
             async with self.dialogue.timer.limit():
                 reply = await self._greeting(speaks_tls)
-        step.reply = str(self.dialogue.witness.hear(reply))
         if not reply.is_positive:
             raise Stopped(self.dialogue.witness.answered(Stage.EHLO, reply))
+        step.detail = cut(str(self.dialogue.witness.hear(reply)), _LONGEST_GREETING)
 
     async def _greeting(self, speaks_tls: SpeaksTls) -> Reply:
         """
@@ -109,12 +112,12 @@ class Session:
         reply = await self.dialogue.ask(Stage.EHLO, b"EHLO", name)
         if or_helo and 500 <= reply.code <= 599:
             # A server from before 1995; without extensions there is neither TLS nor a sign-in to be had (RFC 5321 3.2).
-            step.detail = f"{said}, with HELO since EHLO was refused"
+            step.detail = _joined(step.detail, f"{said}, with HELO since EHLO was refused")
             await self.dialogue.must(Stage.EHLO, b"HELO", name, detail=said)
             return
         if not reply.is_positive:
             raise Stopped(self.dialogue.witness.answered(Stage.EHLO, reply, detail=said))
-        step.detail = said
+        step.detail = _joined(step.detail, said)
         step.reply = str(self.dialogue.witness.hear(reply))
         self.capabilities = Capabilities.of(reply)
 
@@ -134,7 +137,7 @@ class Session:
                 raise Stopped(witness.answered(Stage.TLS, reply)) from None
             step.detail = "STARTTLS"
             session = self.dialogue.wire.tls
-            step.tls = describe(session) if session else None
+            step.tls = describe(session, witness.clean) if session else None
 
     async def _sign_in(self, step: Step, authentication: BasicAuthentication) -> None:
         self._be_secure()
@@ -227,6 +230,10 @@ async def shaking_hands(dialogue: Dialogue, handshake: Awaitable[None], *, from_
     except ssl.SSLError as error:
         symptom, detail = tls_fault(error, from_first_byte=from_first_byte)
         raise Stopped(dialogue.witness.saw(Stage.TLS, symptom, detail)) from error
+
+
+def _joined(*details: str) -> str:
+    return "; ".join(detail for detail in details if detail)
 
 
 def _is_token_refused(failure: Failure, bearer: Bearer) -> bool:

@@ -163,7 +163,7 @@ class Submission:
                 self._connection.refusals += 1
                 self._refuse(recipient, self._dialogue.witness.answered(Stage.RCPT_TO, reply), step.reply)
         step.succeeded = accepted > 0
-        step.detail = self._summary(accepted)
+        step.detail = self._summary(accepted, last=step.reply)
         return accepted
 
     async def _hand_over(self, step: Step, content: bytes) -> None:
@@ -234,8 +234,13 @@ class Submission:
     def _words(self, reply: Reply) -> str:
         return cut(str(self._dialogue.witness.hear(reply)), LONGEST_REPLY)
 
-    def _summary(self, accepted: int) -> str:
-        refusals = [f"{recipient}: {_why(verdict)}" for recipient, verdict in self.refused.items()]
+    def _summary(self, accepted: int, *, last: str) -> str:
+        """Says who was refused and why; the reply that the step shows (*last*) is not said twice of one alone."""
+        is_said = len(self.refused) == 1
+        refusals = [
+            str(each) if is_said and said.reply == last else f"{each}: {_why(said)}"
+            for each, said in self.refused.items()
+        ]
         listed, more = refusals[:_LISTED_REFUSALS], len(refusals) - _LISTED_REFUSALS
         count = f"{accepted} of {len(self._envelope.recipients)} accepted"
         if not refusals:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from domain.failures.evidence import Evidence
 from domain.failures.explain import cut, explain
 from domain.failures.failure import Failure, Stage
-from domain.failures.trace import TlsSession, Trace, TraceStep
+from domain.failures.trace import LONGEST_TOLD, TlsSession, Trace, TraceStep, last_words
 from domain.ports.environment import Clock
-
-_LONGEST: Final = 512
 
 
 class Stopped(Exception):
@@ -27,6 +24,8 @@ class Stopped(Exception):
         super().__init__(evidence.symptom or evidence.code)
         self.evidence = evidence
         self.failure = failure or explain(evidence)
+        self.reply = last_words(failure) if failure else _reply(evidence)
+        """The last thing that the peer said, as a step of the trace shows it."""
 
     @property
     def is_answer(self) -> bool:
@@ -60,7 +59,7 @@ class TraceLog:
             yield step
         except Stopped as stopped:
             step.succeeded = False
-            step.reply = step.reply or _reply(stopped.evidence)
+            step.reply = step.reply or stopped.reply
             step.detail = "; ".join(part for part in (step.detail, _symptom(stopped.evidence)) if part)
             raise
         finally:
@@ -77,9 +76,14 @@ class TraceLog:
 
     def add(self, step: TraceStep) -> None:
         """Records a step that is over already."""
-        if len(step.detail) > _LONGEST or len(step.reply) > _LONGEST:
-            step = replace(step, detail=cut(step.detail, _LONGEST), reply=cut(step.reply, _LONGEST))
+        if len(step.detail) > LONGEST_TOLD or len(step.reply) > LONGEST_TOLD:
+            step = replace(step, detail=cut(step.detail, LONGEST_TOLD), reply=cut(step.reply, LONGEST_TOLD))
         self._steps.append(step)
+
+    def amend(self, *, tls: TlsSession, detail: str) -> None:
+        """Adds to the last step, which has failed, what was found out about it afterwards."""
+        last = self._steps.pop()
+        self.add(replace(last, tls=tls, detail=f"{last.detail}; {detail}" if last.detail else detail))
 
     def trace(self) -> Trace:
         """Returns the record so far."""

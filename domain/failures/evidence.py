@@ -16,6 +16,10 @@ class Surface(StrEnum):
     CONNECT = "connect"
     TLS = "tls"
     SMTP = "smtp"
+    GRAPH = "graph"
+    """Microsoft Graph; `Evidence.code` is the HTTP status, `error` Graph's code."""
+    IMAP = "imap"
+    """`Evidence.error` is the response code (RFC 3501 section 7.1, RFC 5530), `subcode` NO, BAD or BYE."""
     OAUTH_TOKEN = "oauth-token"
     """The token endpoint, and the way there; `Evidence.code` is the HTTP status."""
     OAUTH_AUTHORIZE = "oauth-authorize"
@@ -73,11 +77,11 @@ class Evidence:
     enhanced_code: str = ""
     """``X.Y.Z`` when the reply had one."""
     error: str = ""
-    """OAuth's own word (RFC 6749 sections 4.1.2.1 and 5.2), e.g. ``invalid_grant``; empty when there was none."""
+    """OAuth's own word (RFC 6749 sections 4.1.2.1 and 5.2), Graph's or IMAP's code; empty when there was none."""
     subcode: str = ""
     """What the provider adds to `error`: ``AADSTS50173`` (Microsoft), ``invalid_rapt`` (Google); else empty."""
-    with_token: bool = False
-    """Whether the sign-in was made with an access token."""
+    with_token: bool | None = False
+    """Whether the sign-in was made with an access token; None: nobody knows, since an answer was pasted."""
     without_person: bool = False
     """Whether a token was asked for that takes no consent: for an app itself, or with a signed assertion."""
     text: str = ""
@@ -89,6 +93,7 @@ class Evidence:
     provider: str = ""
     """Preset's id when the host is a known provider's."""
     security: str = ""
+    """The configured connection security; empty when nobody knows."""
     past_no_return: bool = False
     """Whether content may have left: then whatever is not a definite answer leaves the outcome unknown."""
     met_time: datetime | None = None

@@ -12,6 +12,8 @@ from html import escape
 from typing import Final
 from urllib.parse import quote, quote_plus
 
+from domain.failures.redact import without_tokens
+
 _MASK: Final = "***"
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SHORT: Final = 4
@@ -48,17 +50,15 @@ class Scrubber:
         """
         Returns *text* with each secret as ``***``, blanks folded into one, and nothing that does not print.
 
+        Tokens that are known by their look alone are masked as well (`domain.failures.redact.without_tokens`).
+
         Controls go first and without a trace, so that a secret cut by them is found all the same.
         """
-        visible = "".join(
-            " " if character in "\t\n" else character
-            for character in text
-            if character in "\t\n" or unicodedata.category(character) not in _UNSEEN
-        )
+        visible = text if text.isprintable() else _visible(text)  # nearly all replies are, and none must cost much
         folded = " ".join(visible.split())
         for fold in (_BLANK, _SOFT_BREAK):
             folded = self._without_broken(folded, fold)
-        return self._secret.sub(_MASK, folded) if self._secret else folded
+        return without_tokens(self._secret.sub(_MASK, folded) if self._secret else folded)
 
     def _without_broken(self, text: str, fold: re.Pattern[str]) -> str:
         """
@@ -66,6 +66,10 @@ class Scrubber:
 
         A line of a reply holds 512 octets and one of base64 or quoted-printable 76; tokens are longer.
         """
+        if text.isascii():  # and then in lower case as it is letter by letter
+            unfolded = fold.sub("", text).lower()
+            if not any(form in unfolded for form in self._broken):
+                return text
         pieces = list(_pieces(text, fold))
         if len(pieces) == 1:
             return text
@@ -126,6 +130,14 @@ def _pieces(text: str, fold: re.Pattern[str]) -> Iterable[range]:
         yield range(begin, found.start())
         begin = found.end()
     yield range(begin, len(text))
+
+
+def _visible(text: str) -> str:
+    return "".join(
+        " " if character in "\t\n" else character
+        for character in text
+        if character in "\t\n" or unicodedata.category(character) not in _UNSEEN
+    )
 
 
 def _lower(character: str) -> str:

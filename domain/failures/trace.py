@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
-from domain.failures.failure import Stage
+from domain.failures.explain import cut
+from domain.failures.failure import Failure, Stage
+
+LONGEST_TOLD: Final = 512
+"""Characters of a step's detail, and of its reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +48,20 @@ class Trace:
 
     start_time: datetime
     steps: tuple[TraceStep, ...] = ()
+
+
+def untried(failure: Failure, *, start_time: datetime, duration: timedelta) -> Trace:
+    """Returns the record of an attempt that *failure* ended before anything was dialled: its stage alone, failed."""
+    step = TraceStep(
+        stage=failure.stage,
+        succeeded=False,
+        duration=duration,
+        detail=cut(failure.cause, LONGEST_TOLD),
+        reply=last_words(failure),
+    )
+    return Trace(start_time=start_time, steps=(step,))
+
+
+def last_words(failure: Failure) -> str:
+    """Returns what the peer said, code and text, as a step shows it; empty when it said nothing."""
+    return cut(f"{failure.provider_code} {failure.provider_reply}".strip(), LONGEST_TOLD)

@@ -12,7 +12,6 @@ from mailport.v1 import mail_service_pb2 as pb
 from mailport.v1 import mail_service_pb2_grpc
 from service.rpc.call import current_call
 from service.rpc.ending import Ending
-from service.rpc.not_yet import not_yet
 from service.rpc.page_tokens import read_change_cursor, read_configurations_token, read_deliveries_token
 from service.rpc.parse import (
     keep_id,
@@ -23,6 +22,7 @@ from service.rpc.parse import (
     parse_id,
     parse_message,
     parse_optional_id,
+    parse_question,
     parse_settings,
 )
 from service.rpc.render import (
@@ -32,6 +32,7 @@ from service.rpc.render import (
     render_configurations_page,
     render_deliveries_page,
     render_delivery,
+    render_explained,
     render_options,
     render_revocation,
     render_revoked,
@@ -46,6 +47,7 @@ from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
+from service.usecases.explain import Explain
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
 from service.usecases.get_options import GetOptions
@@ -85,6 +87,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         retry_delivery: RetryDelivery,
         watch_deliveries: WatchDeliveries,
         send_stream: SendStream,
+        explain: Explain,
     ) -> None:
         self._configure = configure
         self._get_configuration = get_configuration
@@ -104,6 +107,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         self._retry_delivery = retry_delivery
         self._watch_deliveries = watch_deliveries
         self._send_stream = send_stream
+        self._explain = explain
         self._ending = Ending()
 
     def end_streams(self) -> None:
@@ -250,4 +254,4 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
             yield render_watched(watched, caller.tenant)
 
     async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
-        raise not_yet("Explain")
+        return render_explained(await self._explain(parse_question(request)))

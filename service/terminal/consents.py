@@ -23,7 +23,17 @@ def draw_started(response: mail_service_pb2.AuthorizeResponse, style: Style) -> 
         "",
         f"The browser then comes back to {plain(response.redirect_url)}.",
         f"{style.arrow} Where it shows an error there, `mailport complete-auth` takes the address that it landed on.",
+        *_pages(response.page_refusals, style),
     ]
+
+
+def _pages(refusals: Iterable[mail_service_pb2.PageRefusal], style: Style) -> list[str]:
+    """Returns what the provider's page may say instead, and what to do then."""
+    facts = [(plain(each.shown), plain(each.failure.remedy)) for each in refusals]
+    if not facts:
+        return []
+    told = f"{style.arrow} Where the provider's own page shows an error, nobody but its reader is told:"
+    return [told, *labelled(facts, indent="  ")]
 
 
 def draw_authorized(response: mail_service_pb2.CompleteAuthResponse, style: Style) -> list[str]:

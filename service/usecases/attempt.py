@@ -14,6 +14,7 @@ from domain.configuration import Configuration
 from domain.delivery import Answered, Attempt, Delivery, DeliveryState, LeaseExpired, NotTried, advance
 from domain.errors import LeaseLost, NotFound, SecretUnreadable, Unavailable
 from domain.failures.failure import Failure
+from domain.failures.trace import Trace, untried
 from domain.grant import Grant, GrantKey, grant_for
 from domain.pause import Pause, pause_after, shows_usable
 from domain.ports.delivery_queue import Claim, Outcome
@@ -202,7 +203,7 @@ class AttemptDelivery:
             start_time=course.start,
             end_time=end,
             failure=None if isinstance(event, LeaseExpired) else after.failure,
-            trace=report.trace if report else None,
+            trace=_trace_of(course, event, report, end),
             in_doubt=after.doubt_count > claim.delivery.doubt_count,
         )
         changes = _changes_of_pause(course, event, report, after)
@@ -338,6 +339,17 @@ def _lane(claim: Claim, course: _Course) -> str:
     """Names what a connection may be kept for: one account, with the settings and the consent that it has now."""
     grant = course.grant.grant_id if course.grant is not None else ""
     return "\0".join([lanes_of(claim.account), str(course.revision), grant])
+
+
+def _trace_of(
+    course: _Course, event: Answered | NotTried | LeaseExpired, report: Report | None, end: datetime
+) -> Trace | None:
+    """Returns what the attempt went through; what it ended with, where nothing was dialled."""
+    if report is not None:
+        return report.trace
+    if isinstance(event, NotTried):
+        return untried(event.failure, start_time=course.start, duration=end - course.start)
+    return None
 
 
 def _is_overtaken(course: _Course, configuration: Configuration | None, grants: Sequence[Grant]) -> bool:

@@ -9,13 +9,16 @@ from typing import Final
 
 from domain.caller import Caller
 from domain.consent import STATE_PURPOSE
-from domain.consent_request import ConsentChances, begin_consent
+from domain.consent_page import PageRefusal, page_refusals
+from domain.consent_request import ConsentChances, ConsentStart, begin_consent
 from domain.errors import ConcurrentChange, InputInvalid, Violation, Warning
+from domain.grant import issuer_of
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import UnitOfWork
 from domain.ports.vault import Vault
 from domain.reasons import Reason
 from domain.secret import Secret
+from domain.settings.model import OAuthAuthentication
 from service.usecases.lookup import configuration_of, no_configuration
 from service.usecases.prove import check_sendable
 
@@ -37,6 +40,8 @@ class Authorization:
     expire_time: datetime
     redirect_url: str
     warnings: tuple[Warning, ...]
+    page_refusals: tuple[PageRefusal, ...] = ()
+    """What the provider may show its user instead of sending the browser back."""
 
 
 class Authorize:
@@ -104,6 +109,7 @@ class Authorize:
             expire_time=start.session.expire_time,
             redirect_url=start.session.redirect_url,
             warnings=start.revision.warnings,
+            page_refusals=_page_refusals(start),
         )
 
     def _chances(self) -> ConsentChances:
@@ -114,6 +120,13 @@ class Authorize:
             verifier=Secret(self._entropy.token(256)),
             nonce=self._entropy.token(128),
         )
+
+
+def _page_refusals(start: ConsentStart) -> tuple[PageRefusal, ...]:
+    client = start.revision.settings.authentication
+    if not isinstance(client, OAuthAuthentication):
+        return ()
+    return page_refusals(issuer_of(client), redirect_url=start.session.redirect_url, client_id=client.client_id)
 
 
 def state_digest(vault: Vault, state: str) -> bytes:

@@ -103,7 +103,7 @@ class ExchangeCode:
         if tried.failure is None:
             return Exchanged(replace(grant, account=grant.basis.username))
         if tried.failure.stage is Stage.AUTH and tried.failure.kind not in _SAYS_NOTHING:
-            raise ProviderRefused(_another_account(tried.failure, grant), trace=tried.trace)
+            raise ProviderRefused(_not_let_in(tried.failure, grant), trace=tried.trace)
         return Exchanged(grant, (_unproven(grant),))
 
 
@@ -156,7 +156,15 @@ def _used_up(failure: Failure) -> Failure:
     return replace(failure, remedy=remedy, retry_time=None)
 
 
-def _another_account(failure: Failure, grant: Grant) -> Failure:
+def _not_let_in(failure: Failure, grant: Grant) -> Failure:
+    """
+    Returns why the account could not be proven: another one, where it is the token that was refused.
+
+    A server that lets nobody in this way (SMTP sign-in switched off, a policy, no XOAUTH2) says so, and no other
+    account would fare better.
+    """
+    if failure.reason is not Reason.AUTH_REJECTED:
+        return replace(failure, remedy=f"{failure.remedy} {_AGAIN}", retry_time=None)
     return replace(
         failure,
         reason=Reason.ACCOUNT_MISMATCH,

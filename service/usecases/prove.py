@@ -11,7 +11,7 @@ from typing import Final
 from domain.address import EmailAddress
 from domain.errors import DeadlineTooShort, ProviderRefused, SecretUnreadable, Unavailable, Unimplemented
 from domain.failures.failure import Stage
-from domain.failures.trace import Trace, TraceStep
+from domain.failures.trace import Trace, TraceStep, untried
 from domain.message import Envelope, OutgoingMessage
 from domain.mime.compose import compose, make_message_id
 from domain.ports.environment import Clock, Entropy
@@ -67,7 +67,7 @@ class Prove:
         deadline = self._clock.monotonic() + time_left
         interactive_patience(time_left)
         if tokens is not None:
-            await tokens.check()
+            await self._check(tokens)
         if isinstance(settings.transport, GraphTransport):
             check_sendable(settings)
         before = await self._prove_tokens(tokens, time_left) if tokens is not None and is_to_be_saved else None
@@ -87,21 +87,30 @@ class Prove:
             raise ProviderRefused(report.first_failure, trace=trace)
         return Proof(message_id=message_id, trace=trace, reply=report.verdicts[0].reply)
 
+    async def _check(self, tokens: ProvableTokens) -> None:
+        start_time, begun = self._clock.now(), self._clock.monotonic()
+        try:
+            await tokens.check()
+        except ProviderRefused as refused:
+            took = self._clock.monotonic() - begun
+            trace = untried(refused.failure, start_time=start_time, duration=took)
+            raise ProviderRefused(refused.failure, trace=trace) from refused
+
     async def _prove_tokens(self, tokens: ProvableTokens, time_left: timedelta) -> Trace:
-        start, begun = self._clock.now(), self._clock.monotonic()
-
-        def trace(*, succeeded: bool, detail: str) -> Trace:
-            step = TraceStep(
-                stage=Stage.TOKEN, succeeded=succeeded, duration=self._clock.monotonic() - begun, detail=detail
-            )
-            return Trace(start_time=start, steps=(step,))
-
+        start_time, begun = self._clock.now(), self._clock.monotonic()
         try:
             await _in_time(tokens.prove(), time_left)
         except ProviderRefused as refused:
-            detail = "the token endpoint gave no token"
-            raise ProviderRefused(refused.failure, trace=trace(succeeded=False, detail=detail)) from refused
-        return trace(succeeded=True, detail="the token endpoint gave a new access token")
+            took = self._clock.monotonic() - begun
+            trace = untried(refused.failure, start_time=start_time, duration=took)
+            raise ProviderRefused(refused.failure, trace=trace) from refused
+        step = TraceStep(
+            stage=Stage.TOKEN,
+            succeeded=True,
+            duration=self._clock.monotonic() - begun,
+            detail="the token endpoint gave a new access token",
+        )
+        return Trace(start_time=start_time, steps=(step,))
 
 
 async def _in_time(step: Awaitable[None], time_left: timedelta) -> None:

@@ -152,12 +152,18 @@ def view_configuration(
         active=active,
         pause=pause if pause is not None and active is not None and pause.revision == active.revision.number else None,
         grant=next((each.grant for each in (active, draft) if each is not None and each.grant is not None), None),
-        consent=standing(consent, now=now) if consent is not None else None,
+        consent=standing(consent, client=_client_of(draft, active), now=now) if consent is not None else None,
         forecasts=ends,
         risks=tuple(each for each in ends if is_near(each, now=now)),
         nobody_there=_nobody_there(active, present),
         allowance=_view_allowance(active.revision.settings, allowance) if active is not None else None,
     )
+
+
+def _client_of(*revisions: RevisionView | None) -> OAuthAuthentication | None:
+    """Returns whose consent is asked for: that of the first revision that signs in with OAuth."""
+    ways = (each.revision.settings.authentication for each in revisions if each is not None)
+    return next((each for each in ways if isinstance(each, OAuthAuthentication)), None)
 
 
 def _view_allowance(settings: MailSettings, stored: StoredAllowance | None) -> AllowanceView | None:

@@ -316,12 +316,12 @@ async def test_given_a_stale_etag_when_configured_then_is_aborted(mailport: Mail
     assert reason(refused.value) == "ETAG_MISMATCH"
 
 
-async def test_given_an_rpc_of_a_later_version_when_called_then_says_so(mailport: Mailport) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await mailport.stub.Explain(api.ExplainRequest(text="535 5.7.139"))
+async def test_given_a_pasted_code_when_explained_then_there_is_a_cause_and_a_next_step(mailport: Mailport) -> None:
+    explained = await mailport.stub.Explain(api.ExplainRequest(text="535 5.7.139"))
 
-    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert reason(refused.value) == "NOT_IMPLEMENTED"
+    assert explained.failure.reason == "SIGN_IN_BLOCKED"
+    assert explained.failure.remedy
+    assert explained.recognized
 
 
 async def test_given_unsaved_settings_when_tested_then_sends_and_saves_nothing(mailport: Mailport) -> None:

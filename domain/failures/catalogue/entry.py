@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from domain.failures.evidence import Evidence, Surface, Symptom
 from domain.failures.failure import FailureKind, Fix, Stage
@@ -26,42 +27,64 @@ class Entry:
     remedy: str
     symptom: Symptom | None = None
     text: str = ""
-    """Regular expression looked for in the reply's text, letter case aside."""
+    """Regular expression looked for in the reply's text as `domain.failures.wording.alike` writes it: lower case, no
+    accents. No part of it may repeat without a bound inside of another repetition."""
+    unless: str = ""
+    """Regular expression that must not be found in the text."""
     code: str = ""
-    """Regular expression for the whole reply code, e.g. ``5..``."""
+    """Regular expression for the whole reply code, e.g. ``5..``; an unknown one is ``000``."""
     enhanced: str = ""
     """Regular expression for the whole enhanced status code, e.g. ``5\\.7\\.139``."""
     error: str = ""
-    """Regular expression for the whole OAuth error, e.g. ``invalid_grant``."""
+    """Regular expression for the whole of `Evidence.error`, letter case aside, e.g. ``invalid_grant``."""
     subcode: str = ""
     """Regular expression for the whole subcode, e.g. ``AADSTS5017[34]``."""
     with_token: bool = False
     """Fits only sign-ins that were made with an access token."""
+    perhaps_token: bool = False
+    """Fits sign-ins but for those that are known to have been made with a password."""
     without_person: bool = False
     """Fits only questions for tokens that take no person's consent."""
     stages: frozenset[Stage] = frozenset()
     surfaces: frozenset[Surface] = frozenset()
     security: str = ""
-    """The configured connection security, as `domain.connection.ConnectionSecurity` writes it."""
+    """The configured connection security, as `domain.connection.ConnectionSecurity` writes it; one that nobody knows
+    fits."""
     provider: str = ""
     """Id of the preset whose server it is; for words that others use too and mean more widely."""
     fixes: tuple[Fix, ...] = ()
     pause: timedelta | None = None
     """What the provider is known to want waited, counted from the evidence's `met_time`."""
+    help_url: str = ""
+    """The provider's own page about it."""
+    sample: str = ""
+    """An answer that shows this cause, as a person would paste it; secrets and addresses made up."""
 
-    def fits(self, evidence: Evidence) -> bool:
-        """Tells whether *evidence* shows this cause."""
+    def fits(self, evidence: Evidence, words: str) -> bool:
+        """Tells whether *evidence* shows this cause; *words*: its text as `alike` writes it."""
         return (
             (self.symptom is None or self.symptom is evidence.symptom)
             and (not self.surfaces or evidence.surface in self.surfaces)
             and (not self.stages or evidence.stage in self.stages)
             and (not self.provider or self.provider == evidence.provider)
-            and (not self.security or self.security == evidence.security)
-            and (not self.code or re.fullmatch(self.code, f"{evidence.code:03d}") is not None)
-            and (not self.enhanced or re.fullmatch(self.enhanced, evidence.enhanced_code) is not None)
-            and (not self.error or re.fullmatch(self.error, evidence.error) is not None)
-            and (not self.subcode or re.fullmatch(self.subcode, evidence.subcode) is not None)
-            and (not self.with_token or evidence.with_token)
+            and (not self.security or evidence.security in ("", self.security))
+            and (not self.code or _whole(self.code, f"{evidence.code:03d}"))
+            and (not self.enhanced or _whole(self.enhanced, evidence.enhanced_code))
+            and (not self.error or _whole(self.error, evidence.error))
+            and (not self.subcode or _whole(self.subcode, evidence.subcode))
+            and (not self.with_token or evidence.with_token is True)
+            and (not self.perhaps_token or evidence.with_token is not False)
             and (not self.without_person or evidence.without_person)
-            and (not self.text or re.search(self.text, evidence.text, re.IGNORECASE) is not None)
+            and (not self.text or _compiled(self.text).search(words) is not None)
+            and (not self.unless or _compiled(self.unless).search(words) is None)
         )
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Returns *pattern* compiled once: there are more of them than `re` itself remembers."""
+    return re.compile(pattern, re.IGNORECASE)
+
+
+def _whole(pattern: str, text: str) -> bool:
+    return _compiled(pattern).fullmatch(text) is not None

@@ -72,7 +72,7 @@ _ON_THE_PAGE: Final = (
     Entry(
         surfaces=_AUTHORIZE,
         text=r"admin_policy_enforced",
-        reason=Reason.CLIENT_CONFIG,
+        reason=Reason.SIGN_IN_BLOCKED,
         kind=FailureKind.MISCONFIGURED,
         cause="The Workspace administrator does not allow this app or its scopes.",
         remedy="Have the administrator mark the client ID as trusted under API controls, App access control.",

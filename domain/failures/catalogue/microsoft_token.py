@@ -6,12 +6,13 @@ Microsoft may change numbers and texts; they pick cause and remedy. What a grant
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
 from domain.failures.catalogue.wording import CONSENT_STAYS, CONSENT_STAYS_LONGER, WAIT
 from domain.failures.evidence import Surface
-from domain.failures.failure import FailureKind
+from domain.failures.failure import FailureKind, Fix
 from domain.reasons import Reason
 
 _BOTH: Final = frozenset({Surface.OAUTH_TOKEN, Surface.OAUTH_AUTHORIZE})
@@ -23,12 +24,13 @@ def _reauthorize(numbers: str, cause: str, remedy: str = f"{_AGAIN}.") -> Entry:
     return _entry(numbers, Reason.REAUTH_REQUIRED, FailureKind.REAUTHORIZE, cause, remedy)
 
 
-def _client(numbers: str, cause: str, remedy: str) -> Entry:
-    return _entry(numbers, Reason.CLIENT_CONFIG, FailureKind.MISCONFIGURED, cause, remedy)
+def _client(numbers: str, cause: str, remedy: str, *fixes: Fix, text: str = "") -> Entry:
+    plain = _entry(numbers, Reason.CLIENT_CONFIG, FailureKind.MISCONFIGURED, cause, remedy)
+    return replace(plain, fixes=fixes, text=text)
 
 
-def _policy(numbers: str, cause: str, remedy: str) -> Entry:
-    return _entry(numbers, Reason.POLICY_REFUSED, FailureKind.MISCONFIGURED, cause, remedy)
+def _policy(numbers: str, cause: str, remedy: str, *, reason: Reason = Reason.SIGN_IN_BLOCKED) -> Entry:
+    return _entry(numbers, reason, FailureKind.MISCONFIGURED, cause, remedy)
 
 
 def _entry(numbers: str, reason: Reason, kind: FailureKind, cause: str, remedy: str) -> Entry:
@@ -102,7 +104,48 @@ _CONSENT: Final = (
     ),
 )
 
+_TENANT: Final = "settings.oauth.directory_tenant"
+_SCOPES: Final = "settings.oauth.scopes"
+
 _CLIENT: Final = (
+    _client(
+        "9002331",
+        "The app is for personal Microsoft accounts, and the endpoint is not theirs.",
+        "Set directory_tenant to consumers.",
+        Fix(_TENANT, "consumers"),
+    ),
+    _client(
+        "9002332",
+        "The app is for accounts of organisations, and the endpoint is the one of personal accounts.",
+        "Set directory_tenant to organizations.",
+        Fix(_TENANT, "organizations"),
+    ),
+    _client(
+        "50059",
+        "The endpoint names no directory, and none could be told from the request.",
+        "Set directory_tenant to common, or to the directory's ID.",
+        Fix(_TENANT, "common"),
+    ),
+    _client(
+        "50020",
+        "A personal Microsoft account was used at the endpoint of one directory.",
+        "Set directory_tenant to common if the app is for such accounts too, or use an account of the directory.",
+        Fix(_TENANT, "common"),
+        text=r"identity provider '?live\.com",
+    ),
+    *(
+        _client(
+            "650053|70011",
+            "The scope lacks its resource and was looked up in Microsoft Graph.",
+            f"Write the scope in full: {scope}.",
+            Fix(_SCOPES, f"{scope} offline_access"),
+            text=text,
+        )
+        for text, scope in (
+            (r"scope '?smtp\.send", "https://outlook.office.com/SMTP.Send"),
+            (r"scope '?imap\.accessasuser", "https://outlook.office.com/IMAP.AccessAsUser.All"),
+        )
+    ),
     _client(
         "7000215",
         "The client secret is wrong; commonly the secret's ID was copied in place of its value.",
@@ -134,7 +177,7 @@ _CLIENT: Final = (
         "Set directory_tenant to the directory's ID, or make the app multi-tenant.",
     ),
     _client(
-        "50059|90002|9001023|9002332|90038",
+        "90002|900023|9001023|90038",
         "The directory in the endpoints does not exist or does not fit the app's account types or cloud.",
         "Correct directory_tenant, or the app's supported account types.",
     ),
@@ -159,7 +202,7 @@ _CLIENT: Final = (
         "Write every scope in full, e.g. https://outlook.office.com/SMTP.Send.",
     ),
     _client(
-        "65005[267]|65006",
+        "65005[267]|65006|500011|50001",
         "The app has no permission for the resource, or the organisation does not have it.",
         "Add the API permission to the app registration and have an administrator consent.",
     ),
@@ -181,12 +224,19 @@ _POLICY: Final = (
         "50105",
         "The account is not assigned to the app.",
         "Have an administrator assign the user under Enterprise applications.",
+        reason=Reason.PERMISSION_MISSING,
     ),
-    _policy("50057", "The account is disabled.", "Have the account enabled, or use another one."),
+    _policy(
+        "50057",
+        "The account is disabled.",
+        "Have the account enabled, or use another one.",
+        reason=Reason.ACCOUNT_LOCKED,
+    ),
     _policy(
         "50053",
         "The account is locked, or mailport's address has a bad reputation.",
         "Unlock the account, wait for a while, then call Authorize again.",
+        reason=Reason.ACCOUNT_LOCKED,
     ),
     _policy(
         "90094|90095",
@@ -195,4 +245,17 @@ _POLICY: Final = (
     ),
 )
 
-MICROSOFT_OAUTH: Final = (*_PASSING, *_CONSENT, *_CLIENT, *_POLICY)
+_ON_THE_PAGE: Final = (
+    Entry(
+        surfaces=_AUTHORIZE,
+        text=r"need(s)? admin(istrator)? approval|approval required|only an admin(istrator)? can grant|"
+        r"admin(istrator)? (has|must|needs to) .{0,40}(approve|consent|grant)",
+        reason=Reason.SIGN_IN_BLOCKED,
+        kind=FailureKind.MISCONFIGURED,
+        cause="Users may not consent to this app by themselves in this directory.",
+        remedy="Have an administrator grant consent for the app under Enterprise applications.",
+        sample="Need admin approval. Mail Sender needs permission that only an admin can grant.",
+    ),
+)
+
+MICROSOFT_OAUTH: Final = (*_PASSING, *_CONSENT, *_CLIENT, *_POLICY, *_ON_THE_PAGE)

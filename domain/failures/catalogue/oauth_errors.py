@@ -95,7 +95,7 @@ OAUTH_ERRORS: Final = (
     ),
     Entry(
         surfaces=BOTH,
-        error="temporarily_unavailable|server_error|slow_down",
+        error="temporarily_unavailable|server_error|slow_down|internal_(failure|error)|backend_?error|service_unavailable|try_again",
         reason=Reason.AUTH_UNAVAILABLE,
         kind=FailureKind.TRANSIENT,
         cause="The provider cannot answer just now{reply}; this is a temporary refusal.",
@@ -137,6 +137,16 @@ OAUTH_ERRORS: Final = (
 )
 
 OAUTH_CLASSES: Final = (
+    Entry(
+        surfaces=BOTH,
+        subcode=r"AADSTS\d+",
+        error="",
+        reason=Reason.CLIENT_CONFIG,
+        kind=FailureKind.MISCONFIGURED,
+        cause="Microsoft refused with a number that mailport does not know{reply}.",
+        remedy="Look the number up at https://login.microsoftonline.com/error, and check client, scopes and directory.",
+        help_url="https://login.microsoftonline.com/error",
+    ),
     Entry(
         surfaces=TOKEN,
         code="401",

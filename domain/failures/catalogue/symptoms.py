@@ -235,7 +235,7 @@ _SUBMITTING: Final = (
     Entry(
         symptom=Symptom.ABOVE_RECIPIENT_LIMIT,
         reason=Reason.RECIPIENTS_ABOVE_SERVER_LIMIT,
-        kind=FailureKind.TRANSIENT,
+        kind=FailureKind.THROTTLED,
         cause="The message has more recipients than {server} takes at once{because}.",
         remedy=REST_LATER,
     ),

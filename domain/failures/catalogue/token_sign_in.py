@@ -14,7 +14,7 @@ TOKEN_SIGN_IN: Final = (
     Entry(
         stages=_AUTH,
         code="334",
-        text=r"^eyJ[A-Za-z0-9+/]{8,}={0,2}$",
+        text=r"^eyj[a-z0-9+/]{8,}={0,2}$|\"status\" ?: ?\"?[45]\d\d",
         reason=Reason.AUTH_REJECTED,
         kind=FailureKind.REAUTHORIZE,
         cause="{server} refused the access token: it has expired, lacks the scope for mail, or belongs to another "

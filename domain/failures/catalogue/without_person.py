@@ -128,7 +128,7 @@ _MICROSOFT: Final = (
         "A Conditional Access policy for workload identities blocks the app, often by location.",
         "Have an administrator exempt the app or mailport's address from the policy.",
         numbers="53003|53003[0-9]|530003|5300[0124]",
-        reason=Reason.POLICY_REFUSED,
+        reason=Reason.SIGN_IN_BLOCKED,
     ),
 )
 
@@ -174,7 +174,7 @@ _GOOGLE: Final = (
         "The Workspace administrator does not allow this service account{reply}.",
         f"{_DELEGATION}, authorise the service account's client ID, and allow it under App access control.",
         error="admin_policy_enforced|org_internal",
-        reason=Reason.POLICY_REFUSED,
+        reason=Reason.SIGN_IN_BLOCKED,
     ),
 )
 

@@ -472,9 +472,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     or a server with SMTPUTF8 (RFC 6531). Sample: `jörg@example.com`.
     """
     ERROR_REASON_POLICY_REFUSED: _ErrorReason.ValueType  # 718
-    """The server refuses by policy: reputation, spam, SPF, DKIM, DMARC or an administrator's rule. Remedy: follow the
-    link in the reply; have SPF, DKIM and DMARC of the from domain checked. Sample: `550 5.7.26 unauthenticated mail
-    is prohibited`.
+    """The server refuses by a rule of its own or of an administrator, and names no cause that has a word of its own here.
+    Remedy: follow the link in the reply, or ask the server's operator which rule it was. Sample: `554 5.7.1 Message
+    rejected due to local policy`.
     """
     ERROR_REASON_THROTTLED: _ErrorReason.ValueType  # 719
     """The account sends faster than the provider allows. Remedy: nothing; mailport slows down and tries again. Sample:
@@ -491,6 +491,103 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_EXPIRED: _ErrorReason.ValueType  # 722
     """The delivery's time ran out; the last refusal stands in the attempt. Remedy: remove the cause, then RetryDelivery
     or send anew. Sample: greylisted for 24 hours.
+    """
+    ERROR_REASON_TLS_REQUIRED: _ErrorReason.ValueType  # 723
+    """The server takes nothing before the connection is encrypted. Remedy: set the security to STARTTLS, or use the port
+    for implicit TLS. Sample: `530 5.7.0 Must issue a STARTTLS command first`.
+    """
+    ERROR_REASON_SMTP_AUTH_DISABLED: _ErrorReason.ValueType  # 724
+    """Signing in over SMTP is switched off for this account, whatever the credentials. Remedy: have it switched on at the
+    provider, or send another way, e.g. through Microsoft Graph. Sample: `535 5.7.139 … SmtpClientAuthentication is
+    disabled for the Tenant`.
+    """
+    ERROR_REASON_IMAP_DISABLED: _ErrorReason.ValueType  # 725
+    """Reading over IMAP is switched off for this account. Remedy: switch IMAP on in the mailbox's settings, or have the
+    administrator allow it. Sample: `NO [ALERT] Your account is not enabled for IMAP use`.
+    """
+    ERROR_REASON_SIGN_IN_BLOCKED: _ErrorReason.ValueType  # 726
+    """A policy of the organisation or the provider blocks this sign-in, whatever the credentials. Remedy: have an
+    administrator exempt the account, or use the way to sign in that the policy asks for. Sample: `AADSTS53003`, `535
+    5.7.139 … did not meet the criteria`.
+    """
+    ERROR_REASON_BROWSER_SIGN_IN_NEEDED: _ErrorReason.ValueType  # 727
+    """The provider wants to see the account's owner in a browser first. Remedy: sign in to the mailbox in a browser,
+    confirm the prompt, then try again; OAuth avoids it. Sample: `534 5.7.14 Please log in via your web browser`.
+    """
+    ERROR_REASON_PASSWORD_EXPIRED: _ErrorReason.ValueType  # 728
+    """The account's password has expired or must be set anew. Remedy: change the password in the provider's own way and
+    enter the new one. Sample: `535 5.7.8 Your password has expired`, `NO [EXPIRED]`.
+    """
+    ERROR_REASON_ACCOUNT_LOCKED: _ErrorReason.ValueType  # 729
+    """The account that signs in is locked, disabled, suspended or not active yet. Remedy: have its owner or the provider
+    unlock it; the provider's pages say why. Sample: `535 5.7.13 User account disabled`.
+    """
+    ERROR_REASON_CLIENT_ADDRESS_REFUSED: _ErrorReason.ValueType  # 730
+    """The server or the account takes connections from listed addresses only. Remedy: add mailport's outgoing address to
+    that list at the provider. Sample: `525 5.7.1 Unauthorized IP address`.
+    """
+    ERROR_REASON_SENDING_BLOCKED: _ErrorReason.ValueType  # 731
+    """The provider has blocked the account, its domain or its organisation from sending. Remedy: secure the account, then
+    ask the provider to lift the block. Sample: `550 5.1.8 Access denied, bad outbound sender`.
+    """
+    ERROR_REASON_SENDER_DOMAIN_INVALID: _ErrorReason.ValueType  # 732
+    """The sender's domain cannot be found in the DNS, or takes no mail itself. Remedy: correct the from address, or the
+    DNS records of its domain. Sample: `450 4.1.8 Sender address rejected: Domain not found`.
+    """
+    ERROR_REASON_SENDER_MAILBOX_FULL: _ErrorReason.ValueType  # 733
+    """The mailbox of the account itself is full, so that no sent copy can be stored. Remedy: free some space in it, or
+    give it a retention policy. Sample: `554 5.2.2 mailbox full` from a submission server, `ErrorQuotaExceeded`.
+    """
+    ERROR_REASON_DOMAIN_UNAUTHENTICATED: _ErrorReason.ValueType  # 734
+    """The message fails SPF, DKIM or DMARC of the From domain. Remedy: send through a server that the From domain
+    authorises, or correct its SPF, DKIM and DMARC records. Sample: `550 5.7.26 … the sender is unauthenticated`.
+    """
+    ERROR_REASON_BLOCKLISTED: _ErrorReason.ValueType  # 735
+    """The sending address or domain is on a blocklist, or has a poor reputation there. Remedy: follow the link in the
+    reply, remove the cause, and ask for removal from the list. Sample: `554 5.7.1 Client host [192.0.2.7] blocked
+    using zen.spamhaus.org`.
+    """
+    ERROR_REASON_REVERSE_DNS_MISSING: _ErrorReason.ValueType  # 736
+    """The sending address has no reverse DNS name, or one that does not lead back to it. Remedy: have the owner of the
+    address set a PTR record that matches the host name. Sample: `550 5.7.25 … does not have a PTR record`.
+    """
+    ERROR_REASON_SPAM_REFUSED: _ErrorReason.ValueType  # 737
+    """The message was judged to be spam. Remedy: look at its content and links, and at the sender's SPF, DKIM and DMARC,
+    before sending it again. Sample: `550 5.7.1 … likely unsolicited mail`.
+    """
+    ERROR_REASON_ATTACHMENT_REFUSED: _ErrorReason.ValueType  # 738
+    """The message has a virus, or an attachment of a kind that the server forbids. Remedy: remove the attachment and send
+    the file another way; scan the machine that it came from. Sample: `552 5.7.0 … illegal attachment`.
+    """
+    ERROR_REASON_MAIL_LOOP: _ErrorReason.ValueType  # 739
+    """The message went round between servers until one of them stopped it. Remedy: have forwarding and routing rules of
+    the recipient and the servers checked. Sample: `554 5.4.6 too many hops`.
+    """
+    ERROR_REASON_RECIPIENT_DOMAIN_UNKNOWN: _ErrorReason.ValueType  # 740
+    """The recipient's domain does not exist or takes no mail. Remedy: check the spelling of the recipient's domain.
+    Sample: `556 5.1.10 Recipient address has null MX`.
+    """
+    ERROR_REASON_RECIPIENT_MOVED: _ErrorReason.ValueType  # 741
+    """The recipient has another address now. Remedy: use the new address; the reply may name it. Sample: `551 User not
+    local; please try <bob@example.org>`.
+    """
+    ERROR_REASON_TOKEN_UNUSABLE: _ErrorReason.ValueType  # 742
+    """The access token is for another service, or is none that this service can read. Remedy: correct the scopes of the
+    settings to those of this service, then call Authorize again. Sample: `InvalidAuthenticationToken: Invalid
+    audience`.
+    """
+    ERROR_REASON_PERMISSION_MISSING: _ErrorReason.ValueType  # 743
+    """The account or the app has no right to use that mailbox, folder or function. Remedy: have an administrator grant
+    the right that the message names; consent again where a scope is missing. Sample: `403 ErrorAccessDenied`.
+    """
+    ERROR_REASON_MAILBOX_NOT_FOUND: _ErrorReason.ValueType  # 744
+    """The account has no mailbox there: none was ever made, it was deleted, or it lies on another server. Remedy: check
+    the address and the licence of the mailbox; a new one may take half an hour. Sample: `404
+    MailboxNotEnabledForRESTAPI`.
+    """
+    ERROR_REASON_FOLDER_UNKNOWN: _ErrorReason.ValueType  # 745
+    """The folder does not exist under that name. Remedy: choose a folder that ListFolders names, or create it. Sample:
+    `NO [TRYCREATE] Mailbox doesn't exist: Sent`.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -953,9 +1050,9 @@ ERROR_REASON_SMTPUTF8_UNSUPPORTED: ErrorReason.ValueType  # 717
 or a server with SMTPUTF8 (RFC 6531). Sample: `jörg@example.com`.
 """
 ERROR_REASON_POLICY_REFUSED: ErrorReason.ValueType  # 718
-"""The server refuses by policy: reputation, spam, SPF, DKIM, DMARC or an administrator's rule. Remedy: follow the
-link in the reply; have SPF, DKIM and DMARC of the from domain checked. Sample: `550 5.7.26 unauthenticated mail
-is prohibited`.
+"""The server refuses by a rule of its own or of an administrator, and names no cause that has a word of its own here.
+Remedy: follow the link in the reply, or ask the server's operator which rule it was. Sample: `554 5.7.1 Message
+rejected due to local policy`.
 """
 ERROR_REASON_THROTTLED: ErrorReason.ValueType  # 719
 """The account sends faster than the provider allows. Remedy: nothing; mailport slows down and tries again. Sample:
@@ -972,5 +1069,102 @@ recipient's side; `in_doubt_policy` decides what mailport does. Sample: a timeou
 ERROR_REASON_EXPIRED: ErrorReason.ValueType  # 722
 """The delivery's time ran out; the last refusal stands in the attempt. Remedy: remove the cause, then RetryDelivery
 or send anew. Sample: greylisted for 24 hours.
+"""
+ERROR_REASON_TLS_REQUIRED: ErrorReason.ValueType  # 723
+"""The server takes nothing before the connection is encrypted. Remedy: set the security to STARTTLS, or use the port
+for implicit TLS. Sample: `530 5.7.0 Must issue a STARTTLS command first`.
+"""
+ERROR_REASON_SMTP_AUTH_DISABLED: ErrorReason.ValueType  # 724
+"""Signing in over SMTP is switched off for this account, whatever the credentials. Remedy: have it switched on at the
+provider, or send another way, e.g. through Microsoft Graph. Sample: `535 5.7.139 … SmtpClientAuthentication is
+disabled for the Tenant`.
+"""
+ERROR_REASON_IMAP_DISABLED: ErrorReason.ValueType  # 725
+"""Reading over IMAP is switched off for this account. Remedy: switch IMAP on in the mailbox's settings, or have the
+administrator allow it. Sample: `NO [ALERT] Your account is not enabled for IMAP use`.
+"""
+ERROR_REASON_SIGN_IN_BLOCKED: ErrorReason.ValueType  # 726
+"""A policy of the organisation or the provider blocks this sign-in, whatever the credentials. Remedy: have an
+administrator exempt the account, or use the way to sign in that the policy asks for. Sample: `AADSTS53003`, `535
+5.7.139 … did not meet the criteria`.
+"""
+ERROR_REASON_BROWSER_SIGN_IN_NEEDED: ErrorReason.ValueType  # 727
+"""The provider wants to see the account's owner in a browser first. Remedy: sign in to the mailbox in a browser,
+confirm the prompt, then try again; OAuth avoids it. Sample: `534 5.7.14 Please log in via your web browser`.
+"""
+ERROR_REASON_PASSWORD_EXPIRED: ErrorReason.ValueType  # 728
+"""The account's password has expired or must be set anew. Remedy: change the password in the provider's own way and
+enter the new one. Sample: `535 5.7.8 Your password has expired`, `NO [EXPIRED]`.
+"""
+ERROR_REASON_ACCOUNT_LOCKED: ErrorReason.ValueType  # 729
+"""The account that signs in is locked, disabled, suspended or not active yet. Remedy: have its owner or the provider
+unlock it; the provider's pages say why. Sample: `535 5.7.13 User account disabled`.
+"""
+ERROR_REASON_CLIENT_ADDRESS_REFUSED: ErrorReason.ValueType  # 730
+"""The server or the account takes connections from listed addresses only. Remedy: add mailport's outgoing address to
+that list at the provider. Sample: `525 5.7.1 Unauthorized IP address`.
+"""
+ERROR_REASON_SENDING_BLOCKED: ErrorReason.ValueType  # 731
+"""The provider has blocked the account, its domain or its organisation from sending. Remedy: secure the account, then
+ask the provider to lift the block. Sample: `550 5.1.8 Access denied, bad outbound sender`.
+"""
+ERROR_REASON_SENDER_DOMAIN_INVALID: ErrorReason.ValueType  # 732
+"""The sender's domain cannot be found in the DNS, or takes no mail itself. Remedy: correct the from address, or the
+DNS records of its domain. Sample: `450 4.1.8 Sender address rejected: Domain not found`.
+"""
+ERROR_REASON_SENDER_MAILBOX_FULL: ErrorReason.ValueType  # 733
+"""The mailbox of the account itself is full, so that no sent copy can be stored. Remedy: free some space in it, or
+give it a retention policy. Sample: `554 5.2.2 mailbox full` from a submission server, `ErrorQuotaExceeded`.
+"""
+ERROR_REASON_DOMAIN_UNAUTHENTICATED: ErrorReason.ValueType  # 734
+"""The message fails SPF, DKIM or DMARC of the From domain. Remedy: send through a server that the From domain
+authorises, or correct its SPF, DKIM and DMARC records. Sample: `550 5.7.26 … the sender is unauthenticated`.
+"""
+ERROR_REASON_BLOCKLISTED: ErrorReason.ValueType  # 735
+"""The sending address or domain is on a blocklist, or has a poor reputation there. Remedy: follow the link in the
+reply, remove the cause, and ask for removal from the list. Sample: `554 5.7.1 Client host [192.0.2.7] blocked
+using zen.spamhaus.org`.
+"""
+ERROR_REASON_REVERSE_DNS_MISSING: ErrorReason.ValueType  # 736
+"""The sending address has no reverse DNS name, or one that does not lead back to it. Remedy: have the owner of the
+address set a PTR record that matches the host name. Sample: `550 5.7.25 … does not have a PTR record`.
+"""
+ERROR_REASON_SPAM_REFUSED: ErrorReason.ValueType  # 737
+"""The message was judged to be spam. Remedy: look at its content and links, and at the sender's SPF, DKIM and DMARC,
+before sending it again. Sample: `550 5.7.1 … likely unsolicited mail`.
+"""
+ERROR_REASON_ATTACHMENT_REFUSED: ErrorReason.ValueType  # 738
+"""The message has a virus, or an attachment of a kind that the server forbids. Remedy: remove the attachment and send
+the file another way; scan the machine that it came from. Sample: `552 5.7.0 … illegal attachment`.
+"""
+ERROR_REASON_MAIL_LOOP: ErrorReason.ValueType  # 739
+"""The message went round between servers until one of them stopped it. Remedy: have forwarding and routing rules of
+the recipient and the servers checked. Sample: `554 5.4.6 too many hops`.
+"""
+ERROR_REASON_RECIPIENT_DOMAIN_UNKNOWN: ErrorReason.ValueType  # 740
+"""The recipient's domain does not exist or takes no mail. Remedy: check the spelling of the recipient's domain.
+Sample: `556 5.1.10 Recipient address has null MX`.
+"""
+ERROR_REASON_RECIPIENT_MOVED: ErrorReason.ValueType  # 741
+"""The recipient has another address now. Remedy: use the new address; the reply may name it. Sample: `551 User not
+local; please try <bob@example.org>`.
+"""
+ERROR_REASON_TOKEN_UNUSABLE: ErrorReason.ValueType  # 742
+"""The access token is for another service, or is none that this service can read. Remedy: correct the scopes of the
+settings to those of this service, then call Authorize again. Sample: `InvalidAuthenticationToken: Invalid
+audience`.
+"""
+ERROR_REASON_PERMISSION_MISSING: ErrorReason.ValueType  # 743
+"""The account or the app has no right to use that mailbox, folder or function. Remedy: have an administrator grant
+the right that the message names; consent again where a scope is missing. Sample: `403 ErrorAccessDenied`.
+"""
+ERROR_REASON_MAILBOX_NOT_FOUND: ErrorReason.ValueType  # 744
+"""The account has no mailbox there: none was ever made, it was deleted, or it lies on another server. Remedy: check
+the address and the licence of the mailbox; a new one may take half an hour. Sample: `404
+MailboxNotEnabledForRESTAPI`.
+"""
+ERROR_REASON_FOLDER_UNKNOWN: ErrorReason.ValueType  # 745
+"""The folder does not exist under that name. Remedy: choose a folder that ListFolders names, or create it. Sample:
+`NO [TRYCREATE] Mailbox doesn't exist: Sent`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

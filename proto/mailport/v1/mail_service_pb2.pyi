@@ -434,6 +434,7 @@ class AuthorizeResponse(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     REDIRECT_URL_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    PAGE_REFUSALS_FIELD_NUMBER: _builtins.int
     authorization_url: _builtins.str
     """The address that the user's browser must open."""
     state: _builtins.str
@@ -448,6 +449,12 @@ class AuthorizeResponse(_message.Message):
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.SettingsWarning]:
         """What was changed or may bite, e.g. that `offline_access` was added to the scopes."""
 
+    @_builtins.property
+    def page_refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___PageRefusal]:
+        """What the provider may show on a page of its own instead of sending the browser back, the most usual first. Nobody
+        else is told of such a refusal: the session expires.
+        """
+
     def __init__(
         self,
         *,
@@ -456,14 +463,43 @@ class AuthorizeResponse(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         redirect_url: _builtins.str = ...,
         warnings: _abc.Iterable[_configuration_pb2.SettingsWarning] | None = ...,
+        page_refusals: _abc.Iterable[Global___PageRefusal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_url", b"authorization_url", "expire_time", b"expire_time", "redirect_url", b"redirect_url", "state", b"state", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_url", b"authorization_url", "expire_time", b"expire_time", "page_refusals", b"page_refusals", "redirect_url", b"redirect_url", "state", b"state", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AuthorizeResponse: _TypeAlias = AuthorizeResponse  # noqa: Y015
+
+@_typing.final
+class PageRefusal(_message.Message):
+    """A refusal that a provider shows on a page of its own, from which no browser comes back. Output only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHOWN_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    shown: _builtins.str
+    """Words to look for on the page, e.g. `redirect_uri_mismatch` or `AADSTS50011`."""
+    @_builtins.property
+    def failure(self) -> _failure_pb2.Failure:
+        """What they mean and what to do, with this session's redirect URL or client ID where the provider does not know it."""
+
+    def __init__(
+        self,
+        *,
+        shown: _builtins.str = ...,
+        failure: _failure_pb2.Failure | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "shown", b"shown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PageRefusal: _TypeAlias = PageRefusal  # noqa: Y015
 
 @_typing.final
 class CompleteAuthRequest(_message.Message):

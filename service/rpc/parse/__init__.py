@@ -6,6 +6,7 @@ from service.rpc.parse.consents import parse_callback
 from service.rpc.parse.deliveries import parse_change_filter, parse_delivery_filter, parse_expire_after
 from service.rpc.parse.ids import keep_id, parse_id, parse_optional_id
 from service.rpc.parse.message import parse_message
+from service.rpc.parse.questions import parse_question
 from service.rpc.parse.settings import parse_settings
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "parse_id",
     "parse_message",
     "parse_optional_id",
+    "parse_question",
     "parse_settings",
 ]

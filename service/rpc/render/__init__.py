@@ -5,6 +5,7 @@ from __future__ import annotations
 from service.rpc.render.configurations import render_configuration, render_warnings
 from service.rpc.render.consents import render_authorization, render_completed, render_revocation, render_revoked
 from service.rpc.render.deliveries import render_delivery, render_watched
+from service.rpc.render.explanations import render_explained
 from service.rpc.render.failures import render_failure, render_trace
 from service.rpc.render.options import render_options
 from service.rpc.render.pages import render_configurations_page, render_deliveries_page
@@ -17,6 +18,7 @@ __all__ = [
     "render_configurations_page",
     "render_deliveries_page",
     "render_delivery",
+    "render_explained",
     "render_failure",
     "render_options",
     "render_revocation",

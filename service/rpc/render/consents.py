@@ -6,6 +6,7 @@ from domain.grant import GrantRevocation
 from mailport.v1 import configuration_pb2
 from mailport.v1 import mail_service_pb2 as pb
 from service.rpc.render.configurations import render_configuration
+from service.rpc.render.failures import render_failure
 from service.rpc.render.values import enum_value, timestamp
 from service.rpc.render.warnings import render_warnings
 from service.usecases.authorize import Authorization
@@ -21,6 +22,10 @@ def render_authorization(authorization: Authorization) -> pb.AuthorizeResponse:
         expire_time=timestamp(authorization.expire_time),
         redirect_url=authorization.redirect_url,
         warnings=render_warnings(authorization.warnings),
+        page_refusals=[
+            pb.PageRefusal(shown=page.shown, failure=render_failure(page.failure))
+            for page in authorization.page_refusals
+        ],
     )
 
 

@@ -18,6 +18,8 @@ from domain.caller import DEFAULT_CALLER, Caller, Role
 from domain.consent_callback import WrittenCallback
 from domain.delivery import DeliveryState
 from domain.errors import ConfigInvalid, NotFound, ProviderRefused, Unavailable, Violation
+from domain.failures.evidence import Surface
+from domain.failures.explain import Explanation
 from domain.failures.failure import FailureKind
 from domain.grant import GrantRevocation
 from domain.message import WrittenAddress
@@ -32,6 +34,7 @@ from service.rpc.page_tokens import change_cursor
 from service.usecases import send_test
 from service.usecases.authorize import Authorization
 from service.usecases.complete_auth import Completed
+from service.usecases.explain import Question
 from service.usecases.get_options import FormOptions
 from service.usecases.paging import Page
 from service.usecases.prove import Proof
@@ -56,7 +59,6 @@ from tests.unit.service.rpc.builders import (
 )
 
 NOT_YET: list[tuple[str, str, type[Message]]] = [
-    ("mail", "Explain", pb.ExplainRequest),
     ("mailbox", "ListFolders", mailbox_service_pb2.ListFoldersRequest),
     ("mailbox", "ListMessages", mailbox_service_pb2.ListMessagesRequest),
     ("mailbox", "SetFlags", mailbox_service_pb2.SetFlagsRequest),
@@ -177,6 +179,25 @@ async def test_given_options_when_asked_then_they_are_told() -> None:
 
     assert response.callback_url == "https://x"
     assert len(response.tls_versions) == 4
+
+
+async def test_given_a_pasted_answer_when_explained_then_the_question_arrives_and_the_explanation_comes_back() -> None:
+    async with an_edge() as edge:
+        edge.use_cases.returns("explain", Explanation(failure=a_failure(), is_recognized=True, help_url="https://x"))
+
+        response = await edge.mail.Explain(pb.ExplainRequest(text="535 5.7.8 no", surface=pb.SURFACE_SMTP))
+
+    assert edge.use_cases.asked == [("explain", (Question(text="535 5.7.8 no", surface=Surface.SMTP),), {})]
+    assert (response.recognized, response.help_url) == (True, "https://x")
+    assert response.failure.reason == a_failure().reason
+
+
+async def test_given_no_answer_when_explained_then_the_field_is_named() -> None:
+    async with an_edge() as edge:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await edge.mail.Explain(pb.ExplainRequest(text=" "))
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_given_a_proof_when_validated_then_the_use_case_learns_the_time_that_is_left() -> None:

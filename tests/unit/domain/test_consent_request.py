@@ -249,12 +249,28 @@ def test_given_a_session_when_its_ten_minutes_are_over_then_expired_and_not_befo
 def test_given_a_record_when_time_passes_then_only_a_pending_one_expires(state: ConsentState) -> None:
     record = ConsentRecord(state=state, create_time=NOW, expire_time=NOW + CONSENT_LIFETIME, redirect_url=PUBLIC)
 
-    before, after = standing(record, now=NOW), standing(record, now=record.expire_time)
+    client = an_oauth_authentication()
+
+    before, after = (standing(record, client=client, now=now) for now in (NOW, record.expire_time))
 
     assert before == record
     if state is ConsentState.PENDING:
         assert after.state is ConsentState.EXPIRED
         assert after.failure is not None
         assert after.failure.reason is Reason.STATE_EXPIRED
+        assert PUBLIC in after.failure.remedy
+        assert client.client_id in after.failure.remedy
     else:
         assert after == record
+
+
+def test_given_settings_without_oauth_by_now_when_a_session_expires_then_what_is_known_is_told() -> None:
+    record = ConsentRecord(
+        state=ConsentState.PENDING, create_time=NOW, expire_time=NOW + CONSENT_LIFETIME, redirect_url=PUBLIC
+    )
+
+    after = standing(record, client=None, now=record.expire_time)
+
+    assert after.failure is not None
+    assert after.failure.reason is Reason.STATE_EXPIRED
+    assert after.failure.remedy.startswith("Call Authorize again")

@@ -42,7 +42,7 @@ REPLIES: list[tuple[str, Stage, Reason, FailureKind]] = [
     (
         "534-5.7.9 Application-specific password required. For more information, go to\n"
         "534 5.7.9  https://support.google.com/mail/?p=InvalidSecondFactor - gsmtp",
-        AUTH, Reason.AUTH_REJECTED, M,
+        AUTH, Reason.APP_PASSWORD_NEEDED, M,
     ),
     (
         "454 4.7.0 Too many login attempts, please try again later. ca2sm424696pbc.68 - gsmtp",
@@ -57,7 +57,7 @@ REPLIES: list[tuple[str, Stage, Reason, FailureKind]] = [
     ("552-5.3.4 Your message exceeded Google's message size limits. For more\n552 5.3.4 x", MAIL, Reason.TOO_LARGE, P),
     (
         "552-5.7.0 Our system detected an illegal attachment on your message.\n552 5.7.0 x",
-        DATA, Reason.POLICY_REFUSED, P,
+        DATA, Reason.ATTACHMENT_REFUSED, P,
     ),
     (
         "550-5.1.1 The email account that you tried to reach does not exist.\n550 5.1.1 x",
@@ -70,20 +70,21 @@ REPLIES: list[tuple[str, Stage, Reason, FailureKind]] = [
     ("451 4.3.0 Mail server temporarily rejected message. - gsmtp", DATA, Reason.REFUSED_FOR_NOW, T),
     (
         "550-5.7.1 Unauthenticated email from example.com is not accepted due to domain's\n550 5.7.1 DMARC policy.",
-        DATA, Reason.POLICY_REFUSED, M,
+        DATA, Reason.DOMAIN_UNAUTHENTICATED, M,
     ),
     ("550-5.7.1 [192.0.2.1] Our system has detected that this message is likely\n550 5.7.1 unsolicited mail.", DATA,
-     Reason.POLICY_REFUSED, P),
-    ("452 4.5.3 Your message has too many recipients.", RCPT, Reason.RECIPIENTS_ABOVE_SERVER_LIMIT, T),
+     Reason.SPAM_REFUSED, P),
+    ("452 4.5.3 Your message has too many recipients.", RCPT, Reason.RECIPIENTS_ABOVE_SERVER_LIMIT, TH),
     ("450 4.2.1 Peak SMTP relay limit exceeded for customer. This is a temporary error.", RCPT, Reason.THROTTLED, TH),
     ("530-5.7.0 Authentication Required. For more information, go to\n530 5.7.0 x", MAIL, Reason.AUTH_REQUIRED, M),
     # Microsoft
     ("535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit", AUTH,
-     Reason.AUTH_REJECTED, M),
+     Reason.SMTP_AUTH_DISABLED, M),
     ("535 5.7.139 Authentication unsuccessful, basic authentication is disabled. [PN0PR01CA0024]", AUTH,
-     Reason.AUTH_REJECTED, M),
+     Reason.BASIC_AUTHENTICATION_RETIRED, M),
     ("535 5.7.3 Authentication unsuccessful [LO4P123CA0207.GBRP123.PROD.OUTLOOK.COM]", AUTH, Reason.AUTH_REJECTED, M),
-    ("550 5.7.30 Basic authentication is not supported for Client Submission.", AUTH, Reason.AUTH_REJECTED, M),
+    ("550 5.7.30 Basic authentication is not supported for Client Submission.", AUTH,
+     Reason.BASIC_AUTHENTICATION_RETIRED, M),
     (
         "530 5.7.57 SMTP; Client was not authenticated to send anonymous mail during MAIL FROM",
         MAIL, Reason.AUTH_REQUIRED, M,
@@ -97,7 +98,7 @@ REPLIES: list[tuple[str, Stage, Reason, FailureKind]] = [
     ("554 5.2.121 The sender has exceeded the limit for the number of messages they can send to this recipient "
      "per hour.",
      RCPT, Reason.THROTTLED, TH),
-    ("550 5.1.8 Access denied, bad outbound sender AS(42004)", DATA, Reason.SENDER_REFUSED, M),
+    ("550 5.1.8 Access denied, bad outbound sender AS(42004)", DATA, Reason.SENDING_BLOCKED, M),
     (
         "451 4.7.0 Temporary server error. Please try again later. PRX4 [AM5PR0701CA0008]",
         AUTH, Reason.AUTH_UNAVAILABLE, T,
@@ -107,13 +108,14 @@ REPLIES: list[tuple[str, Stage, Reason, FailureKind]] = [
     ("501 5.5.4 Invalid domain name [AM0PR01CA0001]", EHLO, Reason.EHLO_NAME_REFUSED, M),
     ("451 4.7.500 Server busy. Please try again later from [192.0.2.1]. (AS77713550)", DATA, Reason.THROTTLED, TH),
     # Others
-    ("535 5.7.0 (#AUTH005) Too many bad auth attempts.", AUTH, Reason.AUTH_REJECTED, M),
+    ("535 5.7.0 (#AUTH005) Too many bad auth attempts.", AUTH, Reason.APP_PASSWORD_NEEDED, M),
     ("535 Authentication Failed", AUTH, Reason.AUTH_REJECTED, M),
     ("550 Sender address is not allowed.", MAIL, Reason.SENDER_REFUSED, M),
     ("454 Throttling failure: Maximum sending rate exceeded.", DATA, Reason.THROTTLED, TH),
-    ("525 5.7.1 Unauthorized IP address", AUTH, Reason.AUTH_REJECTED, M),
+    ("525 5.7.1 Unauthorized IP address", AUTH, Reason.CLIENT_ADDRESS_REFUSED, M),
     ("554 5.7.1 <someone@example.com>: Relay access denied", RCPT, Reason.RELAY_DENIED, M),
-    ("450 4.1.2 <someone@example.com>: Recipient address rejected: Domain not found", RCPT, Reason.REFUSED_FOR_NOW, T),
+    ("450 4.1.2 <someone@example.com>: Recipient address rejected: Domain not found", RCPT,
+     Reason.RECIPIENT_DOMAIN_UNKNOWN, T),
     # Any server
     (
         "504 5.5.2 <15b0717dc4c2>: Helo command rejected: need fully-qualified hostname",
@@ -124,9 +126,9 @@ REPLIES: list[tuple[str, Stage, Reason, FailureKind]] = [
     ("422 4.2.2 Greylisted", RCPT, Reason.GREYLISTED, T),
     (
         "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.example.org",
-        RCPT, Reason.POLICY_REFUSED, P,
+        RCPT, Reason.BLOCKLISTED, M,
     ),
-    ("552 too many recipients", RCPT, Reason.RECIPIENTS_ABOVE_SERVER_LIMIT, T),
+    ("552 too many recipients", RCPT, Reason.RECIPIENTS_ABOVE_SERVER_LIMIT, TH),
     ("550 User unknown", RCPT, Reason.RECIPIENT_UNKNOWN, P),
     ("552 5.2.2 mailbox full", RCPT, Reason.RECIPIENT_MAILBOX_FULL, P),
     # Code and stage alone
@@ -143,10 +145,10 @@ REPLIES: list[tuple[str, Stage, Reason, FailureKind]] = [
     ("552 no", DATA, Reason.TOO_LARGE, P),
     ("471 no", DATA, Reason.REFUSED_FOR_NOW, T),
     ("550 5.1.1 no", RCPT, Reason.RECIPIENT_UNKNOWN, P),
-    ("550 5.1.8 no", MAIL, Reason.SENDER_REFUSED, P),
+    ("550 5.1.8 no", MAIL, Reason.SENDER_DOMAIN_INVALID, M),
     ("554 5.3.4 no", DATA, Reason.TOO_LARGE, P),
-    ("550 5.7.26 no", DATA, Reason.POLICY_REFUSED, P),
-    ("432 4.7.12 no", AUTH, Reason.AUTH_REJECTED, M),
+    ("550 5.7.26 no", DATA, Reason.DOMAIN_UNAUTHENTICATED, M),
+    ("432 4.7.12 no", AUTH, Reason.PASSWORD_EXPIRED, M),
 ]  # fmt: skip
 
 
@@ -232,9 +234,7 @@ def test_given_the_wrong_tls_mode_when_explained_then_the_other_one_is_the_fix(s
     assert failure.fixes == (Fix("settings.smtp.security", value),)
 
 
-@pytest.mark.parametrize(
-    ("security", "reason"), [("NONE", Reason.TLS_MODE_MISMATCH), ("STARTTLS", Reason.AUTH_REQUIRED)]
-)
+@pytest.mark.parametrize(("security", "reason"), [("NONE", Reason.TLS_REQUIRED), ("STARTTLS", Reason.AUTH_REQUIRED)])
 def test_given_a_demand_for_starttls_when_explained_then_it_depends_on_what_is_configured(
     security: str, reason: Reason
 ) -> None:

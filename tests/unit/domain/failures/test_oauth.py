@@ -14,10 +14,11 @@ from domain.failures.evidence import Evidence, Surface, Symptom
 from domain.failures.explain import explain
 from domain.failures.failure import Failure, FailureKind, Stage
 from domain.failures.oauth_error import read_oauth_error
+from domain.failures.wording import alike
 from domain.reasons import Reason
 
 R, M, T, TH = FailureKind.REAUTHORIZE, FailureKind.MISCONFIGURED, FailureKind.TRANSIENT, FailureKind.THROTTLED
-REAUTH, CLIENT, POLICY = Reason.REAUTH_REQUIRED, Reason.CLIENT_CONFIG, Reason.POLICY_REFUSED
+REAUTH, CLIENT, POLICY = Reason.REAUTH_REQUIRED, Reason.CLIENT_CONFIG, Reason.SIGN_IN_BLOCKED
 
 
 def token_failure(answer: str, *, status: int = 400) -> Failure:
@@ -125,7 +126,7 @@ CALLBACKS: list[tuple[str, str, FailureKind, Reason]] = [
     ("", "AADSTS90094: An administrator has set a policy that prevents you", M, POLICY),
     ("", "Error 400: redirect_uri_mismatch You can't sign in to this app", M, CLIENT),
     ("", "Error 403: access_denied x has not completed the Google verification process.", M, CLIENT),
-    ("", "Error 400: admin_policy_enforced Access to your account data is restricted", M, CLIENT),
+    ("", "Error 400: admin_policy_enforced Access to your account data is restricted", M, POLICY),
     ("", "Error 403: org_internal This client is restricted to users", M, CLIENT),
     ("", "Error 401: invalid_client The OAuth client was not found.", M, CLIENT),
     ("invalid_scope", "", M, Reason.SCOPE_INVALID),
@@ -164,7 +165,7 @@ def test_given_anything_when_explained_then_an_oauth_entry_does_it_and_nothing_i
 
     failure = explain(met)
 
-    assert next(entry for entry in (KEY_UNUSABLE, *OAUTH) if entry.fits(met)).reason is failure.reason
+    assert next(entry for entry in (KEY_UNUSABLE, *OAUTH) if entry.fits(met, alike(text))).reason is failure.reason
     assert failure.kind not in (FailureKind.PERMANENT, FailureKind.IN_DOUBT)
     assert "SMTP" not in failure.remedy or "SMTP.Send" in failure.remedy
 

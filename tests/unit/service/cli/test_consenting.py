@@ -10,7 +10,7 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from mailport.v1 import configuration_pb2
+from mailport.v1 import configuration_pb2, failure_pb2
 from mailport.v1 import mail_service_pb2 as api
 from service.cli import consenting
 from tests.unit.service.cli.conftest import Run
@@ -91,6 +91,23 @@ def test_given_a_person_who_consents_when_authorized_then_the_browser_opens_and_
         "  scopes        openid https://mail.example.com/",
         "  access token  until 2026-03-01 13:00:00Z, then refreshed",
         "  → mailport validate alerts proves the draft and puts it into use",
+    ]
+
+
+def test_given_what_the_provider_may_show_when_authorized_then_the_person_before_the_page_can_look_it_up(
+    run: Run, mailport: FakeMailport, browser: Browser, started: api.AuthorizeResponse
+) -> None:
+    """Nobody else is told of such a refusal."""
+    for shown, remedy in (("redirect_uri_mismatch", "Register https://a.example/c."), ("org_internal", "Sign in.")):
+        started.page_refusals.add(shown=shown, failure=failure_pb2.Failure(remedy=remedy))
+    ends(mailport, configuration_pb2.CONSENT_STATE_AUTHORIZED, grant=a_grant())
+
+    lines = run("authorize", "alerts").output.splitlines()
+
+    begin = lines.index("→ Where the provider's own page shows an error, nobody but its reader is told:")
+    assert lines[begin + 1 : begin + 3] == [
+        "  redirect_uri_mismatch  Register https://a.example/c.",
+        "  org_internal           Sign in.",
     ]
 
 

@@ -49,6 +49,17 @@ async def test_given_a_draft_beside_active_settings_when_authorized_then_the_ses
     assert authorization.warnings == (a_warning(),)
 
 
+async def test_given_what_a_providers_page_may_show_when_authorized_then_it_is_told_with_the_sessions_values() -> None:
+    world = World()
+    await world.given(both())
+
+    authorization = await begun(world)
+
+    told = " ".join(page.failure.remedy for page in authorization.page_refusals)
+    assert authorization.redirect_url in told
+    assert "client-2" in told
+
+
 async def test_given_active_settings_alone_when_authorized_then_the_session_is_for_them() -> None:
     world = World()
     await world.given(a_configuration(settings=oauth_settings()))

@@ -289,6 +289,29 @@ async def test_given_an_unknown_account_when_the_mail_server_does_not_let_it_in_
     assert (await record_of(world)).failure == refused.value.failure
 
 
+async def test_given_an_unknown_account_when_the_mail_server_lets_nobody_in_then_its_own_reason_is_told() -> None:
+    world = World()
+    await world.given(a_draft(settings=oauth_settings()))
+    world.server.account = ""
+    switched_off = a_failure(
+        FailureKind.MISCONFIGURED, reason=Reason.SMTP_AUTH_DISABLED, stage=Stage.AUTH, code="535 5.7.139"
+    )
+    world.transport.answers.append(Answer(failure=switched_off))
+
+    with pytest.raises(ProviderRefused) as refused:
+        await consented(world)
+
+    failure = refused.value.failure
+    assert (failure.reason, failure.kind, failure.stage) == (
+        Reason.SMTP_AUTH_DISABLED,
+        FailureKind.MISCONFIGURED,
+        Stage.AUTH,
+    )
+    assert failure.remedy.startswith(switched_off.remedy)
+    assert "Authorize" in failure.remedy
+    assert world.store.grants == {}
+
+
 @pytest.mark.parametrize(
     "failure",
     [

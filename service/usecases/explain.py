@@ -1,0 +1,43 @@
+"""Explain: what a provider's answer means, from the text alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.failures.evidence import Surface
+from domain.failures.explain import Explanation, explain_fully
+from domain.failures.failure import Stage
+from domain.failures.reading import read_answer
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An answer as a person has it at hand, and what is known besides; what is not given is guessed."""
+
+    text: str
+    surface: Surface | None = None
+    provider: str = ""
+    """Preset's id; one that mailport does not know is as good as none."""
+    stage: Stage | None = None
+    http_status: int = 0
+    """0: not known, or none."""
+
+
+class Explain:
+    """Answers the same to every caller; needs no record and opens no connection."""
+
+    async def __call__(self, question: Question) -> Explanation:
+        """Returns the explanation; secrets in the text are masked in it."""
+        return explained(question)
+
+
+def explained(question: Question) -> Explanation:
+    """Returns the explanation, for callers without an event loop."""
+    evidence = read_answer(
+        question.text,
+        surface=question.surface,
+        provider=question.provider,
+        stage=question.stage,
+        http_status=question.http_status,
+    )
+    return explain_fully(evidence)

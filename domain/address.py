@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
@@ -21,6 +22,8 @@ MAXIMUM_LOCAL_PART_OCTETS: Final = 64
 MAXIMUM_ADDRESS_OCTETS: Final = 254
 """RFC 5321 section 4.5.3.1.3: a path of 256 octets, less the angle brackets."""
 _MAXIMUM_WRITTEN: Final = 1024
+_REMEMBERED: Final = 2048
+"""The same senders and recipients come again and again, and reading one takes as long as all the rest of a message."""
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"@[^@<>"]*')
 _REMEDY: Final = "Enter the bare address, e.g. team@example.com."
 
@@ -70,6 +73,11 @@ def parse_address(text: str, *, field: str) -> EmailAddress | Violation:
             message=f"The address has {len(text)} characters; at most {MAXIMUM_ADDRESS_OCTETS} octets are taken.",
             remedy=_REMEDY,
         )
+    return _parsed(text, field)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parsed(text: str, field: str) -> EmailAddress | Violation:
     if has_control_character(text):
         return Violation(
             field=field,

@@ -16,8 +16,6 @@ _MOST: Final = 64
 _MOST_BYTES: Final = 8 * 1024 * 1024
 _AT_ONCE: Final = 1
 """Transactions at once: while one waits for the disk, the next one is filled and sent."""
-_SLOWEST: Final = 4 * 1024 * 1024
-"""Octets a second that a busy disk still takes."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -48,15 +46,18 @@ class CommitTogether(Generic[Item, Result]):
         at_once: int = _AT_ONCE,
         stored: Callable[[Sequence[Item], Sequence[Result]], None] | None = None,
         failed: Callable[[Sequence[Item]], None] | None = None,
-        answer_within: timedelta | None = None,
+        hangs_after: timedelta | None = None,
+        breath: timedelta = timedelta(0),
     ) -> None:
         """
         *apply* writes items and returns a result for each, in order; it neither commits nor waits for others.
 
         *stored* hears of what was committed before its callers do, and whether or not they still wait; *failed* of what
         *apply* was given in vain, so that it may be given the same again.
-        *answer_within* bounds how long a caller waits: one that stands behind a transaction that the store does not
-        answer would wait for that one first and then for its own.
+        *hangs_after*: a store that let a transaction wait for so long before it turned out to be away is away for those
+        who stand behind it, too: they would wait as long again. None: each finds out by itself.
+        *breath*: between two transactions when something waits already, so that more comes along in the next one. Who
+        comes alone does not wait.
         """
         self._uow = uow
         self._apply = apply
@@ -65,9 +66,8 @@ class CommitTogether(Generic[Item, Result]):
         self._at_once = at_once
         self._stored = stored
         self._failed = failed
-        self._answer_within = None if answer_within is None else answer_within.total_seconds()
-        self._bytes = 0
-        """Of what callers wait for."""
+        self._hangs_after = float("inf") if hangs_after is None else hangs_after.total_seconds()
+        self._breath = breath.total_seconds()
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._flushing: set[asyncio.Task[Any] | None] = set()
 
@@ -77,32 +77,21 @@ class CommitTogether(Generic[Item, Result]):
 
         Where one item breaks the transaction of several, each is done anew by itself, so that nobody pays for another's
         fault. Raises what *apply* raised for it, or Unavailable when the store is away, also when the answer to the
-        commit was lost or did not come in time and nobody knows. A caller that is cancelled, or has waited long enough,
-        before its item is taken up has changed nothing.
+        commit was lost and nobody knows. A caller that is cancelled before its item is taken up has changed nothing.
         """
         waiting: _Waiting[Item, Result] = _Waiting(item, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         if len(self._flushing) < self._at_once:
             task = asyncio.create_task(self._flush(), name="group commit")
             self._flushing.add(task)
-        self._bytes += size
-        try:
-            await asyncio.wait([waiting.outcome], timeout=self._patience())
-            if waiting.outcome.done():
-                return waiting.outcome.result()
-            raise _unanswered()
-        finally:
-            self._bytes -= size
-            waiting.outcome.cancel()  # what was not taken up yet is not any more
-
-    def _patience(self) -> float | None:
-        """Returns how many seconds a caller waits: longer behind what a busy disk needs time for."""
-        return None if self._answer_within is None else self._answer_within + self._bytes / _SLOWEST
+        return await waiting.outcome
 
     async def _flush(self) -> None:
         try:
             while batch := self._take():
                 await self._commit_for_all(batch)
+                if self._queue and self._breath:
+                    await asyncio.sleep(self._breath)
         finally:
             # Not in a callback of the task: who hands in something before that runs would find it still at work.
             self._flushing.discard(asyncio.current_task())
@@ -130,6 +119,7 @@ class CommitTogether(Generic[Item, Result]):
 
     async def _commit(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
         items = [each.item for each in batch]
+        begin = asyncio.get_running_loop().time()
         try:
             async with self._uow() as work:
                 results = await self._apply(work, items)
@@ -144,6 +134,9 @@ class CommitTogether(Generic[Item, Result]):
             if len(batch) == 1 or isinstance(error, Unavailable):
                 for each in batch:
                     _fail(each, error)
+                if isinstance(error, Unavailable) and asyncio.get_running_loop().time() - begin > self._hangs_after:
+                    while self._queue:
+                        _fail(self._queue.popleft(), Unavailable("mailport's database does not answer."))
                 return
             for each in batch:
                 await self._commit([each])
@@ -156,11 +149,3 @@ class CommitTogether(Generic[Item, Result]):
 def _fail(waiting: _Waiting[Item, Result], error: Exception) -> None:
     if not waiting.outcome.done():
         waiting.outcome.set_exception(error)
-
-
-def _unanswered() -> Unavailable:
-    return Unavailable(
-        "mailport's database does not answer.",
-        remedy="Try again shortly, with the same idempotency key where there was one: whether the last change was"
-        " stored is not known.",
-    )

@@ -19,6 +19,10 @@ class Places(Protocol):
 
     def take_on(self, claim: Claim) -> None: ...
 
+    def awaits(self, delivery: Delivery) -> bool: ...
+
+    def left(self, delivery: Delivery) -> None: ...
+
 
 class StraightOn:
     """
@@ -32,15 +36,19 @@ class StraightOn:
 
     async def apply(self, work: UnitOfWork, batch: Sequence[NewDelivery]) -> Sequence[Accepted | None]:
         """Stores each, under a lease where there is a place for it."""
-        return await work.deliveries.accept_all(
-            [replace(each, take=self._places.reserve(each.delivery)) for each in batch]
-        )
+        return await work.deliveries.accept_all([self._placed(each) for each in batch])
+
+    def _placed(self, new: NewDelivery) -> NewDelivery:
+        take = self._places.reserve(new.delivery)
+        return replace(new, take=take, is_awaited=take is None and self._places.awaits(new.delivery))
 
     def stored(self, batch: Sequence[NewDelivery], results: Sequence[Accepted | None]) -> None:
         """Takes on what was stored under a lease; the callers may have left meanwhile."""
         for accepted in results:
             if accepted is not None and accepted.claim is not None:
                 self._places.take_on(accepted.claim)
+            elif accepted is not None and not accepted.is_replay:
+                self._places.left(accepted.delivery)
         self.failed(batch)
 
     def failed(self, batch: Sequence[NewDelivery]) -> None:

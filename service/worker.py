@@ -46,15 +46,20 @@ LANES_PER_TENANT: Final = LANES // 2
 """Attempts at once for one tenant while another one waits (P8)."""
 LANES_FREE: Final = LANES // 8
 """Lanes that nobody takes who has that many, so that whoever comes next finds one, however slow the others are."""
-HELD: Final = 512
+HELD: Final = 1024
 """Deliveries under lease at once in this process, those under way included."""
-HELD_PER_ACCOUNT: Final = 128
+HELD_PER_ACCOUNT: Final = 256
 """The same for one configuration whose server is quick; for others as many as they may have lanes."""
+HELD_WHILE_OTHERS_WAIT: Final = HELD_PER_ACCOUNT // 4
+"""Up to which new mail of a quick account goes straight to its lanes although older mail is stored; that is claimed
+whenever less than half of its share is held, so that neither waits for the other."""
 _CLAIMED_AT_ONCE: Final = 50
 """By one claim for a configuration whose server is quick, so that asking the store costs each mail little."""
 _QUICK: Final = timedelta(seconds=1)
 """Of an attempt: an account whose mail goes out within it may have more of it ahead."""
 _POLL: Final = timedelta(seconds=1)
+_BREATH: Final = timedelta(milliseconds=20)
+"""Between two claims that news bring while there is work already: many accepted mails make one claim."""
 _REAP_EVERY: Final = timedelta(seconds=5)
 _KEEP_SHARES_EVERY: Final = timedelta(seconds=5)
 _DATABASE_AWAY: Final = timedelta(seconds=1)
@@ -132,6 +137,10 @@ class Worker:
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
+                if not self._wants_more():
+                    # Whoever set it meanwhile may have had news that the claim under way has taken into account.
+                    await self._wake.wait()
+                    continue
                 try:
                     await self._claim_some()
                 except Unavailable:
@@ -142,9 +151,6 @@ class Worker:
                     # Whatever it was, mail that can go out must not wait for a person to start the process again.
                     _logger.exception(CLAIM_FAILED)
                     await self._until_stopping(self._pause_when_away)
-                    continue
-                if not self._wants_more():
-                    await self._wake.wait()
         finally:
             self._is_running = False
             for helper in helpers:
@@ -183,7 +189,9 @@ class Worker:
         or freed by `release`.
         """
         account = Account(delivery.tenant, delivery.configuration_id)
-        if not self._is_running or self._stopping.is_set() or account in self._waiting or not self._is_ours(delivery):
+        if not self._is_running or self._stopping.is_set() or not self._is_ours(delivery):
+            return None
+        if account in self._waiting and (account not in self._quick or self._held(account) >= HELD_WHILE_OTHERS_WAIT):
             return None
         if not self._allowances.is_unbounded(account):
             return None
@@ -213,6 +221,18 @@ class Worker:
             self._keep(claim)
             self._fill_lanes()
         self.release(claim.delivery)
+
+    def awaits(self, delivery: Delivery) -> bool:
+        """Tells whether *delivery*, which has no place, will be claimed by this process without its being told."""
+        return self._is_running and Account(delivery.tenant, delivery.configuration_id) in self._waiting
+
+    def left(self, delivery: Delivery) -> None:
+        """Hears that *delivery* is stored for whoever claims it; whether that may be this process shows then."""
+        account = Account(delivery.tenant, delivery.configuration_id)
+        if account in self._quick and self._is_ours(delivery):
+            self._waiting.add(account)
+            if self._wants_more():
+                self._wake.set()
 
     def _is_ours(self, delivery: Delivery) -> bool:
         return self._reach().takes(delivery.data_center, delivery.data_center_policy)
@@ -436,6 +456,8 @@ class Worker:
             await self._signals.work_due(_POLL)
             self._may_be_more = True
             self._wake.set()
+            if self._lanes:
+                await self._until_stopping(_BREATH)
 
     async def _until_stopping(self, within: timedelta) -> None:
         with contextlib.suppress(TimeoutError):

@@ -71,14 +71,18 @@ class BoundedConnection(AsyncConnection[TupleRow]):
         often it came.
         """
         if size > _LARGE:
-            self._for_size = timedelta(seconds=size / _SLOWEST)
-            await self.execute(_BOUND, {"statement": _milliseconds(self.answer_within + self._for_size)})
+            for_size = timedelta(seconds=size / _SLOWEST)
+            # Within the usual bound, so that a server that is frozen already shows soon.
+            await self.execute(_BOUND, {"statement": _milliseconds(self.answer_within + for_size)})
+            self._for_size = for_size
 
     async def usual_bound(self) -> None:
         """Ends what `allow_for` began, if it did; outside of transactions. A connection that cannot is closed."""
         if not self._for_size:
             return
         self._for_size = timedelta(0)
+        if self.closed:
+            return
         was = self.autocommit
         try:
             await self.set_autocommit(True)

@@ -27,6 +27,7 @@ from domain.data_center import Reach
 from domain.delivery import Attempt, Delivery
 from domain.errors import NotFound, SecretUnreadable
 from domain.ports.storage import (
+    LARGEST_AT_HAND,
     Accepted,
     Account,
     Admit,
@@ -70,7 +71,7 @@ _CONDITIONS: Final = {
 _ADDED: Final = (
     "tenant delivery_id configuration_id message_id sender recipients state in_doubt_policy attempt_count doubt_count "
     "create_time update_time expire_time next_attempt_time final_time failure data_center data_center_policy version "
-    "key content_digest key_expire_time token worker lease site place"
+    "key content_digest key_expire_time token worker lease site is_awaited place"
 )
 # One statement, so that a group of messages costs one round trip. A key that another transaction is about to take is
 # waited for. Of equal keys within the statement the callers see to it that there is one.
@@ -85,7 +86,7 @@ _ADD_ALL: Final = """
                 create_time timestamptz, update_time timestamptz, expire_time timestamptz,
                 next_attempt_time timestamptz, final_time timestamptz, failure jsonb, data_center text,
                 data_center_policy text, version bigint, key text, content_digest bytea, key_expire_time timestamptz,
-                token text, worker text, lease interval, site text, place bigint)
+                token text, worker text, lease interval, site text, is_awaited boolean, place bigint)
         where i.version is null or exists (
             select from configuration c
             where c.tenant = i.tenant and c.configuration_id = i.configuration_id and c.version = i.version)),
@@ -124,13 +125,12 @@ _ADD_ALL: Final = """
     told as (
         select pg_notify(%(channel)s, '') from (
             select from added join i using (tenant, delivery_id)
-            where added.worker is null and i.next_attempt_time <= clock_timestamp() limit 1) as due)
+            where added.worker is null and not i.is_awaited and i.next_attempt_time <= clock_timestamp()
+            limit 1) as due)
     select i.delivery_id, a.delivery_id is not null as is_added, a.worker is not null as is_taken,
         (select count(*) from told) -- so that it is done
     from i left join added a using (tenant, delivery_id)
     """
-_WITH_CONTENT: Final = 64 * 1024
-"""Octets up to which a sealed message comes with its claim."""
 _LARGEST: Final = 32 * 1024 * 1024
 """Octets of a sealed message, which may be as large as a call."""
 
@@ -258,7 +258,7 @@ class PostgresDeliveries(DeliveryQueue):
             {
                 "tenants": [claim.delivery.tenant for claim in claims],
                 "ids": [UUID(claim.delivery.delivery_id) for claim in claims],
-                "most": _WITH_CONTENT,
+                "most": LARGEST_AT_HAND,
             },
             binary=True,
         )
@@ -387,6 +387,7 @@ def _new_row(new: NewDelivery, place: int) -> dict[str, Any]:
         "worker": take.worker if take else None,
         "lease": take.lease if take else None,
         "site": take.data_center if take else None,
+        "is_awaited": new.is_awaited,
         "place": place,
     }
 

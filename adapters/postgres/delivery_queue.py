@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from adapters.postgres.catching_up import CatchingUp
 from adapters.postgres.claim_around import CLAIM_AROUND, IS_BEYOND, MAY_GO, SITE, WITHIN_REACH
 from adapters.postgres.codec import failure_to
 from adapters.postgres.delivery_rows import COLUMNS, attempt_to, delivery_from, delivery_to, records_of
@@ -403,15 +404,7 @@ class DeliveryQueue:
 
     async def release(self, tenant: str, configuration_id: str) -> int:
         """See the port."""
-        released = await self._session.execute(
-            """
-            update delivery
-            set state = 'QUEUED', update_time = now(),
-                next_attempt_time = least(now(), create_time) -- due at once, the oldest message first
-            where tenant = %(tenant)s and configuration_id = %(id)s and state in ('HELD', 'RETRYING')
-            """,
-            {"tenant": tenant, "id": configuration_id},
-        )
+        released = await CatchingUp(session=self._session).release(Account(tenant, configuration_id))
         was_paused = await self._end_pause(Account(tenant, configuration_id))
         # After the deliveries, as a claim locks them. Changed settings may allow more at once.
         waited = await self._session.execute(
@@ -427,18 +420,17 @@ class DeliveryQueue:
 
     async def move(self, tenant: str, configuration_id: str, data_center: str, policy: DataCenterPolicy) -> int:
         """See the port."""
-        moved = await self._session.execute(
-            """
-            update delivery set data_center = %(data_center)s, data_center_policy = %(policy)s
-            where tenant = %(tenant)s and configuration_id = %(id)s
-              and state in ('QUEUED', 'RETRYING', 'HELD', 'IN_DOUBT')
-              and (data_center, data_center_policy) is distinct from (%(data_center)s, %(policy)s)
-            """,
-            {"tenant": tenant, "id": configuration_id, "data_center": data_center, "policy": policy.value},
-        )
+        moved = await CatchingUp(session=self._session).move(Account(tenant, configuration_id), data_center, policy)
         if moved:
             await self._signal_due()
         return moved
+
+    async def catch_up(self) -> int:
+        """See the port."""
+        changed = await CatchingUp(session=self._session).go_on()
+        if changed:
+            await self._signal_due()
+        return changed
 
     async def _pause(self, account: Account, pause: Pause) -> None:
         names = {"tenant": account.tenant, "id": account.configuration_id}

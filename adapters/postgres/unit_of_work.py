@@ -103,10 +103,9 @@ class PostgresUnitOfWork:
         try:
             if self._connection.info.transaction_status is not TransactionStatus.IDLE:
                 await _roll_back(self._connection)  # the pool would commit
-            if not self._connection.closed:
-                await self._connection.usual_bound()
-                if self._at_once:
-                    await self._connection.set_autocommit(False)
+            await self._connection.usual_bound()
+            if self._at_once:
+                await _end_at_once(self._connection)
         finally:
             await self._pool.putconn(self._connection)
 
@@ -132,4 +131,12 @@ async def _roll_back(connection: BoundedConnection) -> None:
     except psycopg.Error:
         # The server undoes what it cannot be asked to undo. An error here would hide what the unit ended with, or tell
         # of a failure after a commit that succeeded.
+        await connection.close()
+
+
+async def _end_at_once(connection: BoundedConnection) -> None:
+    """Lets statements belong to transactions again; an error here must not make what is durable look failed."""
+    try:
+        await connection.set_autocommit(False)
+    except psycopg.Error:
         await connection.close()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from domain.account import Account
 from domain.announcement import Announcement
@@ -157,6 +157,10 @@ Admit = Callable[[Sequence[Claim]], Awaitable[Sequence[Claim]]]
 """Returns those of them that may be tried now; asked within the unit that claims, before anything is taken."""
 
 
+LARGEST_AT_HAND: Final = 64 * 1024
+"""Octets up to which a message comes with its claim; a larger one is read when its attempt begins."""
+
+
 @dataclass(frozen=True, slots=True)
 class Take:
     """Asks for a lease together with the acceptance: the worker named will make the first attempt."""
@@ -181,6 +185,8 @@ class NewDelivery:
     """Of the configuration that it was made for; None: not to be compared."""
     take: Take | None = None
     """None: it waits until it is claimed."""
+    is_awaited: bool = False
+    """Whether the worker of this process claims it as soon as it can: nobody else has to be told that it is due."""
 
 
 def claim_at_once(new: NewDelivery) -> Claim:
@@ -188,7 +194,8 @@ def claim_at_once(new: NewDelivery) -> Claim:
     assert new.take is not None
     delivery = advance(new.delivery, Claimed(new.take.data_center), at=new.delivery.update_time)
     lease = Lease(token=new.take.token, attempt=delivery.attempt_count)
-    return Claim(delivery, lease, version=new.version, content=new.content)
+    content = new.content if len(new.content) <= LARGEST_AT_HAND else None
+    return Claim(delivery, lease, version=new.version, content=content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +412,7 @@ class Deliveries(Protocol):
         """
         Ends the configuration's pause and its wait for the allowance, makes its HELD and RETRYING deliveries due now.
 
-        In order; returns their number.
+        In order; returns their number, of very many that of the first: `catch_up` does the rest.
 
         Deliveries that were QUEUED before the pause are due again with it and are not counted.
         """
@@ -415,8 +422,13 @@ class Deliveries(Protocol):
         """
         Makes the configuration's waiting deliveries those of *data_center*; returns how many were another's.
 
-        Signals that work is due at commit when there were any; one that is SENDING goes on where it is.
+        Of very many it returns the number of the first: `catch_up` does the rest. Signals that work is due at commit
+        when there were any; one that is SENDING goes on where it is.
         """
+        ...
+
+    async def catch_up(self) -> int:
+        """Does some of what `release` and `move` have left; returns how many changed. Call again until it is 0."""
         ...
 
 

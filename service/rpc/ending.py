@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from domain.errors import Unavailable
 from domain.reasons import Reason
 
 _T = TypeVar("_T")
+_AGAIN_SECONDS: Final = 0.25
 
 
 class Ending:
@@ -42,10 +43,20 @@ class Ending:
                     except StopAsyncIteration:
                         return
                     finally:
-                        coming.cancel()
-                        await asyncio.wait([coming])
+                        await _ended(coming)
             finally:
                 ended.cancel()
+
+
+async def _ended(coming: asyncio.Future[Any]) -> None:
+    """
+    Cancels *coming* until it has ended.
+
+    Once may not be enough: what is cancelled as a timeout of its own ends may take the one for the other.
+    """
+    while not coming.done():
+        coming.cancel()
+        await asyncio.wait([coming], timeout=_AGAIN_SECONDS)
 
 
 def shutting_down() -> Unavailable:

@@ -79,10 +79,12 @@ class SendStream:
                 stream.work.add(work)
                 work.add_done_callback(stream.work.discard)
         finally:
-            if stream.work:
-                await asyncio.wait(stream.work)
-            stream.answers.put_nowait(None)
-            await _ended(ended, *([coming] if coming is not None else []))
+            try:
+                if stream.work:
+                    await asyncio.wait(stream.work)
+            finally:  # a stream that is cancelled may be so twice, and leaves nothing that waits for the process's end
+                stream.answers.put_nowait(None)
+                await _ended(ended, *([coming] if coming is not None else []))
 
     async def _work(self, request: pb.SendStreamRequest, size: int, stream: _Stream, call: Call) -> None:
         async with self._at_once:

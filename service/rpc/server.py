@@ -34,7 +34,8 @@ OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_send_message_length", 4 * 1024 * 1024),
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.absolute_max_metadata_size", 16 * 1024),
-    ("grpc.max_concurrent_streams", 100),
+    # gRPC counts a call that is answered until the server has let go of it: of 200 a client can use 100 safely.
+    ("grpc.max_concurrent_streams", 200),
     ("grpc.max_connection_age_ms", _milliseconds(timedelta(minutes=30))),
     ("grpc.max_connection_age_grace_ms", _milliseconds(timedelta(seconds=60))),
     ("grpc.max_connection_idle_ms", _milliseconds(timedelta(minutes=10))),

@@ -68,7 +68,7 @@ class CompleteAuth:
         """
         Exchanges the code and stores the grant; an active revision that it does not cover keeps its own.
 
-        *caller* None: a browser, which has no credential but the state. Once the code is on its way the rest is done
+        *caller* None: a browser, which has no credential but the state. Once it has begun all is done
         whatever becomes of the caller, and what was granted is stored as soon as the store is there.
         Raises InputInvalid for what is no callback, or an unknown state, with nothing done; NotReady STATE_EXPIRED;
         NotReady NOT_CONFIGURED when the settings are others by now; ProviderRefused with why there is no grant. In all
@@ -77,9 +77,8 @@ class CompleteAuth:
         """
         callback = read_callback(written)
         field = "callback_url" if written.callback_url else "state"
-        session, configuration = await self._take(caller, callback.state, field=field)
-        ending = self._end(session, configuration, callback)
-        task = asyncio.create_task(ending, name=f"consent for {session.configuration_id}")
+        # Taken inside the task too: else a caller who leaves during that commit leaves a state used up for nothing.
+        task = asyncio.create_task(self._take_and_end(caller, callback, field=field), name="consent")
         self._running.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
@@ -122,6 +121,12 @@ class CompleteAuth:
             configuration = await work.configurations.find(session.tenant, session.configuration_id)
             await work.commit()
         return session, configuration
+
+    async def _take_and_end(
+        self, caller: Caller | None, callback: CallbackCode | CallbackError, *, field: str
+    ) -> Completed:
+        session, configuration = await self._take(caller, callback.state, field=field)
+        return await self._end(session, configuration, callback)
 
     async def _end(
         self, session: ConsentSession, configuration: Configuration | None, callback: CallbackCode | CallbackError

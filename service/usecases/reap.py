@@ -49,7 +49,14 @@ class Reap:
         for after in moved:
             if after.is_settled:
                 self._events.delivery_settled(after)
-        return len(moved)
+        return len(moved) + await self._catch_up()
+
+    async def _catch_up(self) -> int:
+        """Goes on with what settings or a consent have changed for more deliveries than could be changed at once."""
+        async with self._uow() as work:
+            changed = await work.deliveries.catch_up()
+            await work.commit()
+        return changed
 
     async def after_restart(self) -> None:
         """

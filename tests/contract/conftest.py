@@ -27,7 +27,7 @@ from tests.fakes.storage import FakeStore, FakeUnitOfWork
 from tests.fakes.vault import FakeVault
 
 _LONG: Final = timedelta(seconds=10)
-_CONNECTIONS: Final = 64
+_CONNECTIONS: Final = 80
 """Enough to have one unit of work open for each call of the port."""
 
 

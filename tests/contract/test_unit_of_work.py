@@ -116,6 +116,7 @@ CALLS: Final[dict[str, Call]] = {
     "changes.newest": lambda work, _: work.changes.newest(),
     "changes.after": lambda work, _: work.changes.after(TENANT, ChangeFilter(), 0, limit=1),
     "changes.purge": lambda work, _: work.changes.purge(NOW, limit=1),
+    "deliveries.catch_up": lambda work, _: work.deliveries.catch_up(),
     "deliveries.move": lambda work, _: work.deliveries.move(TENANT, CONFIGURATION_ID, "", DataCenterPolicy.STRICT),
     "workers.seen": lambda work, _: work.workers.seen("w", "", lives_for=_MINUTE),
     "workers.leave": lambda work, _: work.workers.leave("w"),

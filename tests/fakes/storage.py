@@ -155,6 +155,7 @@ class FakeUnitOfWork:
         self.store.unlock(self)
         self.store.tell(due=due, changed=changed, accounts=accounts)
         self.store.meet("commit", afterwards=True)
+        await asyncio.sleep(0)  # others run before the answer is here, and whoever waits for it may be cancelled
 
     async def begin(self, operation: str) -> None:
         """Starts a call: lets others run, meets the planned fault. A unit whose store was away is of no more use."""

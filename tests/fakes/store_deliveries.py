@@ -14,6 +14,7 @@ from domain.failures.failure import Failure
 from domain.pause import Pause
 from domain.ports.changes import Change
 from domain.ports.storage import (
+    LARGEST_AT_HAND,
     Abandoned,
     Accepted,
     Account,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from tests.fakes.storage import FakeUnitOfWork
 
 _ATTEMPTS_SHOWN: Final = 50
-_WITH_CONTENT: Final = 64 * 1024
 _RELEASED: Final = frozenset({DeliveryState.HELD, DeliveryState.RETRYING})
 _OPEN: Final = frozenset({DeliveryState.QUEUED, DeliveryState.RETRYING, DeliveryState.HELD})
 _WAITING: Final = _OPEN | {DeliveryState.IN_DOUBT}
@@ -76,7 +76,10 @@ class FakeDeliveries:
             if is_other and standing is None:
                 results.append(None)
             elif each.take is None or standing is not None or not self._may_take(each.delivery):
-                results.append(await self.accept(each.delivery, each.content, each.key))
+                was_due = self._unit.due
+                accepted = await self.accept(each.delivery, each.content, each.key)
+                self._unit.due = was_due or (self._unit.due and not each.is_awaited)
+                results.append(accepted)
             else:
                 results.append(await self._accept_taken(each, each.take))
         return results
@@ -358,6 +361,10 @@ class FakeDeliveries:
         self._unit.due = self._unit.due or moved > 0
         return moved
 
+    async def catch_up(self) -> int:
+        await self._unit.begin("deliveries.catch_up")
+        return 0  # nothing is ever left here
+
     @property
     def _now(self) -> datetime:
         return self._unit.store.clock.now()
@@ -428,7 +435,7 @@ class FakeDeliveries:
         )
 
     def _opened(self, stored: StoredDelivery) -> bytes | None:
-        if stored.content is None or len(stored.content) > _WITH_CONTENT:
+        if stored.content is None or len(stored.content) > LARGEST_AT_HAND:
             return None
         try:
             return self._unit.store.vault.open(stored.content, place=content_place(stored.delivery))

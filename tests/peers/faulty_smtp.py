@@ -84,6 +84,8 @@ class FaultySmtp:
         self.connections = 0
         self.open_connections = 0
         self.most_open_connections = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
         self.is_hanging = asyncio.Event()
         """Set once a stage hangs."""
         self.hide, self.announce = {keyword.upper() for keyword in hide}, tuple(announce)
@@ -126,6 +128,11 @@ class FaultySmtp:
             await self._changed.wait_for(lambda: len(self.messages) >= count)
         return self.messages
 
+    async def wait_until_left(self, *, within: timedelta = timedelta(seconds=15)) -> None:
+        """Returns when no connection is open; raises TimeoutError if some stay."""
+        async with asyncio.timeout(within.total_seconds()):
+            await self._empty.wait()
+
     async def end_sessions(self) -> None:
         """Ends all sessions as a server does that is restarted or finds them idle too long (RFC 5321 section 3.8)."""
         for session in list(self._sessions):
@@ -139,11 +146,14 @@ class FaultySmtp:
         self._sessions.add(session)
         self.connections += 1
         self.open_connections += 1
+        self._empty.clear()
         self.most_open_connections = max(self.most_open_connections, self.open_connections)
 
     def _closed(self, session: _Session) -> None:
         self._sessions.discard(session)
         self.open_connections -= 1
+        if not self.open_connections:
+            self._empty.set()
 
     def _next_fault(self, stage: str, address: str | None = None) -> str | None:
         key = f"{stage}:{address}" if address is not None and f"{stage}:{address}" in self.plan else stage

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Set
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import psycopg
@@ -13,8 +14,14 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 _LOOK_EVERY_SECONDS: Final = 0.005
-_TELLING: Final = frozenset({"generation", "number", "attempt_count", "doubt_count"})
-"""Numbers that say how far a row has come; others, such as positions in a log, differ from call to call."""
+_GOODBYE: Final = "SmtpMailTransport._say_goodbye"
+_NOBODYS: Final = ("AioServer._request", _GOODBYE, "SMTP._handle_client")
+"""The server's waiting for its next call, a mail server that is told goodbye after its last answer, and that server."""
+_TELLING: Final = frozenset({"role", "generation", "attempt_count", "doubt_count"})
+"""What says how far a row has come; other numbers, such as positions in a log, differ from call to call."""
+
+_SOON: Final = timedelta(minutes=1)
+"""What is due within it is due."""
 
 Shape = Counter[tuple[Any, ...]]
 """How many rows there are of each kind: by table, state, what is set, and how far it has come."""
@@ -34,8 +41,11 @@ async def shape(database_url: str) -> Shape:
 
 
 def _kind(row: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    now = datetime.now(UTC) + _SOON
     for name, value in row.items():
-        if isinstance(value, bool) or name in _TELLING or name.endswith("state"):
+        if isinstance(value, datetime):
+            yield name, value > now
+        elif isinstance(value, bool) or name in _TELLING or name.endswith("state"):
             yield name, value
         else:
             yield name, value is not None
@@ -74,8 +84,12 @@ class Tasks:
         self._before: Set[asyncio.Task[Any]] = asyncio.all_tasks()
 
     def new(self) -> list[asyncio.Task[Any]]:
-        """Returns those that still run; the server's waiting for its next call is nobody's work."""
-        return [each for each in asyncio.all_tasks() - self._before if not each.done() and not _is_waiting(each)]
+        """Returns those that still run, without what is nobody's work."""
+        running = [each for each in asyncio.all_tasks() - self._before if not each.done()]
+        names = {_name(each) for each in running}
+        # A goodbye rests first, and waits for its event in a task of its own.
+        nobodys = (*_NOBODYS, "Event.wait") if _GOODBYE in names else _NOBODYS
+        return [each for each in running if not _name(each).startswith(nobodys)]
 
     async def until_ended(self, *, within: float) -> float:
         """Returns after how many seconds none is left. Raises AssertionError with those that are after *within*."""
@@ -86,5 +100,5 @@ class Tasks:
         return time.monotonic() - begin
 
 
-def _is_waiting(task: asyncio.Task[Any]) -> bool:
-    return getattr(task.get_coro(), "__qualname__", "").startswith("AioServer._request")
+def _name(task: asyncio.Task[Any]) -> str:
+    return getattr(task.get_coro(), "__qualname__", "")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count, cycle, islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import httpx2
@@ -102,7 +102,8 @@ async def _health(replica: Replica) -> float:
     """Returns how long the health of *replica* takes to answer that it serves, in seconds."""
     begin = time.monotonic()
     async with grpc.aio.insecure_channel(replica.grpc_address) as channel:
-        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2)
+        checks: Any = health_pb2_grpc.HealthStub(channel)
+        answer = await checks.Check(health_pb2.HealthCheckRequest(), timeout=2)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     return time.monotonic() - begin
 

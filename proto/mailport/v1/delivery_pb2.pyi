@@ -61,7 +61,7 @@ class _DeliveryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deliver
     DELIVERY_STATE_QUEUED: _DeliveryState.ValueType  # 1
     """Stored, and waiting for its first attempt or its `send_time`."""
     DELIVERY_STATE_SENDING: _DeliveryState.ValueType  # 2
-    """An attempt is under way."""
+    """An attempt is under way, or about to begin in the process that holds the delivery for it."""
     DELIVERY_STATE_RETRYING: _DeliveryState.ValueType  # 3
     """An attempt failed for now; the next one comes at `next_attempt_time`."""
     DELIVERY_STATE_HELD: _DeliveryState.ValueType  # 4
@@ -89,7 +89,7 @@ DELIVERY_STATE_UNSPECIFIED: DeliveryState.ValueType  # 0
 DELIVERY_STATE_QUEUED: DeliveryState.ValueType  # 1
 """Stored, and waiting for its first attempt or its `send_time`."""
 DELIVERY_STATE_SENDING: DeliveryState.ValueType  # 2
-"""An attempt is under way."""
+"""An attempt is under way, or about to begin in the process that holds the delivery for it."""
 DELIVERY_STATE_RETRYING: DeliveryState.ValueType  # 3
 """An attempt failed for now; the next one comes at `next_attempt_time`."""
 DELIVERY_STATE_HELD: DeliveryState.ValueType  # 4

@@ -1291,7 +1291,9 @@ class WatchDeliveriesResponse(_message.Message):
     cursor: _builtins.str
     """Where to resume after this answer. Opaque."""
     previous_state: _delivery_pb2.DeliveryState.ValueType
-    """The state it left. Unspecified when it was just accepted."""
+    """The state it left. Unspecified when it was just accepted: it is QUEUED then, or SENDING already where its first
+    attempt began with its acceptance.
+    """
     @_builtins.property
     def delivery(self) -> _delivery_pb2.Delivery:
         """The delivery after the change, without attempts. Unset in the first answer, which says that the watch stands, and

@@ -32,6 +32,8 @@ class Counted:
         self.may_commit = asyncio.Event()
         self.may_commit.set()
         self.changes = 0
+        self.fails: Exception | None = None
+        """What the next commit raises."""
 
     def uow(self) -> UnitOfWork:
         counted = self
@@ -41,6 +43,9 @@ class Counted:
             async def commit(self) -> None:
                 carried, counted.changes = counted.changes, 0
                 await counted.may_commit.wait()
+                if (fault := counted.fails) is not None:
+                    counted.fails = None
+                    raise fault
                 await super().commit()
                 counted.commits.append(carried)
 
@@ -228,30 +233,57 @@ async def test_given_a_grant_that_exists_when_one_of_several_saves_it_again_then
     assert counted.names() == {"a", "b", "c"}
 
 
-async def test_given_a_store_that_does_not_answer_when_waited_too_long_then_unavailable_and_the_rest_is_undone() -> (
-    None
-):
-    counted = await a_store()
-    commit = grouped(counted, answer_within=timedelta(milliseconds=30))
+async def _unanswered(counted: Counted, commit: CommitTogether[Write, str]) -> list[str | BaseException]:
+    """Lets a change hang in a store that turns out to be away, with another behind it; returns both outcomes."""
     counted.may_commit.clear()
     changes = [asyncio.create_task(commit(counted.saving("under way")))]
     await until(lambda: counted.units == 1)
     changes.append(asyncio.create_task(commit(counted.saving("behind it"))))
-
-    outcomes = await asyncio.gather(*changes, return_exceptions=True)
+    await asyncio.sleep(0.05)
+    counted.fails = Unavailable("away")
     counted.may_commit.set()
-    await until(lambda: counted.commits != [])
+    return await asyncio.gather(*changes, return_exceptions=True)
+
+
+async def test_given_a_store_that_hung_before_it_was_away_when_others_stand_behind_then_they_hear_so_at_once() -> None:
+    counted = await a_store()
+
+    outcomes = await _unanswered(counted, grouped(counted, hangs_after=timedelta(milliseconds=10)))
 
     assert [type(each) for each in outcomes] == [Unavailable, Unavailable]
-    assert counted.names() == {"under way"}
+    assert (counted.names(), counted.units) == (set(), 1)
 
 
-async def test_given_a_timeout_inside_a_change_when_committed_then_it_is_that_fault_and_no_store_that_is_away() -> None:
+async def test_given_a_store_that_was_away_for_a_moment_when_others_stand_behind_then_they_try_by_themselves() -> None:
     counted = await a_store()
-    commit = grouped(counted, answer_within=timedelta(minutes=1))
 
-    async def broken(_: UnitOfWork) -> str:
-        raise TimeoutError("of its own")
+    outcomes = await _unanswered(counted, grouped(counted, hangs_after=timedelta(minutes=1)))
 
-    with pytest.raises(TimeoutError, match="of its own"):
-        await commit(broken)
+    assert [type(each) for each in outcomes] == [Unavailable, str]
+    assert (counted.names(), counted.units) == ({"behind it"}, 2)
+
+
+async def test_given_a_breath_when_something_waits_after_a_commit_then_what_comes_in_it_goes_along() -> None:
+    counted = await a_store()
+    commit = grouped(counted, breath=timedelta(milliseconds=50))
+    counted.may_commit.clear()
+    changes = [asyncio.create_task(commit(counted.saving("first")))]
+    await until(lambda: counted.units == 1)
+    changes.append(asyncio.create_task(commit(counted.saving("second"))))
+    await asyncio.sleep(0)
+
+    counted.may_commit.set()
+    await changes[0]
+    changes.append(asyncio.create_task(commit(counted.saving("third"))))
+    await asyncio.gather(*changes)
+
+    assert counted.commits == [1, 2]
+
+
+async def test_given_a_breath_when_nothing_else_waits_then_nobody_is_kept_waiting() -> None:
+    counted = await a_store()
+    commit = grouped(counted, breath=timedelta(hours=1))
+
+    done = [await commit(counted.saving(name)) for name in "abc"]
+
+    assert done == ["a", "b", "c"]

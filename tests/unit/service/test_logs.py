@@ -149,7 +149,8 @@ def test_given_debug_when_set_up_then_libraries_that_write_content_stay_quiet(na
     logging.getLogger(name).info("RCPT TO:<%s@example.com>", CANARY)
     logging.getLogger("service").debug("ours")
 
-    assert [line["event"] for line in lines(stream)] == ["ours"]
+    # A server that another test left to the garbage collector may say so meanwhile.
+    assert [line["event"] for line in lines(stream) if line["logger"] in (name, "service")] == ["ours"]
 
 
 def test_given_no_stream_when_set_up_then_lines_go_to_the_present_standard_error(

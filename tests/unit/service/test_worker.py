@@ -658,3 +658,46 @@ async def test_given_nothing_to_do_when_at_work_then_the_store_is_asked_once_for
 
     assert idle == 1
     assert claims <= 1 + 2 * LANES_PER_ACCOUNT * 4
+
+
+async def test_given_an_account_that_was_refused_a_place_when_one_is_free_then_what_is_stored_goes_first() -> None:
+    world = a_world()
+    world.known.learn(await world.given())
+    worker = a_worker(world)
+    first, *others = (a_delivery() for _ in range(LANES_PER_ACCOUNT))
+
+    async with at_work(worker):
+        await asyncio.sleep(0)
+        places = [worker.reserve(each) for each in (first, *others)]
+        refused = worker.reserve(a_delivery())
+        worker.release(first)
+        while_something_is_stored = worker.reserve(a_delivery())
+        for each in others:
+            worker.release(each)
+
+    assert None not in places
+    assert (refused, while_something_is_stored) == (None, None)
+
+
+async def test_given_much_more_mail_than_places_when_sent_then_few_claims_and_signals_bring_it() -> None:
+    """A claim or a signal for each would cost more than the sending."""
+    world = a_world()
+    world.known.learn(await world.given())
+    claims = 0
+
+    class Counted(FakeUnitOfWork):
+        async def begin(self, operation: str) -> None:
+            nonlocal claims
+            claims += operation == "deliveries.claim"
+            await super().begin(operation)
+
+    worker = a_worker(world, uow=lambda: Counted(world.store))
+    send = sending_straight_on(world, worker)
+    many = 20 * LANES_PER_ACCOUNT
+    async with at_work(worker):
+        await asyncio.sleep(0)
+        await asyncio.gather(*(sent(send) for _ in range(many)))
+        await until(lambda: len(world.transport.accepted) == many)
+
+    assert claims < many / 4
+    assert world.signals.due_count < many / 4

@@ -76,3 +76,30 @@ async def test_given_a_stream_that_waits_when_its_reader_is_cancelled_then_it_is
     with pytest.raises(asyncio.CancelledError):
         await following
     assert source.is_closed
+
+
+async def test_given_a_stream_that_misses_the_first_cancelling_when_the_process_ends_then_it_ends_all_the_same() -> (
+    None
+):
+    ending = Ending()
+    waits = asyncio.Event()
+
+    async def deaf() -> AsyncGenerator[int]:
+        yield 1
+        waits.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+
+    async def follow() -> None:
+        async for _ in ending.cut(deaf()):
+            pass
+
+    following = asyncio.create_task(follow())
+    await waits.wait()
+    ending.begin()
+
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable):
+            await following

@@ -250,6 +250,20 @@ async def test_given_a_client_that_is_gone_when_messages_are_in_work_then_they_a
     await until(lambda: gate.cancelled == 2)
 
 
+async def test_given_a_client_that_is_gone_when_all_was_read_and_is_in_work_then_no_task_is_left() -> None:
+    before = asyncio.all_tasks()
+    gate, requests = Gate(), Requests(a_request(1), a_request(2))
+    answers = asyncio.create_task(all_of(streamed(gate, requests)))
+    await until(lambda: len(gate.begun) == 2)
+    await until_idle()
+
+    answers.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await answers
+    await until(lambda: asyncio.all_tasks() == before)
+
+
 @pytest.mark.parametrize(("reference", "reason"), [("", "FIELD_REQUIRED"), ("x" * 256, "VALUE_TOO_LONG")])
 async def test_given_a_wrong_reference_when_answered_then_it_is_told_beside_all_else(
     reference: str, reason: str

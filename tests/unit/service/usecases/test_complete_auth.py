@@ -345,6 +345,25 @@ async def test_given_a_caller_who_leaves_during_the_exchange_when_it_ends_then_t
     assert (await record_of(world)).state is ConsentState.AUTHORIZED
 
 
+@pytest.mark.parametrize("turns", range(12))
+async def test_given_a_caller_who_leaves_at_any_moment_when_it_ends_then_no_state_is_used_up_for_nothing(
+    turns: int,
+) -> None:
+    world = await a_world()
+    authorization = await begun(world)
+    call = asyncio.create_task(came_back(world, authorization))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+    call.cancel()
+    await asyncio.wait([call])
+    await world.complete_auth.drain(timedelta(seconds=5))
+
+    assert (await record_of(world)).state is (ConsentState.AUTHORIZED if world.store.grants else ConsentState.PENDING)
+    if not world.store.grants:
+        assert (await came_back(world, authorization)).grant == await world.grant()
+
+
 async def test_given_a_provider_that_never_answers_when_draining_then_it_is_given_up_in_time() -> None:
     world = await a_world()
     authorization = await begun(world)

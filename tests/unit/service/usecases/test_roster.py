@@ -124,7 +124,7 @@ async def test_given_trouble_when_running_then_it_looks_again(error: Exception) 
     world.store.fail_next("workers.seen", error)
 
     running = asyncio.create_task(a_roster(world).run())
-    await until(lambda: bool(world.store.workers))
+    await until(lambda: bool(world.events.present))
 
     running.cancel()
     with suppress(asyncio.CancelledError):

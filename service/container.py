@@ -73,6 +73,7 @@ from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
 from service.usecases.exchange_code import ExchangeCode
 from service.usecases.explain import Explain
+from service.usecases.find_fixes import FindFixes
 from service.usecases.forget_old import ForgetOld
 from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
@@ -265,7 +266,8 @@ class Container(containers.DeclarativeContainer):
     )
     token_sources = providers.Singleton(TokenSources, tokens=fresh_tokens, server=authorization_server)
 
-    prove = providers.Singleton(Prove, transport=transport, clock=clock, entropy=entropy)
+    find_fixes = providers.Singleton(FindFixes, probe=transport)
+    prove = providers.Singleton(Prove, transport=transport, find_fixes=find_fixes, clock=clock, entropy=entropy)
     configure = providers.Singleton(Configure, uow=uow.provider, clock=clock, rules=rules)
     get_configuration = providers.Singleton(GetConfiguration, uow=uow.provider, clock=clock)
     list_configurations = providers.Singleton(ListConfigurations, uow=uow.provider, clock=clock)

@@ -9,6 +9,7 @@ from typing import Final
 from domain.configuration import Configuration, Revision
 from domain.consent import ConsentSession
 from domain.consent_answer import judge_answer
+from domain.cures import fitted
 from domain.errors import NotReady, ProviderRefused, Warning
 from domain.failures.catalogue.wording import CONSENT_STAYS, CONSENT_STAYS_LONGER, WAIT, WAIT_LONGER
 from domain.failures.failure import Failure, FailureKind, Stage
@@ -83,7 +84,7 @@ class ExchangeCode:
             scopes=scopes_for(resource, session.scopes, issuer=issuer),
         )
         if isinstance(told, TokenRefusal):
-            raise ProviderRefused(_used_up(told.failure))
+            raise ProviderRefused(fitted(_used_up(told.failure), settings))
         grant = judge_answer(
             session,
             settings,

@@ -18,6 +18,7 @@ from domain.ports.environment import Clock, Entropy
 from domain.ports.transport import MailTransport, Patience
 from domain.reasons import Reason
 from domain.settings.model import GraphTransport, MailSettings, unreadable_secrets
+from service.usecases.find_fixes import FindFixes
 from service.usecases.token_sources import ProvableTokens
 
 LEAST_TIME: Final = timedelta(milliseconds=100)
@@ -39,8 +40,9 @@ class Proof:
 class Prove:
     """Sends one mail with given settings, here and now, and stores nothing."""
 
-    def __init__(self, *, transport: MailTransport, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, *, transport: MailTransport, find_fixes: FindFixes, clock: Clock, entropy: Entropy) -> None:
         self._transport = transport
+        self._find_fixes = find_fixes
         self._clock = clock
         self._entropy = entropy
 
@@ -53,18 +55,39 @@ class Prove:
         tokens: ProvableTokens | None,
         time_left: timedelta,
         is_to_be_saved: bool = False,
+        configuration_id: str = "",
     ) -> Proof:
         """
         Sends *letter* to *recipient* and returns the server's acceptance.
 
         *tokens*: what settings with OAuth sign in with. *is_to_be_saved*: prove that more tokens will come, too, so
-        that a wrong client secret does not show when the present token has ended.
-        Raises ProviderRefused with the failure and the trace when any step fails, AuthorizationRequired when the
-        settings need a consent, SecretUnreadable when a stored secret does not open, DeadlineTooShort when *time_left*
-        is too little to try.
+        that a wrong client secret does not show when the present token has ended. *configuration_id*: told with what is
+        refused.
+        Raises ProviderRefused with the failure, what cures it and the trace when any step fails, AuthorizationRequired
+        when the settings need a consent, SecretUnreadable when a stored secret does not open, DeadlineTooShort when
+        *time_left* is too little to try.
         """
-        check_usable(settings)
         deadline = self._clock.monotonic() + time_left
+        try:
+            return await self._proven(settings, recipient, letter, tokens, deadline, is_to_be_saved=is_to_be_saved)
+        except ProviderRefused as refused:
+            left = deadline - self._clock.monotonic()
+            failure = await self._find_fixes(settings, refused.failure, time_left=left)
+            named = {"configuration_id": configuration_id} if configuration_id else {}
+            raise ProviderRefused(failure, trace=refused.trace, metadata={**named, **refused.metadata}) from refused
+
+    async def _proven(
+        self,
+        settings: MailSettings,
+        recipient: EmailAddress,
+        letter: Callable[[], OutgoingMessage],
+        tokens: ProvableTokens | None,
+        deadline: timedelta,
+        *,
+        is_to_be_saved: bool,
+    ) -> Proof:
+        check_usable(settings)
+        time_left = deadline - self._clock.monotonic()
         interactive_patience(time_left)
         if tokens is not None:
             await tokens.check()

@@ -101,6 +101,7 @@ class SendTest:
             lambda: letter_for_test(choice.settings, recipient, configuration_id),
             tokens=source(caller.tenant, configuration_id, choice.settings),
             time_left=deadline - self._clock.monotonic(),
+            configuration_id=configuration_id,
         )
         elsewhere = proven_elsewhere(choice.settings.data_center, here=self._data_center)
         return TestSent(proof=proof, tested=choice.tested, warnings=(*choice.warnings, *elsewhere))

@@ -23,6 +23,7 @@ from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
 from service.usecases.exchange_code import ExchangeCode
+from service.usecases.find_fixes import FindFixes
 from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
@@ -45,6 +46,7 @@ from tests.consent_builders import a_grant
 from tests.fakes.authorization import FakeAuthorizationServer
 from tests.fakes.environment import FakeClock, FakeEntropy
 from tests.fakes.events import FakeEvents
+from tests.fakes.probe import FakeProbe
 from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeStore, FakeUnitOfWork
 from tests.fakes.transport import FakeTransport
@@ -90,7 +92,13 @@ class World:
             uow=self.uow, refresh=self.refresh_grant, clock=self.clock, entropy=self.entropy, look_again=tick
         )
         self.sources = TokenSources(tokens=self.fresh_tokens, server=self.server)
-        prove = Prove(transport=self.transport, clock=self.clock, entropy=self.entropy)
+        self.probe = FakeProbe()
+        prove = Prove(
+            transport=self.transport,
+            find_fixes=FindFixes(probe=self.probe),
+            clock=self.clock,
+            entropy=self.entropy,
+        )
         self.prove = prove
         self.configure = Configure(uow=self.uow, clock=self.clock, rules=self.rules)
         self.get_configuration = GetConfiguration(uow=self.uow, clock=self.clock)

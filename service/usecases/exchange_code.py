@@ -104,7 +104,7 @@ class ExchangeCode:
         if tried.failure is None:
             return Exchanged(replace(grant, account=grant.basis.username))
         if tried.failure.stage is Stage.AUTH and tried.failure.kind not in _SAYS_NOTHING:
-            raise ProviderRefused(_another_account(tried.failure, grant), trace=tried.trace)
+            raise ProviderRefused(fitted(_not_let_in(tried.failure, grant), settings), trace=tried.trace)
         return Exchanged(grant, (_unproven(grant),))
 
 
@@ -157,7 +157,10 @@ def _used_up(failure: Failure) -> Failure:
     return replace(failure, remedy=remedy, retry_time=None)
 
 
-def _another_account(failure: Failure, grant: Grant) -> Failure:
+def _not_let_in(failure: Failure, grant: Grant) -> Failure:
+    """Returns what the server's refusal says of the account; one that has another cause keeps its own word."""
+    if failure.kind is not FailureKind.REAUTHORIZE and failure.reason is not Reason.AUTH_REJECTED:
+        return failure
     return replace(
         failure,
         reason=Reason.ACCOUNT_MISMATCH,

@@ -13,6 +13,7 @@ from ssl import SSLContext, TLSVersion
 from typing import Final, TypeAlias
 
 from tests.peers.ca import TestCA, server_context
+from tests.peers.faulty_smtp import FaultySmtp
 from tests.peers.script import (
     Item,
     abort,
@@ -52,6 +53,8 @@ class Contexts:
 
 
 Script: TypeAlias = Callable[[Contexts], Sequence[Item]]
+Door: TypeAlias = Callable[[Contexts], "Sequence[Item] | FaultySmtp"]
+"""A script, or a server that listens to what the client wants."""
 Choice: TypeAlias = Callable[[Contexts], SSLContext]
 Parts: TypeAlias = dict[str, tuple[Item, Item]]
 
@@ -113,6 +116,14 @@ def at(
     return script
 
 
+def willing(*, signs_in: bool = True, requires_starttls: bool = True) -> Door:
+    """A server that can do all, in clear and behind STARTTLS; passwords are taken behind it alone."""
+    passwords = {"robot@broken.example": "s3cr3t!"} if signs_in else {}
+    return lambda contexts: FaultySmtp(
+        context=contexts.good, passwords=passwords, require_starttls=requires_starttls, mechanisms=("PLAIN",)
+    )
+
+
 def says(*lines: str) -> Item:
     """A reply, after which the client may say goodbye."""
     return (send(*lines), hang())
@@ -128,7 +139,7 @@ class Broken:
     """A server, the settings that lead to it, and what is to be said."""
 
     name: str
-    doors: Mapping[int, Script] = field(default_factory=dict)
+    doors: Mapping[int, Door] = field(default_factory=dict)
     reason: str = ""
     """Empty: it takes the mail all the same."""
     stage: str = ""
@@ -254,6 +265,23 @@ MODES: Final = (
         signs_in=False,
         reason="TLS_REQUIRED",
         stage="MAIL_FROM",
+    ),
+    Broken(
+        name="wants starttls before mail and has it",
+        doors={587: willing(signs_in=False)},
+        security="NONE",
+        signs_in=False,
+        reason="TLS_REQUIRED",
+        stage="MAIL_FROM",
+        cure=(SECURITY,),
+    ),
+    Broken(
+        name="offers no sign-in in clear, and starttls",
+        doors={587: willing(requires_starttls=False)},
+        security="NONE",
+        reason="NO_USABLE_AUTH_MECHANISM",
+        stage="AUTH",
+        cure=(SECURITY,),
     ),
     Broken(
         name="wants tls before the sign-in",

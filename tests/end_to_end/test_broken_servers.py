@@ -27,6 +27,7 @@ from tests.end_to_end.broken_servers import ALL, HOST, OUTLOOK, Broken, Contexts
 from tests.end_to_end.conftest import Mailport, started
 from tests.end_to_end.test_journey import details
 from tests.peers.ca import TestCA
+from tests.peers.faulty_smtp import FaultySmtp
 from tests.peers.line_server import LineServer
 from tests.peers.net import free_port
 
@@ -60,8 +61,11 @@ class Site:
 
     async def open(self, broken: Broken, stack: AsyncExitStack) -> None:
         self.doors.clear()
-        for port, script in broken.doors.items():
-            server = await stack.enter_async_context(LineServer(script(self.contexts), repeat=True))
+        for port, door in broken.doors.items():
+            behind = door(self.contexts)
+            server: FaultySmtp | LineServer
+            server = behind if isinstance(behind, FaultySmtp) else LineServer(behind, repeat=True)
+            await stack.enter_async_context(server)
             self.doors[broken.host, port] = server.port
 
     def settings(self, broken: Broken) -> configuration_pb2.Settings:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from domain.address import EmailAddress
 from domain.errors import DeadlineTooShort, ProviderRefused, SecretUnreadable, Unavailable, Unimplemented
@@ -20,6 +20,8 @@ from domain.reasons import Reason
 from domain.settings.model import GraphTransport, MailSettings, unreadable_secrets
 from service.usecases.find_fixes import FindFixes
 from service.usecases.token_sources import ProvableTokens
+
+_T = TypeVar("_T")
 
 LEAST_TIME: Final = timedelta(milliseconds=100)
 _MARGIN: Final = timedelta(milliseconds=500)
@@ -68,13 +70,45 @@ class Prove:
         *time_left* is too little to try.
         """
         deadline = self._clock.monotonic() + time_left
+        step = self._proven(settings, recipient, letter, tokens, deadline, is_to_be_saved=is_to_be_saved)
+        return await self._with_fixes(step, settings, deadline, configuration_id)
+
+    async def sign_in(
+        self,
+        settings: MailSettings,
+        *,
+        tokens: ProvableTokens | None,
+        time_left: timedelta,
+        configuration_id: str = "",
+    ) -> Trace:
+        """Comes as far as a session that is signed in, sends nothing, and returns the trace. Raises as a call does."""
+        deadline = self._clock.monotonic() + time_left
+        step = self._signed_in(settings, tokens, time_left)
+        return await self._with_fixes(step, settings, deadline, configuration_id)
+
+    async def _with_fixes(
+        self, step: Coroutine[Any, Any, _T], settings: MailSettings, deadline: timedelta, configuration_id: str
+    ) -> _T:
+        """Awaits *step*; what is refused in it gets what cures it, and whose it is."""
         try:
-            return await self._proven(settings, recipient, letter, tokens, deadline, is_to_be_saved=is_to_be_saved)
+            return await step
         except ProviderRefused as refused:
             left = deadline - self._clock.monotonic()
             failure = await self._find_fixes(settings, refused.failure, time_left=left)
             named = {"configuration_id": configuration_id} if configuration_id else {}
             raise ProviderRefused(failure, trace=refused.trace, metadata={**named, **refused.metadata}) from refused
+
+    async def _signed_in(self, settings: MailSettings, tokens: ProvableTokens | None, time_left: timedelta) -> Trace:
+        check_usable(settings)
+        patience = interactive_patience(time_left)
+        if tokens is not None:
+            await tokens.check()
+        if isinstance(settings.transport, GraphTransport):
+            check_sendable(settings)
+        told = await self._transport.sign_in(settings, patience=patience, tokens=tokens)
+        if told.failure is not None:
+            raise ProviderRefused(told.failure, trace=told.trace)
+        return told.trace
 
     async def _proven(
         self,

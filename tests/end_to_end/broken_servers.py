@@ -42,7 +42,9 @@ class Contexts:
         good = ca.issue("good", names=NAMES)
         self.good = server_context(good)
         self.expired = server_context(ca.issue("expired", names=NAMES, expired=True))
-        self.not_yet_valid = server_context(ca.issue("not-yet", names=NAMES, ends_in=timedelta(days=4)))
+        self.not_yet_valid = server_context(
+            ca.issue("not-yet", names=NAMES, begins_in=timedelta(days=1), ends_in=timedelta(days=4))
+        )
         self.self_signed = server_context(ca.self_signed("self-signed", names=NAMES))
         self.unknown_authority = server_context(other.issue("unknown", names=NAMES))
         self.wrong_name = server_context(ca.issue("wrong-name", names=("other.example",)))

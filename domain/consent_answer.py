@@ -9,10 +9,16 @@ from typing import Final
 from domain.address import EmailAddress, parse_address
 from domain.consent import ConsentSession
 from domain.errors import ProviderRefused
-from domain.failures.failure import Failure, FailureKind, Stage
+from domain.failures.failure import Failure, FailureKind, Fix, Stage
 from domain.grant import Grant
 from domain.providers.google import MAIL_SCOPE
-from domain.providers.microsoft import GRAPH_SEND, GRAPH_SEND_SHARED, IMAP_PERMISSION, SMTP_PERMISSION
+from domain.providers.microsoft import (
+    GRAPH_SEND,
+    GRAPH_SEND_SHARED,
+    IMAP_PERMISSION,
+    OFFLINE_ACCESS,
+    SMTP_PERMISSION,
+)
 from domain.providers.preset import OAuthProvider
 from domain.reasons import Reason
 from domain.resource import Resource, missing_scopes, scopes_for
@@ -51,7 +57,7 @@ def judge_answer(
     asked = scopes_for(resource, session.scopes, issuer=issuer)
     check_scopes(asked, answer, resource=resource, issuer=issuer)
     if not answer.refresh_token:
-        raise _no_refresh_token(issuer)
+        raise _no_refresh_token(issuer, session.scopes)
     token = access_token_of(answer, resource=resource, generation=1, asked_time=asked_time)
     return Grant(
         tenant=session.tenant,
@@ -152,7 +158,7 @@ def _foreign_id_token() -> ProviderRefused:
     )
 
 
-def _no_refresh_token(issuer: OAuthProvider) -> ProviderRefused:
+def _no_refresh_token(issuer: OAuthProvider, asked: tuple[str, ...]) -> ProviderRefused:
     ways = {
         OAuthProvider.GOOGLE: "Remove the application from the account at myaccount.google.com/permissions, then call "
         "Authorize again.",
@@ -165,9 +171,25 @@ def _no_refresh_token(issuer: OAuthProvider) -> ProviderRefused:
         Reason.REFRESH_TOKEN_MISSING,
         "The provider gave no refresh token, so mail would stop when the access token ends.",
         ways[issuer],
+        fixes=_offline_access(issuer, asked),
     )
 
 
-def _refused(reason: Reason, cause: str, remedy: str, metadata: dict[str, str] | None = None) -> ProviderRefused:
-    failure = Failure(reason=reason, kind=FailureKind.REAUTHORIZE, stage=Stage.CONSENT, cause=cause, remedy=remedy)
+def _offline_access(issuer: OAuthProvider, asked: tuple[str, ...]) -> tuple[Fix, ...]:
+    """OpenID Connect's way to ask for a refresh token (Core section 11); Google has one of its own, which is used."""
+    if issuer is OAuthProvider.GOOGLE or OFFLINE_ACCESS in asked:
+        return ()
+    return (Fix("settings.oauth.scopes", " ".join((*asked, OFFLINE_ACCESS))),)
+
+
+def _refused(
+    reason: Reason,
+    cause: str,
+    remedy: str,
+    metadata: dict[str, str] | None = None,
+    fixes: tuple[Fix, ...] = (),
+) -> ProviderRefused:
+    failure = Failure(
+        reason=reason, kind=FailureKind.REAUTHORIZE, stage=Stage.CONSENT, cause=cause, remedy=remedy, fixes=fixes
+    )
     return ProviderRefused(failure, metadata=metadata or {})

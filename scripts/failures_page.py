@@ -18,7 +18,7 @@ sys.path[:0] = [str(_ROOT), str(_ROOT / "proto")]
 
 from domain.failures.catalogue import CATALOGUE, OUTCOME_UNKNOWN, Entry  # noqa: E402
 from domain.failures.catalogue.exceptions import SIGNS  # noqa: E402
-from domain.failures.failure import FailureKind  # noqa: E402
+from domain.failures.failure import FailureKind, Fix  # noqa: E402
 from domain.reasons import Reason  # noqa: E402
 
 PAGE: Final = _ROOT / "docs" / "failures.md"
@@ -82,7 +82,7 @@ def _rows(reason: Reason) -> Iterator[_Row]:
 
 
 def _row(entry: Entry) -> _Row:
-    fixes = "".join(f" Fix: `{fix.field}` = `{fix.value}`." for fix in entry.fixes)
+    fixes = "".join(f" Fix: {_changes(fix)}." for fix in entry.fixes)
     link = f" [Their page]({entry.help_url})." if entry.help_url else ""
     wait = f" Wait: {_span(entry)}." if entry.pause else ""
     return _Row(
@@ -92,6 +92,10 @@ def _row(entry: Entry) -> _Row:
         remedy=f"{_plain(entry.remedy)}{wait}{fixes}{link}",
         sample=_sample(entry),
     )
+
+
+def _changes(fix: Fix) -> str:
+    return " and ".join(f"`{change.field}` = `{change.value}`" for change in fix.changes)
 
 
 def _table(rows: list[_Row]) -> Iterator[str]:

@@ -16,6 +16,7 @@ import grpc
 from dependency_injector import containers, providers
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.dns.records import DnsRecords
 from adapters.oauth.client import OAuthClient
 from adapters.postgres.binaries import EmbeddedPostgresFailed
 from adapters.postgres.embedded import EmbeddedPostgres
@@ -63,12 +64,14 @@ from service.usecases.attempt import AttemptDelivery
 from service.usecases.authorize import Authorize
 from service.usecases.cancel_delivery import CancelDelivery
 from service.usecases.changed_accounts import ChangedAccounts
+from service.usecases.check_account import CheckAccount
 from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
 from service.usecases.exchange_code import ExchangeCode
 from service.usecases.explain import Explain
+from service.usecases.find_fixes import FindFixes
 from service.usecases.forget_old import ForgetOld
 from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
@@ -78,6 +81,7 @@ from service.usecases.keep_grants import KeepGrants
 from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
+from service.usecases.preflight import Preflight
 from service.usecases.prove import Prove
 from service.usecases.reap import Reap
 from service.usecases.refresh_grant import RefreshGrant
@@ -86,6 +90,7 @@ from service.usecases.revoke_auth import RevokeAuth
 from service.usecases.roster import Roster
 from service.usecases.send import Send
 from service.usecases.send_test import SendTest
+from service.usecases.sender_posture import ReadPosture
 from service.usecases.token_sources import TokenSources
 from service.usecases.validate_and_save import ValidateAndSave
 from service.usecases.watch_deliveries import WatchDeliveries
@@ -228,7 +233,8 @@ class Container(containers.DeclarativeContainer):
     )
     token_sources = providers.Singleton(TokenSources, tokens=fresh_tokens, server=authorization_server)
 
-    prove = providers.Singleton(Prove, transport=transport, clock=clock, entropy=entropy)
+    find_fixes = providers.Singleton(FindFixes, probe=transport)
+    prove = providers.Singleton(Prove, transport=transport, find_fixes=find_fixes, clock=clock, entropy=entropy)
     configure = providers.Singleton(Configure, uow=uow.provider, clock=clock, rules=rules)
     get_configuration = providers.Singleton(GetConfiguration, uow=uow.provider, clock=clock)
     list_configurations = providers.Singleton(ListConfigurations, uow=uow.provider, clock=clock)
@@ -255,11 +261,23 @@ class Container(containers.DeclarativeContainer):
         data_center=options.provided.data_center,
     )
     confirm_validation = providers.Singleton(ConfirmValidation, uow=uow.provider, clock=clock, vault=vault)
+    read_posture = providers.Singleton(ReadPosture, records=providers.Singleton(DnsRecords))
+    preflight = providers.Singleton(Preflight, read_posture=read_posture, clock=clock)
+    check_account = providers.Singleton(
+        CheckAccount,
+        uow=uow.provider,
+        prove=prove,
+        sources=token_sources,
+        preflight=preflight,
+        clock=clock,
+        data_center=options.provided.data_center,
+    )
     send_test = providers.Singleton(
         SendTest,
         uow=uow.provider,
         prove=prove,
         sources=token_sources,
+        preflight=preflight,
         clock=clock,
         rules=rules,
         data_center=options.provided.data_center,
@@ -360,6 +378,7 @@ class Container(containers.DeclarativeContainer):
         validate_and_save=validate_and_save,
         confirm_validation=confirm_validation,
         send_test=send_test,
+        check_account=check_account,
         send=send,
         get_delivery=get_delivery,
         list_deliveries=list_deliveries,

@@ -60,7 +60,7 @@ def failure_to(failure: Failure | None) -> Json | None:
         "provider_code": storable(failure.provider_code),
         "provider_reply": storable(failure.provider_reply),
         "retry_time": time_to(failure.retry_time),
-        "fixes": [{"field": fix.field, "value": fix.value} for fix in failure.fixes],
+        "fixes": [_fix_to(fix) for fix in failure.fixes],
     }
 
 
@@ -76,8 +76,17 @@ def failure_from(row: Json | None) -> Failure | None:
         provider_code=row.get("provider_code", ""),
         provider_reply=row.get("provider_reply", ""),
         retry_time=time_from(row.get("retry_time")),
-        fixes=tuple(Fix(field=fix["field"], value=fix["value"]) for fix in row.get("fixes", ())),
+        fixes=tuple(_fix_from(fix) for fix in row.get("fixes", ())),
     )
+
+
+def _fix_to(fix: Fix) -> Json:
+    row: Json = {"field": fix.field, "value": fix.value}
+    return {**row, "also": [_fix_to(each) for each in fix.also]} if fix.also else row
+
+
+def _fix_from(row: Json) -> Fix:
+    return Fix(field=row["field"], value=row["value"], also=tuple(_fix_from(each) for each in row.get("also", ())))
 
 
 def trace_to(trace: Trace | None) -> Json | None:

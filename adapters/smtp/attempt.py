@@ -31,6 +31,7 @@ from domain.failures.trace import TraceStep
 from domain.message import Envelope
 from domain.ports.environment import Clock
 from domain.ports.network import EgressDenied, NameUnavailable, NameUnknown, PeerAddress, Resolver
+from domain.ports.probe import Offer
 from domain.ports.transport import BeforeContent, Patience, Report, SignIn, TokenSource
 from domain.settings.model import BasicAuthentication, OAuthAuthentication, SmtpTransport
 
@@ -185,6 +186,16 @@ class Attempt:
             return SignIn(trace=self._trace.trace(), failure=stopped.failure)
         self.may_say_goodbye = True
         return SignIn(trace=self._trace.trace())
+
+    async def look(self) -> Offer | None:
+        """Comes as far as a session in which somebody could sign in, and tells what it offers; see the port."""
+        try:
+            session = await self._open(None)
+        except Stopped as stopped:
+            self.may_say_goodbye = stopped.is_answer
+            return Offer(is_trusted=False) if stopped.evidence.symptom in _CERTIFICATE else None
+        self.may_say_goodbye = True
+        return Offer(mechanisms=session.capabilities.mechanisms)
 
     async def _usable_authentication(self) -> BasicAuthentication | Bearer | None:
         """Returns what to sign in with; without it nothing is dialled."""

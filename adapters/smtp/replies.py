@@ -112,5 +112,13 @@ class ReplyReader:
         if len(self._lines) == MAXIMUM_REPLY_LINES:
             raise ReplyTooLarge
         self._code = code
-        self._lines.append(text.decode("utf-8", errors="replace"))
+        self._lines.append(_readable(text))
         return separator != b"-"
+
+
+def _readable(text: bytes) -> str:
+    """Returns UTF-8 as it is; older servers write the letters of western languages in their own eight bits."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("cp1252", errors="replace")

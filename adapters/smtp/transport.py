@@ -18,8 +18,9 @@ from adapters.smtp.wire import Wire
 from domain.message import Envelope
 from domain.ports.environment import Clock
 from domain.ports.network import Resolver
+from domain.ports.probe import Offer
 from domain.ports.transport import BeforeContent, Patience, Report, SignIn, TokenSource
-from domain.settings.model import MailSettings, SmtpTransport
+from domain.settings.model import BasicAuthentication, MailSettings, OAuthAuthentication, SmtpTransport
 
 _GOODBYE_SECONDS: Final = 1.0
 LINGER: Final = timedelta(milliseconds=250)
@@ -28,7 +29,7 @@ LINGER: Final = timedelta(milliseconds=250)
 
 class SmtpMailTransport:
     """
-    `domain.ports.transport.MailTransport` and `Lanes` over SMTP.
+    `domain.ports.transport.MailTransport` and `Lanes`, and `domain.ports.probe.ServerProbe`, over SMTP.
 
     The report is complete when the server's last word is read, and is returned at once. Then the connection is kept for
     the lane's next message; or QUIT follows in a task of the transport's own, after `LINGER` where there is no lane,
@@ -96,6 +97,13 @@ class SmtpMailTransport:
         with self._ended(attempt):
             return await attempt.sign_in()
 
+    async def look(self, smtp: SmtpTransport, *, time_left: timedelta) -> Offer | None:
+        """Looks at a server over a connection of its own; see `domain.ports.probe.ServerProbe`."""
+        patience = Patience(until_content=time_left, each_reply=time_left, overall=time_left)
+        attempt = self._made(smtp, None, patience, None)
+        with self._ended(attempt):
+            return await attempt.look()
+
     def forget(self, lane: str) -> None:
         """Ends the connections of *lane* and of those below it; see the port."""
         self._pool.forget(lane)
@@ -109,9 +117,18 @@ class SmtpMailTransport:
     def _attempt(self, settings: MailSettings, patience: Patience, tokens: TokenSource | None) -> Attempt:
         if not isinstance(settings.transport, SmtpTransport):
             raise TypeError(f"SMTP settings are needed, not {type(settings.transport).__name__}")
+        return self._made(settings.transport, settings.authentication, patience, tokens)
+
+    def _made(
+        self,
+        smtp: SmtpTransport,
+        authentication: BasicAuthentication | OAuthAuthentication | None,
+        patience: Patience,
+        tokens: TokenSource | None,
+    ) -> Attempt:
         return Attempt(
-            smtp=settings.transport,
-            authentication=settings.authentication,
+            smtp=smtp,
+            authentication=authentication,
             resolver=self._resolver,
             contexts=self._contexts,
             clock=self._clock,

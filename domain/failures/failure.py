@@ -55,6 +55,13 @@ class Fix:
     field: str
     """Path as the API names it, e.g. ``settings.smtp.security``."""
     value: str
+    also: tuple[Fix, ...] = ()
+    """Further changes that belong to it; they have none of their own. Without them it cures nothing."""
+
+    @property
+    def changes(self) -> tuple[Fix, ...]:
+        """Returns itself and what belongs to it."""
+        return (self, *self.also)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class Failure:
     retry_time: datetime | None = None
     """When the peer asked to be tried again, or None when it did not say."""
     fixes: tuple[Fix, ...] = ()
+    """Each cures it alone; the most promising first."""
 
     @property
     def is_final(self) -> bool:

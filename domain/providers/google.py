@@ -51,6 +51,7 @@ GOOGLE: Final = ProviderPreset(
         message_size_bytes=35_882_577,
         mailbox_connections=15,
     ),
+    spf_domains=("_spf.google.com",),
     notes=(
         "Workspace accounts may send 2,000 messages to 10,000 recipients a day.",
         "A from address that is neither the account nor a verified alias is replaced by it, without an error.",

@@ -30,6 +30,7 @@ YAHOO: Final = ProviderPreset(
         mailbox_scopes=("mail-r",),
     ),
     limits=Limits(),
+    spf_domains=("_spf.mail.yahoo.com",),
     notes=(
         "The from address must be the account or a verified alias.",
         "OAuth is for approved partners only; no new mail clients are taken.",
@@ -50,6 +51,7 @@ AOL: Final = ProviderPreset(
         smtp_scopes=("mail-w",),
         mailbox_scopes=("mail-r",),
     ),
+    spf_domains=("_spf.mail.yahoo.com",),
     notes=(
         "The from address must be the account or a verified alias.",
         "OAuth is for approved partners only; no new mail clients are taken.",
@@ -74,6 +76,7 @@ ZOHO: Final = ProviderPreset(
     sign_in_hint="The full address and the password; an app password where the account has a second factor.",
     limits=Limits(message_size_bytes=53_477_376),
     regions=_ZOHO_REGIONS,
+    spf_domains=("zohomail.com", "zoho.com", "zoho.eu", "zoho.in"),
     notes=(
         "The region is the account's data centre, else the server answers 535 Authentication Failed.",
         "IMAP must be switched on for the account.",
@@ -89,6 +92,7 @@ ZOHO_ORGANISATION: Final = ProviderPreset(
     sign_in_hint="The full address and the password; an app password where the account has a second factor.",
     limits=Limits(message_size_bytes=53_477_376),
     regions=_ZOHO_REGIONS,
+    spf_domains=("zohomail.com", "zoho.com", "zoho.eu", "zoho.in"),
     notes=ZOHO.notes,
 )
 FASTMAIL: Final = ProviderPreset(
@@ -106,6 +110,7 @@ FASTMAIL: Final = ProviderPreset(
         mailbox_scopes=("https://www.fastmail.com/dev/protocol-imap",),
         common_scopes=("offline_access",),
     ),
+    spf_domains=("spf.messagingengine.com",),
     notes=("An OAuth client must be registered with Fastmail; its scope offline_access is unconfirmed.",),
 )
 ICLOUD: Final = ProviderPreset(
@@ -116,6 +121,7 @@ ICLOUD: Final = ProviderPreset(
     password_kind=PasswordKind.APP,
     sign_in_hint="The full address and an app-specific password; for IMAP the part before the @ may be needed.",
     limits=Limits(messages_per_day=1_000, recipients_per_message=500, message_size_bytes=20_000_000),
+    spf_domains=("icloud.com",),
     notes=("There is no OAuth, and port 465 is not served.", "The limits are unconfirmed."),
 )
 GMX: Final = ProviderPreset(
@@ -152,6 +158,7 @@ YANDEX: Final = ProviderPreset(
         mailbox_scopes=("mail:imap_full",),
     ),
     regions=_YANDEX_REGIONS,
+    spf_domains=("_spf.yandex.net",),
     notes=("Mail programs must be allowed in the account's settings.", "Russian accounts sign in at oauth.yandex.ru."),
 )
 MAILBOX_PRESETS: Final = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from domain.providers.preset import (
@@ -11,6 +12,7 @@ from domain.providers.preset import (
     OAuthPreset,
     OAuthProvider,
     PasswordKind,
+    PasswordsEnd,
     ProviderPreset,
     ServerEndpoint,
     imaps,
@@ -132,6 +134,19 @@ def cloud_of(host: str) -> MicrosoftCloud | None:
     return next((cloud for cloud in CLOUDS if cloud.has(host)), None)
 
 
+_SPF: Final = "spf.protection.outlook.com"
+_OAUTH_INSTEAD: Final = "Use settings.oauth with the provider MICROSOFT."
+_PASSWORDS_END: Final = PasswordsEnd(
+    # Off by default from the end of December 2026 on (Exchange Team, 27 January 2026).
+    time=datetime(2027, 1, 1, tzinfo=UTC),
+    ahead="Exchange Online switches passwords for SMTP off by default at the end of December 2026; "
+    "the second half of 2027 brings the date of their final removal.",
+    gone_by="Exchange Online has had passwords for SMTP off by default since the end of December 2026; "
+    "the second half of 2027 brings the date of their final removal.",
+    instead=_OAUTH_INSTEAD,
+)
+
+
 def _exchange(
     provider_id: str,
     cloud: MicrosoftCloud,
@@ -139,6 +154,7 @@ def _exchange(
     *,
     smtp: tuple[ServerEndpoint, ...],
     imap: str,
+    spf: str = _SPF,
     notes: tuple[str, ...] = (),
 ) -> ProviderPreset:
     return ProviderPreset(
@@ -152,6 +168,8 @@ def _exchange(
         oauth=cloud.oauth(),
         graph_base_url=cloud.graph_base_url,
         limits=_LIMITS,
+        spf_domains=(spf,),
+        passwords_end=_PASSWORDS_END,
         notes=(*_NOTES, *notes),
     )
 
@@ -169,6 +187,7 @@ MICROSOFT_GCC_HIGH: Final = _exchange(
     "Microsoft 365 US Government GCC High",
     smtp=starttls("smtp.office365.us", 587, 25),
     imap="outlook.office365.us",
+    spf="spf.protection.office365.us",
 )
 MICROSOFT_DOD: Final = _exchange(
     "microsoft-dod",
@@ -176,6 +195,7 @@ MICROSOFT_DOD: Final = _exchange(
     "Microsoft 365 US Government DoD",
     smtp=starttls("outlook-dod.office365.us", 587, 25),
     imap="outlook-dod.office365.us",
+    spf="spf.protection.office365.us",
     notes=("The SMTP host and the scope host of this cloud are unconfirmed.",),
 )
 MICROSOFT_CHINA: Final = _exchange(
@@ -184,6 +204,7 @@ MICROSOFT_CHINA: Final = _exchange(
     "Microsoft 365 China (21Vianet)",
     smtp=(*starttls("partner.outlook.cn", 587, 25), *starttls("smtp.partner.outlook.cn", 587, 25)),
     imap="partner.outlook.cn",
+    spf="spf.protection.partner.outlook.cn",
     notes=("Which of the two SMTP hosts is meant for submission is unconfirmed.",),
 )
 MICROSOFT_PERSONAL: Final = ProviderPreset(
@@ -197,6 +218,13 @@ MICROSOFT_PERSONAL: Final = ProviderPreset(
     oauth=WORLDWIDE.oauth(),
     graph_base_url=WORLDWIDE.graph_base_url,
     limits=Limits(recipients_per_message=500, recipients_per_day=5_000),
+    spf_domains=(_SPF,),
+    passwords_end=PasswordsEnd(
+        time=datetime(2024, 9, 16, tzinfo=UTC),
+        ahead="Outlook.com takes no passwords from 16 September 2024 on, app passwords neither.",
+        gone_by="Outlook.com has taken no passwords since 16 September 2024, app passwords neither.",
+        instead=_OAUTH_INSTEAD,
+    ),
     notes=(
         "The directory tenant is consumers or common.",
         "The limits are unconfirmed, and lower for new accounts.",

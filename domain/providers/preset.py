@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from domain.connection import ConnectionSecurity
@@ -92,6 +93,23 @@ class OAuthPreset:
         return tuple(dict.fromkeys((*sending, *reading, *self.common_scopes)))
 
 
+@dataclass(frozen=True, slots=True)
+class PasswordsEnd:
+    """When a provider stops taking passwords for SMTP."""
+
+    time: datetime
+    ahead: str
+    """What is said before that time, one sentence."""
+    gone_by: str
+    """What is said from then on."""
+    instead: str
+    """What to do, one sentence."""
+
+    def told(self, *, now: datetime) -> str:
+        """Returns what is to be said at *now*."""
+        return self.ahead if now < self.time else self.gone_by
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderPreset:
     """One provider, or one cloud of it, as a settings form offers it."""
@@ -115,6 +133,11 @@ class ProviderPreset:
     """What may stand for ``{region}`` in its hosts; empty: any label."""
     is_relay: bool = False
     """Sends for whole domains, so that the user name says nothing about the from address."""
+    spf_domains: tuple[str, ...] = ()
+    """Whose SPF records name the hosts that mail leaves by (RFC 7208): the first is what the provider asks customers to
+    include. Empty: not known, or beside the point for a relay, which puts a domain of its own into the envelope."""
+    passwords_end: PasswordsEnd | None = None
+    """None: no end is known."""
     notes: tuple[str, ...] = ()
     """Further things a person should know, one sentence each; what is unconfirmed says so."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,9 @@ import typer
 
 from mailport.v1 import configuration_pb2, mail_service_pb2
 from service.cli.commands import client_command
+from service.cli.fixes import apply_change, split_fix
 from service.cli.protojson import read_message
+from service.cli.secrets import secret_from
 from service.cli.sender_options import GraphOptions, LimitOptions, SenderOptions, SmtpOptions
 from service.cli.session import Session
 from service.cli.sign_in_options import MailboxOptions, OAuthOptions, SignInOptions
@@ -54,6 +56,25 @@ class SettingsOptions:
         self.mailbox_server.write(settings, is_json=is_json)
         return settings
 
+    @property
+    def without_secrets(self) -> SettingsOptions:
+        """Returns the same without the password and the client secret."""
+        return replace(
+            self,
+            sign_in=replace(self.sign_in, password_file=None, password_stdin=False),
+            oauth_client=replace(self.oauth_client, client_secret_file=None),
+        )
+
+    def write_secrets(self, settings: configuration_pb2.Settings, *, is_json: bool) -> None:
+        """Puts the secrets that are given into *settings*, which have the account; others stay unset."""
+        if settings.HasField("basic") and self.sign_in.has_password:
+            replace(self.sign_in, username=settings.basic.username).write(settings, is_json=is_json)
+        if settings.HasField("oauth") and self.oauth_client.client_secret_file is not None:
+            file = self.oauth_client.client_secret_file
+            settings.oauth.client_secret = secret_from(
+                label="Client secret", option="--client-secret-file", file=file, may_ask=False
+            )
+
 
 _NOTHING = SettingsOptions(
     sender=SenderOptions(),
@@ -82,15 +103,28 @@ def configure(
     settings: Annotated[
         Path | None, typer.Option(metavar="FILE", help="All settings as JSON instead; - is standard input.")
     ] = None,
+    apply_fix: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=VALUE", help="Change the stored settings by a fix that a failure offered; repeatable."
+        ),
+    ] = None,
     etag: Etag = "",
 ) -> None:
     """
     Store settings as a draft, replacing those of a former draft as a whole.
 
     What is in use stays as it is until `validate` has proven the draft. Passwords come from a file, standard input or a
-    prompt; left empty, the stored one is kept.
+    prompt; left empty, the stored one is kept. With --apply-fix the stored settings, those of the draft if there is
+    one, stay but for the fields named.
     """
-    written = settings_options.read(file=settings, is_json=session.is_json)
+    if apply_fix:
+        if settings is not None or settings_options.without_secrets != _NOTHING:
+            raise typer.BadParameter("a fix changes stored settings; give no others", param_hint="--apply-fix")
+        written, etag = _fixed(session, configuration_id, apply_fix, etag)
+        settings_options.write_secrets(written, is_json=session.is_json)
+    else:
+        written = settings_options.read(file=settings, is_json=session.is_json)
     request = mail_service_pb2.ConfigureRequest(configuration_id=configuration_id, settings=written, etag=etag)
     response = session.call(session.mail.Configure, request)
     session.answer(
@@ -100,6 +134,19 @@ def configure(
             *_beside_health(response, draw_warnings(response.warnings, style)),
         ],
     )
+
+
+def _fixed(
+    session: Session, configuration_id: str, fixes: list[str], etag: str
+) -> tuple[configuration_pb2.Settings, str]:
+    """Returns the stored settings with *fixes*, and the etag that says what they were made from."""
+    changes = [split_fix(fix) for fix in fixes]
+    request = mail_service_pb2.GetConfigurationRequest(configuration_id=configuration_id)
+    stored = session.call(session.mail.GetConfiguration, request).configuration
+    settings = (stored.draft if stored.HasField("draft") else stored.active).settings
+    for change in changes:
+        apply_change(settings, change)
+    return settings, etag or stored.etag
 
 
 def _beside_health(response: mail_service_pb2.ConfigureResponse, lines: list[str]) -> list[str]:

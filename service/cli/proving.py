@@ -13,13 +13,14 @@ from service.cli.configuring import ConfigurationId, Etag
 from service.cli.protojson import read_message
 from service.cli.session import Session
 from service.terminal.configurations import draw_configuration
-from service.terminal.outcomes import draw_tested, draw_validated
+from service.terminal.outcomes import draw_checked, draw_tested, draw_validated
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to *app*."""
     client_command(app, "validate", timeout_seconds=SENDING_TIMEOUT)(validate)
     client_command(app, "confirm")(confirm)
+    client_command(app, "check-account", timeout_seconds=SENDING_TIMEOUT)(check_account)
     client_command(app, "send-test", timeout_seconds=SENDING_TIMEOUT)(send_test)
 
 
@@ -51,6 +52,13 @@ def confirm(
     request = mail_service_pb2.ConfirmValidationRequest(configuration_id=configuration_id, code=code)
     response = session.call(session.mail.ConfirmValidation, request)
     session.answer(response, lambda style: draw_configuration(response.configuration, style))
+
+
+def check_account(session: Session, configuration_id: ConfigurationId) -> None:
+    """Sign in with the draft, else with what is in use, and send nothing: what works now, and what will bite later."""
+    request = mail_service_pb2.CheckAccountRequest(configuration_id=configuration_id)
+    response = session.call(session.mail.CheckAccount, request)
+    session.answer(response, lambda style: draw_checked(response, style))
 
 
 def send_test(

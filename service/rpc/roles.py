@@ -28,6 +28,7 @@ ROLES: Final[dict[str, frozenset[Role]]] = {
     "/mailport.v1.MailService/ValidateAndSave": _CONFIGURE,
     "/mailport.v1.MailService/ConfirmValidation": _CONFIGURE,
     "/mailport.v1.MailService/SendTest": _CONFIGURE,
+    "/mailport.v1.MailService/CheckAccount": _CONFIGURE,
     "/mailport.v1.MailService/Send": _SEND,
     "/mailport.v1.MailService/SendStream": _SEND,
     "/mailport.v1.MailService/GetDelivery": _DELIVERIES,

@@ -26,6 +26,7 @@ from service.rpc.parse import (
     parse_settings,
 )
 from service.rpc.render import (
+    render_account_checked,
     render_authorization,
     render_completed,
     render_configuration,
@@ -43,6 +44,7 @@ from service.rpc.render import (
 from service.rpc.send_stream import SendStream
 from service.usecases.authorize import Authorize
 from service.usecases.cancel_delivery import CancelDelivery
+from service.usecases.check_account import CheckAccount
 from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
@@ -80,6 +82,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         validate_and_save: ValidateAndSave,
         confirm_validation: ConfirmValidation,
         send_test: SendTest,
+        check_account: CheckAccount,
         send: Send,
         get_delivery: GetDelivery,
         list_deliveries: ListDeliveries,
@@ -100,6 +103,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         self._validate_and_save = validate_and_save
         self._confirm_validation = confirm_validation
         self._send_test = send_test
+        self._check_account = check_account
         self._send = send
         self._get_delivery = get_delivery
         self._list_deliveries = list_deliveries
@@ -199,6 +203,13 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
             found=found,
         )
         return render_test_sent(sent)
+
+    async def CheckAccount(self, request: pb.CheckAccountRequest, context: Context) -> pb.CheckAccountResponse:
+        call = current_call()
+        configuration_id = parse_id(request.configuration_id, field="configuration_id")
+        return render_account_checked(
+            await self._check_account(call.caller, configuration_id, time_left=call.time_left())
+        )
 
     async def Send(self, request: pb.SendRequest, context: Context) -> pb.SendResponse:
         call = current_call()

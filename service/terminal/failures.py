@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 from mailport.v1 import configuration_pb2, failure_pb2
@@ -19,9 +20,15 @@ def draw_failure(failure: failure_pb2.Failure, style: Style, *, indent: str = ""
         ("remedy", plain(failure.remedy)),
         ("answer", plain(_answer(failure))),
         ("retry", instant(failure.retry_time)),
-        *(("fix", f"{plain(fix.field)} = {plain(fix.value)}") for fix in failure.fixes),
+        *(("fix", _fix(fix)) for fix in failure.fixes),
     ]
     return [f"{indent}{style.cross} {heading}", *labelled(facts, indent=indent + "  ")]
+
+
+def draw_way_to_fix(fix: failure_pb2.Fix, configuration_id: str, style: Style) -> str:
+    """Returns the command that applies *fix*."""
+    changes = " ".join(f"--apply-fix {shlex.quote(plain(f'{each.field}={each.value}'))}" for each in (fix, *fix.also))
+    return f"  {style.arrow} mailport configure {plain(configuration_id)} {changes}"
 
 
 def draw_warnings(
@@ -34,6 +41,10 @@ def draw_warnings(
         if warning.remedy:
             lines.append(f"{indent}  {style.arrow} {plain(warning.remedy)}")
     return lines
+
+
+def _fix(fix: failure_pb2.Fix) -> str:
+    return ", ".join(f"{plain(each.field)} = {plain(each.value) or '(empty)'}" for each in (fix, *fix.also))
 
 
 def _answer(failure: failure_pb2.Failure) -> str:

@@ -40,6 +40,16 @@ def draw_tested(response: mail_service_pb2.SendTestResponse, style: Style) -> li
     ]
 
 
+def draw_checked(response: mail_service_pb2.CheckAccountResponse, style: Style) -> list[str]:
+    """Returns which settings were tried, the trace, and what will bite later."""
+    tested = word(mail_service_pb2.TestedSettings.DESCRIPTOR, response.tested, prefix="TESTED_SETTINGS_")
+    return [
+        f"{style.tick} The server let the account in, with the {tested} settings; nothing was sent.",
+        *draw_trace(response.trace, style),
+        *(draw_warnings(response.warnings, style) or ["  Nothing is known that would end that."]),
+    ]
+
+
 def draw_sent(response: mail_service_pb2.SendResponse, style: Style) -> list[str]:
     """Returns the delivery, whether it is new, and how to follow it while it is not final."""
     lines = draw_delivery(response.delivery, style)

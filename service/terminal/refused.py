@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from service.terminal.failures import draw_failure
+from service.terminal.failures import draw_failure, draw_way_to_fix
 from service.terminal.refusals import Refusal
 from service.terminal.style import Style
 from service.terminal.traces import draw_trace
 from service.terminal.words import counted, plain, span
 
+_CONFIGURATION = "configuration_id"
+"""The metadata that tells whose settings a failure's fixes are for."""
 _CUT = "violations"
 """The metadata that tells the number of all violations where not all have room in a status."""
 
@@ -21,6 +23,9 @@ def draw_refusal(refusal: Refusal, style: Style) -> list[str]:
     if refusal.failure is not None:
         trace = draw_trace(refusal.trace, style, indent="") if refusal.trace is not None else []
         lines = [*trace, *draw_failure(refusal.failure, style)]
+        configuration_id = refusal.metadata.get(_CONFIGURATION, "")
+        if refusal.failure.fixes and configuration_id:
+            lines.append(draw_way_to_fix(refusal.failure.fixes[0], configuration_id, style))
     elif refusal.flaws:
         word = refusal.reason or refusal.code.name
         lines = [f"{style.cross} {style.bold(plain(word))}: {_how_many(refusal)}"]

@@ -9,6 +9,7 @@ from typing import Final
 from domain.configuration import Configuration, Revision
 from domain.consent import ConsentSession
 from domain.consent_answer import judge_answer
+from domain.cures import fitted
 from domain.errors import NotReady, ProviderRefused, Warning
 from domain.failures.catalogue.wording import CONSENT_STAYS, CONSENT_STAYS_LONGER, WAIT, WAIT_LONGER
 from domain.failures.failure import Failure, FailureKind, Stage
@@ -83,7 +84,7 @@ class ExchangeCode:
             scopes=scopes_for(resource, session.scopes, issuer=issuer),
         )
         if isinstance(told, TokenRefusal):
-            raise ProviderRefused(_used_up(told.failure))
+            raise ProviderRefused(fitted(_used_up(told.failure), settings))
         grant = judge_answer(
             session,
             settings,
@@ -103,7 +104,7 @@ class ExchangeCode:
         if tried.failure is None:
             return Exchanged(replace(grant, account=grant.basis.username))
         if tried.failure.stage is Stage.AUTH and tried.failure.kind not in _SAYS_NOTHING:
-            raise ProviderRefused(_not_let_in(tried.failure, grant), trace=tried.trace)
+            raise ProviderRefused(fitted(_not_let_in(tried.failure, grant), settings), trace=tried.trace)
         return Exchanged(grant, (_unproven(grant),))
 
 
@@ -163,7 +164,7 @@ def _not_let_in(failure: Failure, grant: Grant) -> Failure:
     A server that lets nobody in this way (SMTP sign-in switched off, a policy, no XOAUTH2) says so, and no other
     account would fare better.
     """
-    if failure.reason is not Reason.AUTH_REJECTED:
+    if failure.kind is not FailureKind.REAUTHORIZE and failure.reason is not Reason.AUTH_REJECTED:
         return replace(failure, remedy=f"{failure.remedy} {_AGAIN}", retry_time=None)
     return replace(
         failure,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from domain.address import EmailAddress
 from domain.errors import DeadlineTooShort, ProviderRefused, SecretUnreadable, Unavailable, Unimplemented
@@ -18,7 +18,10 @@ from domain.ports.environment import Clock, Entropy
 from domain.ports.transport import MailTransport, Patience
 from domain.reasons import Reason
 from domain.settings.model import GraphTransport, MailSettings, unreadable_secrets
+from service.usecases.find_fixes import FindFixes
 from service.usecases.token_sources import ProvableTokens
+
+_T = TypeVar("_T")
 
 LEAST_TIME: Final = timedelta(milliseconds=100)
 _MARGIN: Final = timedelta(milliseconds=500)
@@ -39,8 +42,9 @@ class Proof:
 class Prove:
     """Sends one mail with given settings, here and now, and stores nothing."""
 
-    def __init__(self, *, transport: MailTransport, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, *, transport: MailTransport, find_fixes: FindFixes, clock: Clock, entropy: Entropy) -> None:
         self._transport = transport
+        self._find_fixes = find_fixes
         self._clock = clock
         self._entropy = entropy
 
@@ -53,18 +57,71 @@ class Prove:
         tokens: ProvableTokens | None,
         time_left: timedelta,
         is_to_be_saved: bool = False,
+        configuration_id: str = "",
     ) -> Proof:
         """
         Sends *letter* to *recipient* and returns the server's acceptance.
 
         *tokens*: what settings with OAuth sign in with. *is_to_be_saved*: prove that more tokens will come, too, so
-        that a wrong client secret does not show when the present token has ended.
-        Raises ProviderRefused with the failure and the trace when any step fails, AuthorizationRequired when the
-        settings need a consent, SecretUnreadable when a stored secret does not open, DeadlineTooShort when *time_left*
-        is too little to try.
+        that a wrong client secret does not show when the present token has ended. *configuration_id*: told with what is
+        refused.
+        Raises ProviderRefused with the failure, what cures it and the trace when any step fails, AuthorizationRequired
+        when the settings need a consent, SecretUnreadable when a stored secret does not open, DeadlineTooShort when
+        *time_left* is too little to try.
         """
-        check_usable(settings)
         deadline = self._clock.monotonic() + time_left
+        step = self._proven(settings, recipient, letter, tokens, deadline, is_to_be_saved=is_to_be_saved)
+        return await self._with_fixes(step, settings, deadline, configuration_id)
+
+    async def sign_in(
+        self,
+        settings: MailSettings,
+        *,
+        tokens: ProvableTokens | None,
+        time_left: timedelta,
+        configuration_id: str = "",
+    ) -> Trace:
+        """Comes as far as a session that is signed in, sends nothing, and returns the trace. Raises as a call does."""
+        deadline = self._clock.monotonic() + time_left
+        step = self._signed_in(settings, tokens, time_left)
+        return await self._with_fixes(step, settings, deadline, configuration_id)
+
+    async def _with_fixes(
+        self, step: Coroutine[Any, Any, _T], settings: MailSettings, deadline: timedelta, configuration_id: str
+    ) -> _T:
+        """Awaits *step*; what is refused in it gets what cures it, and whose it is."""
+        try:
+            return await step
+        except ProviderRefused as refused:
+            left = deadline - self._clock.monotonic()
+            failure = await self._find_fixes(settings, refused.failure, time_left=left)
+            named = {"configuration_id": configuration_id} if configuration_id else {}
+            raise ProviderRefused(failure, trace=refused.trace, metadata={**named, **refused.metadata}) from refused
+
+    async def _signed_in(self, settings: MailSettings, tokens: ProvableTokens | None, time_left: timedelta) -> Trace:
+        check_usable(settings)
+        patience = interactive_patience(time_left)
+        if tokens is not None:
+            await tokens.check()
+        if isinstance(settings.transport, GraphTransport):
+            check_sendable(settings)
+        told = await self._transport.sign_in(settings, patience=patience, tokens=tokens)
+        if told.failure is not None:
+            raise ProviderRefused(told.failure, trace=told.trace)
+        return told.trace
+
+    async def _proven(
+        self,
+        settings: MailSettings,
+        recipient: EmailAddress,
+        letter: Callable[[], OutgoingMessage],
+        tokens: ProvableTokens | None,
+        deadline: timedelta,
+        *,
+        is_to_be_saved: bool,
+    ) -> Proof:
+        check_usable(settings)
+        time_left = deadline - self._clock.monotonic()
         interactive_patience(time_left)
         if tokens is not None:
             await self._check(tokens)

@@ -19,6 +19,7 @@ from domain.settings.parse import SettingsRules, parse_settings
 from domain.settings.written import WrittenSettings
 from service.usecases.configure import check_configuration_id, settings_violations
 from service.usecases.lookup import configuration_of
+from service.usecases.preflight import Preflight
 from service.usecases.prove import Proof, Prove
 from service.usecases.token_sources import TokenSources
 
@@ -56,6 +57,7 @@ class SendTest:
         uow: Callable[[], UnitOfWork],
         prove: Prove,
         sources: TokenSources,
+        preflight: Preflight,
         clock: Clock,
         rules: SettingsRules,
         data_center: str = "",
@@ -63,6 +65,7 @@ class SendTest:
         self._uow = uow
         self._sources = sources
         self._prove = prove
+        self._preflight = preflight
         self._clock = clock
         self._rules = rules
         self._data_center = data_center
@@ -101,9 +104,12 @@ class SendTest:
             lambda: letter_for_test(choice.settings, recipient, configuration_id),
             tokens=source(caller.tenant, configuration_id, choice.settings),
             time_left=deadline - self._clock.monotonic(),
+            configuration_id=configuration_id,
         )
         elsewhere = proven_elsewhere(choice.settings.data_center, here=self._data_center)
-        return TestSent(proof=proof, tested=choice.tested, warnings=(*choice.warnings, *elsewhere))
+        left = deadline - self._clock.monotonic()
+        warnings = await self._preflight(choice.settings, choice.warnings, proof.trace, time_left=left)
+        return TestSent(proof=proof, tested=choice.tested, warnings=(*warnings, *elsewhere))
 
     async def _choose(self, caller: Caller, configuration_id: str, unsaved: WrittenSettings | None) -> _Choice:
         if unsaved is None:

@@ -99,6 +99,7 @@ class ValidateAndSave:
             tokens=self._sources.stored(caller.tenant, configuration_id, draft.settings, is_trial=True),
             is_to_be_saved=True,
             time_left=deadline - self._clock.monotonic(),
+            configuration_id=configuration_id,
         )
         view = await self._store(current, code)
         waiting = view.configuration.draft

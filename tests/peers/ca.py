@@ -70,15 +70,19 @@ class TestCA:
         names: Sequence[str] = LOCAL_NAMES,
         uri: str | None = None,
         expired: bool = False,
+        begins_in: dt.timedelta | None = None,
+        ends_in: dt.timedelta | None = None,
         use_rsa: bool = False,
     ) -> Issued:
         """
         Returns a server certificate for *names* (host names and addresses); with *uri*, a client one with that URI.
 
-        *name* is the subject and the file name. *expired* ended yesterday.
+        *name* is the subject and the file name. It is good for three days, which end in two, yesterday when *expired*,
+        else from and until when *begins_in* and *ends_in* say.
         """
         key = _key(use_rsa=use_rsa)
-        builder = _leaf(_builder(_name(name), self._name, key, expired=expired), key, names, uri).add_extension(
+        begun = _builder(_name(name), self._name, key, expired=expired, begins_in=begins_in, ends_in=ends_in)
+        builder = _leaf(begun, key, names, uri).add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._key_id), critical=False
         )
         return self._written(name, builder.sign(self._key, hashes.SHA256()), key)
@@ -138,15 +142,25 @@ def _usage(*uses: str) -> x509.KeyUsage:
     return x509.KeyUsage(**{use: use in uses for use in _USAGES})
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: PrivateKey, *, expired: bool) -> x509.CertificateBuilder:
-    end = dt.datetime.now(dt.UTC) + (dt.timedelta(days=-1) if expired else dt.timedelta(days=2))
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: PrivateKey,
+    *,
+    expired: bool,
+    begins_in: dt.timedelta | None = None,
+    ends_in: dt.timedelta | None = None,
+) -> x509.CertificateBuilder:
+    now, usual = dt.datetime.now(dt.UTC), dt.timedelta(days=-1 if expired else 2)
+    begin = now + (begins_in or usual - dt.timedelta(days=3))
+    end = now + (ends_in or usual)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(end - dt.timedelta(days=3))
+        .not_valid_before(begin)
         .not_valid_after(end)
     )
 

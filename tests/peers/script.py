@@ -114,6 +114,16 @@ def expect(pattern: str) -> Step:
     return Step(f"expect {pattern!r}", run)
 
 
+def expect_hello() -> Step:
+    """Reads the first bytes of a client's TLS handshake (RFC 8446 section 5.1)."""
+
+    async def run(conversation: Conversation) -> bool:
+        await conversation.read_through(b"\x16\x03")
+        return True
+
+    return Step("expect a TLS handshake", run)
+
+
 def expect_message() -> Step:
     """Reads a message through its final dot and keeps it in `Conversation.messages`."""
 

@@ -152,7 +152,7 @@ _CODES: Final = (
         "{server} takes no sign-in before the connection is encrypted.",
         "Set the mailbox's security to STARTTLS, or use port 993 with implicit TLS.",
         error="PRIVACYREQUIRED",
-        fixes=(Fix("settings.mailbox.security", "IMPLICIT_TLS"), Fix("settings.mailbox.port", "993")),
+        fixes=(Fix("settings.mailbox.security", "IMPLICIT_TLS", also=(Fix("settings.mailbox.port", "993"),)),),
         sample="a1 NO [PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.",
     ),
     _entry(

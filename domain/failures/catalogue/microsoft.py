@@ -19,8 +19,11 @@ _RETIREMENT: Final = (
     "deprecation-of-basic-authentication-exchange-online"
 )
 _GRAPH_INSTEAD: Final = (
-    Fix("settings.graph", "{}"),
-    Fix("settings.oauth.scopes", "https://graph.microsoft.com/Mail.Send offline_access"),
+    Fix(
+        "settings.graph",
+        "{}",
+        also=(Fix("settings.oauth.scopes", "https://graph.microsoft.com/Mail.Send offline_access"),),
+    ),
 )
 
 _SIGN_IN: Final = (

@@ -44,7 +44,7 @@ SIGN_IN: Final = (
         cause="{server} refused to start TLS{reply}. Nothing was sent in clear.",
         remedy="Use the port for implicit TLS (usually 465) with security IMPLICIT_TLS, or have STARTTLS enabled on "
         "the server.",
-        fixes=(Fix("settings.smtp.security", "IMPLICIT_TLS"), Fix("settings.smtp.port", "465")),
+        fixes=(Fix("settings.smtp.security", "IMPLICIT_TLS", also=(Fix("settings.smtp.port", "465"),)),),
         sample="554 5.7.3 Unable to initialize TLS",
     ),
     Entry(

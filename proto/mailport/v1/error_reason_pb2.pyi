@@ -196,6 +196,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     firewall may think otherwise. Remedy: call the API of a process at that data center. Sample: SendTest at `us-1` with
     settings for `eu-1`.
     """
+    ERROR_REASON_SERVER_CERTIFICATE_EXPIRING: _ErrorReason.ValueType  # 112
+    """The mail server's certificate ends within 30 days; from then on nothing is sent over it. Remedy: have the server's
+    owner renew it. Sample: `smtp.example.com` until 2026-12-02.
+    """
+    ERROR_REASON_TLS_1_3_NOT_SPOKEN: _ErrorReason.ValueType  # 113
+    """The mail server speaks TLS 1.2 at most, which is safe today. Remedy: have the server's owner switch TLS 1.3 on
+    before clients begin to ask for it. Sample: `TLSv1.2` in the trace.
+    """
+    ERROR_REASON_SPF_NOT_COVERING: _ErrorReason.ValueType  # 114
+    """The from domain has no SPF record (RFC 7208), or one that does not name the server that sends. Remedy: add the
+    server to it as its operator says, with `include:` as a rule. Sample: `v=spf1 include:_spf.google.com -all` and a
+    server of one's own.
+    """
+    ERROR_REASON_DMARC_MISSING: _ErrorReason.ValueType  # 115
+    """The from domain has no DMARC record (RFC 7489), which large receivers ask for. Remedy: publish one, `v=DMARC1;
+    p=none` to begin with. Sample: nothing at `_dmarc.example.com`.
+    """
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 200
     """The record does not allow it now: act, then call again.
 
@@ -773,6 +790,23 @@ ERROR_REASON_PROVEN_ELSEWHERE: ErrorReason.ValueType  # 111
 """The settings name a data center, and the process that answered, which made the connection itself, is not there: its
 firewall may think otherwise. Remedy: call the API of a process at that data center. Sample: SendTest at `us-1` with
 settings for `eu-1`.
+"""
+ERROR_REASON_SERVER_CERTIFICATE_EXPIRING: ErrorReason.ValueType  # 112
+"""The mail server's certificate ends within 30 days; from then on nothing is sent over it. Remedy: have the server's
+owner renew it. Sample: `smtp.example.com` until 2026-12-02.
+"""
+ERROR_REASON_TLS_1_3_NOT_SPOKEN: ErrorReason.ValueType  # 113
+"""The mail server speaks TLS 1.2 at most, which is safe today. Remedy: have the server's owner switch TLS 1.3 on
+before clients begin to ask for it. Sample: `TLSv1.2` in the trace.
+"""
+ERROR_REASON_SPF_NOT_COVERING: ErrorReason.ValueType  # 114
+"""The from domain has no SPF record (RFC 7208), or one that does not name the server that sends. Remedy: add the
+server to it as its operator says, with `include:` as a rule. Sample: `v=spf1 include:_spf.google.com -all` and a
+server of one's own.
+"""
+ERROR_REASON_DMARC_MISSING: ErrorReason.ValueType  # 115
+"""The from domain has no DMARC record (RFC 7489), which large receivers ask for. Remedy: publish one, `v=DMARC1;
+p=none` to begin with. Sample: nothing at `_dmarc.example.com`.
 """
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 200
 """The record does not allow it now: act, then call again.

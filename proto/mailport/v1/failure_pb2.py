@@ -26,27 +26,27 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mailport/v1/failure.proto\x12\x0bmailport.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x02\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.mailport.v1.FailureKind\x12(\n\x05stage\x18\x03 \x01(\x0e\x32\x19.mailport.v1.FailureStage\x12\x15\n\rprovider_code\x18\x04 \x01(\t\x12\x16\n\x0eprovider_reply\x18\x05 \x01(\t\x12\r\n\x05\x63\x61use\x18\x06 \x01(\t\x12\x0e\n\x06remedy\x18\x07 \x01(\t\x12.\n\nretry_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x05\x66ixes\x18\t \x03(\x0b\x32\x10.mailport.v1.Fix\"#\n\x03\x46ix\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"^\n\x05Trace\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05steps\x18\x02 \x03(\x0b\x32\x16.mailport.v1.TraceStep\"\xc8\x01\n\tTraceStep\x12(\n\x05stage\x18\x01 \x01(\x0e\x32\x19.mailport.v1.FailureStage\x12\x11\n\tsucceeded\x18\x02 \x01(\x08\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\r\n\x05reply\x18\x06 \x01(\t\x12$\n\x03tls\x18\x07 \x01(\x0b\x32\x17.mailport.v1.TlsSession\"\xa3\x01\n\nTlsSession\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x63ipher\x18\x02 \x01(\t\x12\x1b\n\x13\x63\x65rtificate_subject\x18\x03 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_issuer\x18\x04 \x01(\t\x12;\n\x17\x63\x65rtificate_expire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x0e\x46ieldViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t*\xd8\x01\n\x0b\x46\x61ilureKind\x12\x1c\n\x18\x46\x41ILURE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46\x41ILURE_KIND_PERMANENT\x10\x01\x12\x1a\n\x16\x46\x41ILURE_KIND_TRANSIENT\x10\x02\x12\x1a\n\x16\x46\x41ILURE_KIND_THROTTLED\x10\x03\x12\x1c\n\x18\x46\x41ILURE_KIND_REAUTHORIZE\x10\x04\x12\x1e\n\x1a\x46\x41ILURE_KIND_MISCONFIGURED\x10\x05\x12\x19\n\x15\x46\x41ILURE_KIND_IN_DOUBT\x10\x06*\xdc\x02\n\x0c\x46\x61ilureStage\x12\x1d\n\x19\x46\x41ILURE_STAGE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46\x41ILURE_STAGE_DNS\x10\x01\x12\x19\n\x15\x46\x41ILURE_STAGE_CONNECT\x10\x02\x12\x15\n\x11\x46\x41ILURE_STAGE_TLS\x10\x03\x12\x16\n\x12\x46\x41ILURE_STAGE_EHLO\x10\x04\x12\x16\n\x12\x46\x41ILURE_STAGE_AUTH\x10\x05\x12\x1b\n\x17\x46\x41ILURE_STAGE_MAIL_FROM\x10\x06\x12\x19\n\x15\x46\x41ILURE_STAGE_RCPT_TO\x10\x07\x12\x16\n\x12\x46\x41ILURE_STAGE_DATA\x10\x08\x12\x15\n\x11\x46\x41ILURE_STAGE_API\x10\t\x12\x17\n\x13\x46\x41ILURE_STAGE_TOKEN\x10\n\x12\x19\n\x15\x46\x41ILURE_STAGE_CONSENT\x10\x0b\x12\x19\n\x15\x46\x41ILURE_STAGE_MAILBOX\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mailport/v1/failure.proto\x12\x0bmailport.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x02\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.mailport.v1.FailureKind\x12(\n\x05stage\x18\x03 \x01(\x0e\x32\x19.mailport.v1.FailureStage\x12\x15\n\rprovider_code\x18\x04 \x01(\t\x12\x16\n\x0eprovider_reply\x18\x05 \x01(\t\x12\r\n\x05\x63\x61use\x18\x06 \x01(\t\x12\x0e\n\x06remedy\x18\x07 \x01(\t\x12.\n\nretry_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x05\x66ixes\x18\t \x03(\x0b\x32\x10.mailport.v1.Fix\"C\n\x03\x46ix\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x1e\n\x04\x61lso\x18\x03 \x03(\x0b\x32\x10.mailport.v1.Fix\"^\n\x05Trace\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05steps\x18\x02 \x03(\x0b\x32\x16.mailport.v1.TraceStep\"\xc8\x01\n\tTraceStep\x12(\n\x05stage\x18\x01 \x01(\x0e\x32\x19.mailport.v1.FailureStage\x12\x11\n\tsucceeded\x18\x02 \x01(\x08\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\r\n\x05reply\x18\x06 \x01(\t\x12$\n\x03tls\x18\x07 \x01(\x0b\x32\x17.mailport.v1.TlsSession\"\xa3\x01\n\nTlsSession\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x63ipher\x18\x02 \x01(\t\x12\x1b\n\x13\x63\x65rtificate_subject\x18\x03 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_issuer\x18\x04 \x01(\t\x12;\n\x17\x63\x65rtificate_expire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x0e\x46ieldViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t*\xd8\x01\n\x0b\x46\x61ilureKind\x12\x1c\n\x18\x46\x41ILURE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46\x41ILURE_KIND_PERMANENT\x10\x01\x12\x1a\n\x16\x46\x41ILURE_KIND_TRANSIENT\x10\x02\x12\x1a\n\x16\x46\x41ILURE_KIND_THROTTLED\x10\x03\x12\x1c\n\x18\x46\x41ILURE_KIND_REAUTHORIZE\x10\x04\x12\x1e\n\x1a\x46\x41ILURE_KIND_MISCONFIGURED\x10\x05\x12\x19\n\x15\x46\x41ILURE_KIND_IN_DOUBT\x10\x06*\xdc\x02\n\x0c\x46\x61ilureStage\x12\x1d\n\x19\x46\x41ILURE_STAGE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46\x41ILURE_STAGE_DNS\x10\x01\x12\x19\n\x15\x46\x41ILURE_STAGE_CONNECT\x10\x02\x12\x15\n\x11\x46\x41ILURE_STAGE_TLS\x10\x03\x12\x16\n\x12\x46\x41ILURE_STAGE_EHLO\x10\x04\x12\x16\n\x12\x46\x41ILURE_STAGE_AUTH\x10\x05\x12\x1b\n\x17\x46\x41ILURE_STAGE_MAIL_FROM\x10\x06\x12\x19\n\x15\x46\x41ILURE_STAGE_RCPT_TO\x10\x07\x12\x16\n\x12\x46\x41ILURE_STAGE_DATA\x10\x08\x12\x15\n\x11\x46\x41ILURE_STAGE_API\x10\t\x12\x17\n\x13\x46\x41ILURE_STAGE_TOKEN\x10\n\x12\x19\n\x15\x46\x41ILURE_STAGE_CONSENT\x10\x0b\x12\x19\n\x15\x46\x41ILURE_STAGE_MAILBOX\x10\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailport.v1.failure_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FAILUREKIND']._serialized_start=961
-  _globals['_FAILUREKIND']._serialized_end=1177
-  _globals['_FAILURESTAGE']._serialized_start=1180
-  _globals['_FAILURESTAGE']._serialized_end=1528
+  _globals['_FAILUREKIND']._serialized_start=993
+  _globals['_FAILUREKIND']._serialized_end=1209
+  _globals['_FAILURESTAGE']._serialized_start=1212
+  _globals['_FAILURESTAGE']._serialized_end=1560
   _globals['_FAILURE']._serialized_start=108
   _globals['_FAILURE']._serialized_end=374
   _globals['_FIX']._serialized_start=376
-  _globals['_FIX']._serialized_end=411
-  _globals['_TRACE']._serialized_start=413
-  _globals['_TRACE']._serialized_end=507
-  _globals['_TRACESTEP']._serialized_start=510
-  _globals['_TRACESTEP']._serialized_end=710
-  _globals['_TLSSESSION']._serialized_start=713
-  _globals['_TLSSESSION']._serialized_end=876
-  _globals['_FIELDVIOLATION']._serialized_start=878
-  _globals['_FIELDVIOLATION']._serialized_end=958
+  _globals['_FIX']._serialized_end=443
+  _globals['_TRACE']._serialized_start=445
+  _globals['_TRACE']._serialized_end=539
+  _globals['_TRACESTEP']._serialized_start=542
+  _globals['_TRACESTEP']._serialized_end=742
+  _globals['_TLSSESSION']._serialized_start=745
+  _globals['_TLSSESSION']._serialized_end=908
+  _globals['_FIELDVIOLATION']._serialized_start=910
+  _globals['_FIELDVIOLATION']._serialized_end=990
 # @@protoc_insertion_point(module_scope)

@@ -190,27 +190,38 @@ Global___Failure: _TypeAlias = Failure  # noqa: Y015
 
 @_typing.final
 class Fix(_message.Message):
-    """A change of the settings that cures a failure: set `field` to `value` and call Configure. Output only."""
+    """A change of the settings that cures a failure: set `field` to `value`, and what stands in `also`, then call
+    Configure. Output only.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FIELD_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    ALSO_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     """Path of the field as ConfigureRequest names it, e.g. `settings.smtp.security`."""
     value: _builtins.str
     """The value to set, as the JSON form of the API writes it: `CONNECTION_SECURITY_IMPLICIT_TLS`, `465`, `common`. For
-    a repeated field the whole list, its members separated by a blank.
+    a repeated field the whole list, its members separated by a blank. Of a message the JSON; the other members of its
+    oneof are unset then. Empty: leave the field empty.
     """
+    @_builtins.property
+    def also(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fix]:
+        """Further changes that belong to it, for the same Configure; without them it cures nothing. They have none of their
+        own. Empty as a rule.
+        """
+
     def __init__(
         self,
         *,
         field: _builtins.str = ...,
         value: _builtins.str = ...,
+        also: _abc.Iterable[Global___Fix] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["also", b"also", "field", b"field", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

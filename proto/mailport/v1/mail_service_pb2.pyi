@@ -840,7 +840,7 @@ class SendTestResponse(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.SettingsWarning]:
-        """What works and may bite later."""
+        """What works and may bite later, as in CheckAccountResponse."""
 
     def __init__(
         self,
@@ -858,6 +858,64 @@ class SendTestResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SendTestResponse: _TypeAlias = SendTestResponse  # noqa: Y015
+
+@_typing.final
+class CheckAccountRequest(_message.Message):
+    """Checks an account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIGURATION_ID_FIELD_NUMBER: _builtins.int
+    configuration_id: _builtins.str
+    """Required. The configuration to check."""
+    def __init__(
+        self,
+        *,
+        configuration_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration_id", b"configuration_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckAccountRequest: _TypeAlias = CheckAccountRequest  # noqa: Y015
+
+@_typing.final
+class CheckAccountResponse(_message.Message):
+    """The server let the account in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACE_FIELD_NUMBER: _builtins.int
+    TESTED_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    tested: Global___TestedSettings.ValueType
+    """Which settings were used."""
+    @_builtins.property
+    def trace(self) -> _failure_pb2.Trace:
+        """What happened, stage by stage."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.SettingsWarning]:
+        """What works and will bite later: of the settings, the server's TLS, and the from domain's SPF and DMARC records as
+        far as the DNS told them within two seconds.
+        """
+
+    def __init__(
+        self,
+        *,
+        trace: _failure_pb2.Trace | None = ...,
+        tested: Global___TestedSettings.ValueType = ...,
+        warnings: _abc.Iterable[_configuration_pb2.SettingsWarning] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tested", b"tested", "trace", b"trace", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckAccountResponse: _TypeAlias = CheckAccountResponse  # noqa: Y015
 
 @_typing.final
 class SendRequest(_message.Message):

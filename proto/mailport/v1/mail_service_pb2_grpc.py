@@ -107,6 +107,11 @@ class MailServiceStub:
                 request_serializer=mailport_dot_v1_dot_mail__service__pb2.SendTestRequest.SerializeToString,
                 response_deserializer=mailport_dot_v1_dot_mail__service__pb2.SendTestResponse.FromString,
                 _registered_method=True)
+        self.CheckAccount = channel.unary_unary(
+                '/mailport.v1.MailService/CheckAccount',
+                request_serializer=mailport_dot_v1_dot_mail__service__pb2.CheckAccountRequest.SerializeToString,
+                response_deserializer=mailport_dot_v1_dot_mail__service__pb2.CheckAccountResponse.FromString,
+                _registered_method=True)
         self.Send = channel.unary_unary(
                 '/mailport.v1.MailService/Send',
                 request_serializer=mailport_dot_v1_dot_mail__service__pb2.SendRequest.SerializeToString,
@@ -270,6 +275,14 @@ class MailServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckAccount(self, request, context):
+        """Signs in with a configuration's draft, else its active revision, and sends nothing: tells what works now and what
+        will bite later. Changes nothing. Refused as SendTest is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Send(self, request, context):
         """Accepts a message for delivery; it is durable before the answer. Without an answer, repeat the call with the same
         `idempotency_key`. A delivery that fails later is not a failed call: its state and Failure say so. NOT_FOUND
@@ -397,6 +410,11 @@ def add_MailServiceServicer_to_server(servicer, server):
                     servicer.SendTest,
                     request_deserializer=mailport_dot_v1_dot_mail__service__pb2.SendTestRequest.FromString,
                     response_serializer=mailport_dot_v1_dot_mail__service__pb2.SendTestResponse.SerializeToString,
+            ),
+            'CheckAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckAccount,
+                    request_deserializer=mailport_dot_v1_dot_mail__service__pb2.CheckAccountRequest.FromString,
+                    response_serializer=mailport_dot_v1_dot_mail__service__pb2.CheckAccountResponse.SerializeToString,
             ),
             'Send': grpc.unary_unary_rpc_method_handler(
                     servicer.Send,
@@ -754,6 +772,33 @@ class MailService:
             '/mailport.v1.MailService/SendTest',
             mailport_dot_v1_dot_mail__service__pb2.SendTestRequest.SerializeToString,
             mailport_dot_v1_dot_mail__service__pb2.SendTestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailport.v1.MailService/CheckAccount',
+            mailport_dot_v1_dot_mail__service__pb2.CheckAccountRequest.SerializeToString,
+            mailport_dot_v1_dot_mail__service__pb2.CheckAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

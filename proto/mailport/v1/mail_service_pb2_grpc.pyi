@@ -105,6 +105,10 @@ class MailServiceStub:
     INVALID_ARGUMENT; with Failure and Trace, UNAVAILABLE or RESOURCE_EXHAUSTED when waiting helps, else
     FAILED_PRECONDITION.
     """
+    CheckAccount: _grpc.UnaryUnaryMultiCallable[_mail_service_pb2.CheckAccountRequest, _mail_service_pb2.CheckAccountResponse]
+    """Signs in with a configuration's draft, else its active revision, and sends nothing: tells what works now and what
+    will bite later. Changes nothing. Refused as SendTest is.
+    """
     Send: _grpc.UnaryUnaryMultiCallable[_mail_service_pb2.SendRequest, _mail_service_pb2.SendResponse]
     """Accepts a message for delivery; it is durable before the answer. Without an answer, repeat the call with the same
     `idempotency_key`. A delivery that fails later is not a failed call: its state and Failure say so. NOT_FOUND
@@ -218,6 +222,10 @@ class MailServiceAsyncStub(MailServiceStub):
     brings settings; FAILED_PRECONDITION `NOT_CONFIGURED`, `NEEDS_AUTHORIZATION`, `SECRET_UNREADABLE`;
     INVALID_ARGUMENT; with Failure and Trace, UNAVAILABLE or RESOURCE_EXHAUSTED when waiting helps, else
     FAILED_PRECONDITION.
+    """
+    CheckAccount: _aio.UnaryUnaryMultiCallable[_mail_service_pb2.CheckAccountRequest, _mail_service_pb2.CheckAccountResponse]  # type: ignore[assignment]
+    """Signs in with a configuration's draft, else its active revision, and sends nothing: tells what works now and what
+    will bite later. Changes nothing. Refused as SendTest is.
     """
     Send: _aio.UnaryUnaryMultiCallable[_mail_service_pb2.SendRequest, _mail_service_pb2.SendResponse]  # type: ignore[assignment]
     """Accepts a message for delivery; it is durable before the answer. Without an answer, repeat the call with the same
@@ -395,6 +403,16 @@ class MailServiceServicer(metaclass=_abc_1.ABCMeta):
         brings settings; FAILED_PRECONDITION `NOT_CONFIGURED`, `NEEDS_AUTHORIZATION`, `SECRET_UNREADABLE`;
         INVALID_ARGUMENT; with Failure and Trace, UNAVAILABLE or RESOURCE_EXHAUSTED when waiting helps, else
         FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckAccount(
+        self,
+        request: _mail_service_pb2.CheckAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mail_service_pb2.CheckAccountResponse, _abc.Awaitable[_mail_service_pb2.CheckAccountResponse]]:
+        """Signs in with a configuration's draft, else its active revision, and sends nothing: tells what works now and what
+        will bite later. Changes nothing. Refused as SendTest is.
         """
 
     @_abc_1.abstractmethod

@@ -9,9 +9,10 @@ from service.rpc.render.explanations import render_explained
 from service.rpc.render.failures import render_failure, render_trace
 from service.rpc.render.options import render_options
 from service.rpc.render.pages import render_configurations_page, render_deliveries_page
-from service.rpc.render.proofs import render_test_sent, render_validated
+from service.rpc.render.proofs import render_account_checked, render_test_sent, render_validated
 
 __all__ = [
+    "render_account_checked",
     "render_authorization",
     "render_completed",
     "render_configuration",

@@ -41,7 +41,8 @@ def render_optional_failure(failure: Failure | None) -> pb.Failure | None:
 def _fix(fix: Fix) -> pb.Fix:
     """Writes the value as the API's JSON does, so that a caller can set it as it is."""
     stem, prefix = _ENUM_PREFIXES.get(fix.field, ("", ""))
-    return pb.Fix(field=fix.field, value=prefix + fix.value.removeprefix(stem))
+    value = prefix + fix.value.removeprefix(stem) if fix.value else ""
+    return pb.Fix(field=fix.field, value=value, also=[_fix(each) for each in fix.also])
 
 
 def render_trace(trace: Trace) -> pb.Trace:

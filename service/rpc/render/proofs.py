@@ -1,4 +1,4 @@
-"""What ValidateAndSave and SendTest found out."""
+"""What ValidateAndSave, SendTest and CheckAccount found out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from service.rpc.render.configurations import render_configuration
 from service.rpc.render.failures import render_trace
 from service.rpc.render.values import enum_value, text, timestamp
 from service.rpc.render.warnings import render_revision_warnings, render_warnings
+from service.usecases.check_account import AccountChecked
 from service.usecases.send_test import TestSent
 from service.usecases.validate_and_save import Validated
 
@@ -35,4 +36,13 @@ def render_test_sent(sent: TestSent) -> pb.SendTestResponse:
         provider_reply=text(sent.proof.reply),
         tested=enum_value(pb.TestedSettings, "TESTED_SETTINGS_", sent.tested),
         warnings=render_warnings(sent.warnings),
+    )
+
+
+def render_account_checked(checked: AccountChecked) -> pb.CheckAccountResponse:
+    """Returns the trace of the sign-in with what will bite later."""
+    return pb.CheckAccountResponse(
+        trace=render_trace(checked.trace),
+        tested=enum_value(pb.TestedSettings, "TESTED_SETTINGS_", checked.tested),
+        warnings=render_warnings(checked.warnings),
     )

@@ -33,6 +33,7 @@ from mailport.v1 import mail_service_pb2 as pb
 from service.rpc.page_tokens import change_cursor
 from service.usecases import send_test
 from service.usecases.authorize import Authorization
+from service.usecases.check_account import AccountChecked
 from service.usecases.complete_auth import Completed
 from service.usecases.explain import Question
 from service.usecases.get_options import FormOptions
@@ -236,6 +237,23 @@ async def test_given_a_test_mail_when_sent_then_unsaved_settings_are_told_from_n
     assert arguments == (DEFAULT_CALLER, "alerts")
     assert (named["to"], named["unsaved"]) == ("t@example.com", unsaved)
     assert response.provider_reply == "250 OK"
+
+
+async def test_given_an_account_when_checked_then_trace_and_warnings_come_back() -> None:
+    async with an_edge() as edge:
+        checked = AccountChecked(trace=a_trace(), tested=send_test.Tested.ACTIVE, warnings=(a_warning(),))
+        edge.use_cases.returns("check_account", checked)
+
+        response = await edge.mail.CheckAccount(pb.CheckAccountRequest(configuration_id="alerts"), timeout=20)
+        refused = await refusal(edge.mail.CheckAccount(pb.CheckAccountRequest()))
+
+    ((_, arguments, named),) = edge.use_cases.asked
+    assert arguments == (DEFAULT_CALLER, "alerts")
+    assert timedelta(seconds=19) < named["time_left"] <= timedelta(seconds=20.1)
+    assert response.tested == pb.TESTED_SETTINGS_ACTIVE
+    assert [each.field for each in response.warnings] == [a_warning().field]
+    assert len(response.trace.steps) == len(a_trace().steps)
+    assert refused.detail(BadRequest).field_violations[0].field == "configuration_id"
 
 
 async def test_given_unsaved_settings_when_tested_then_no_configuration_need_be_named() -> None:

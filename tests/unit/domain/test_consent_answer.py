@@ -95,6 +95,17 @@ def test_given_no_refresh_token_when_judged_then_refused_by_name(token: Secret |
     assert refusal(settings, resource=resource, refresh_token=token).reason is Reason.REFRESH_TOKEN_MISSING
 
 
+def test_given_no_refresh_token_and_no_offline_access_when_judged_then_the_fix_asks_for_it() -> None:
+    custom = refusal(CUSTOM, refresh_token=None)
+    google = refusal(GOOGLE, refresh_token=None)
+    asked = refusal(microsoft_with(SMTP), resource=OUTLOOK, refresh_token=None)
+
+    (fix,) = custom.failure.fixes
+    assert fix.field == "settings.oauth.scopes"
+    assert fix.value.split()[-1] == "offline_access"
+    assert (google.failure.fixes, asked.failure.fixes) == ((), ())
+
+
 @pytest.mark.parametrize(
     "granted",
     [

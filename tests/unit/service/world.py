@@ -21,11 +21,13 @@ from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import LEASE, AttemptDelivery
 from service.usecases.authorize import Authorize
 from service.usecases.cancel_delivery import CancelDelivery
+from service.usecases.check_account import CheckAccount
 from service.usecases.complete_auth import CompleteAuth
 from service.usecases.configure import Configure
 from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
 from service.usecases.exchange_code import ExchangeCode
+from service.usecases.find_fixes import FindFixes
 from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
@@ -33,6 +35,7 @@ from service.usecases.keep_grants import KeepGrants
 from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
+from service.usecases.preflight import Preflight
 from service.usecases.prove import Prove
 from service.usecases.reap import Reap
 from service.usecases.refresh_grant import RefreshGrant
@@ -40,6 +43,7 @@ from service.usecases.retry_delivery import RetryDelivery
 from service.usecases.revoke_auth import RevokeAuth
 from service.usecases.send import Send, Sent
 from service.usecases.send_test import SendTest
+from service.usecases.sender_posture import ReadPosture
 from service.usecases.token_sources import TokenSources
 from service.usecases.validate_and_save import ValidateAndSave, Validated
 from service.usecases.watch_deliveries import WatchDeliveries
@@ -48,6 +52,8 @@ from tests.consent_builders import a_grant
 from tests.fakes.authorization import FakeAuthorizationServer
 from tests.fakes.environment import FakeClock, FakeEntropy
 from tests.fakes.events import FakeEvents
+from tests.fakes.probe import FakeProbe
+from tests.fakes.sender_dns import FakeSenderRecords
 from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeStore, FakeUnitOfWork
 from tests.fakes.transport import FakeTransport
@@ -94,7 +100,13 @@ class World:
             uow=self.uow, refresh=self.refresh_grant, clock=self.clock, entropy=self.entropy, look_again=tick
         )
         self.sources = TokenSources(tokens=self.fresh_tokens, server=self.server)
-        prove = Prove(transport=self.transport, clock=self.clock, entropy=self.entropy)
+        self.probe = FakeProbe()
+        prove = Prove(
+            transport=self.transport,
+            find_fixes=FindFixes(probe=self.probe),
+            clock=self.clock,
+            entropy=self.entropy,
+        )
         self.prove = prove
         self.configure = Configure(uow=self.uow, clock=self.clock, rules=self.rules)
         self.get_configuration = GetConfiguration(uow=self.uow, clock=self.clock)
@@ -133,7 +145,14 @@ class World:
             events=self.events,
         )
         self.confirm_validation = ConfirmValidation(uow=self.uow, clock=self.clock, vault=self.vault)
-        self.send_test = SendTest(uow=self.uow, prove=prove, sources=self.sources, clock=self.clock, rules=self.rules)
+        self.records = FakeSenderRecords()
+        preflight = self.preflight = Preflight(read_posture=ReadPosture(records=self.records), clock=self.clock)
+        self.send_test = SendTest(
+            uow=self.uow, prove=prove, sources=self.sources, preflight=preflight, clock=self.clock, rules=self.rules
+        )
+        self.check_account = CheckAccount(
+            uow=self.uow, prove=prove, sources=self.sources, preflight=preflight, clock=self.clock
+        )
         self.known = KnownConfigurations()
         self.accept: CommitTogether[NewDelivery, Accepted | None] = CommitTogether(
             uow=self.uow, apply=lambda work, batch: work.deliveries.accept_all(batch)

@@ -79,7 +79,15 @@ failures = st.builds(
     provider_code=texts,
     provider_reply=texts,
     retry_time=st.none() | instants,
-    fixes=st.lists(st.builds(Fix, field=texts, value=texts), max_size=2).map(tuple),
+    fixes=st.lists(
+        st.builds(
+            Fix,
+            field=texts,
+            value=texts,
+            also=st.lists(st.builds(Fix, field=texts, value=texts), max_size=2).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 sessions = st.builds(
     TlsSession,

@@ -82,7 +82,7 @@ def test_given_any_octets_when_read_then_nothing_but_an_unreadable_reply_is_rais
         (b"250\n", Reply(250, ("",))),
         (b"250 \r\n", Reply(250, ("",))),
         (b"250OK\r\n", Reply(250, ("K",))),
-        (b"550 gr\xfc\xdfe\r\n", Reply(550, ("gr\ufffd\ufffde",))),
+        (b"550 gr\xfc\xdfe\r\n", Reply(550, ("gr\u00fc\u00dfe",))),
     ],
 )
 def test_given_an_odd_reply_when_read_then_the_code_alone_decides(data: bytes, reply: Reply) -> None:

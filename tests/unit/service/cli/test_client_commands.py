@@ -8,7 +8,7 @@ import pytest
 from mailport.v1 import configuration_pb2, delivery_pb2
 from mailport.v1 import mail_service_pb2 as api
 from tests.unit.service.cli.conftest import Run
-from tests.unit.service.cli.samples import a_configuration, a_delivery, a_revision, a_trace, at
+from tests.unit.service.cli.samples import a_configuration, a_delivery, a_revision, a_trace, a_warning, at
 from tests.unit.service.cli.servicer import FakeMailport
 
 
@@ -154,6 +154,23 @@ def test_given_unsaved_settings_when_tested_then_they_go_over_and_the_verdict_is
     assert mailport.requests[0].to == "you@example.com"
     assert "sent with the unsaved settings" in result.output
     assert "250 2.0.0 queued as 7" in result.output
+
+
+def test_given_an_account_when_checked_then_what_will_bite_is_shown_or_that_nothing_is_known(
+    run: Run, mailport: FakeMailport
+) -> None:
+    mailport.answers["CheckAccount"] = api.CheckAccountResponse(
+        trace=a_trace(), tested=api.TESTED_SETTINGS_ACTIVE, warnings=[a_warning()]
+    )
+
+    warned = run("check-account", "alerts")
+    mailport.answers["CheckAccount"] = api.CheckAccountResponse(trace=a_trace(), tested=api.TESTED_SETTINGS_DRAFT)
+    good = run("check-account", "alerts")
+
+    assert mailport.requests == [api.CheckAccountRequest(configuration_id="alerts")] * 2
+    assert "let the account in, with the active settings" in warned.output
+    assert a_warning().message in warned.output
+    assert "Nothing is known that would end that." in good.output
 
 
 def test_given_filters_when_deliveries_are_listed_then_they_go_over(run: Run, mailport: FakeMailport) -> None:

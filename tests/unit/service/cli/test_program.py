@@ -41,7 +41,8 @@ def test_given_no_command_when_run_as_a_module_then_lists_the_commands() -> None
 
     commands = {line.split()[0] for line in (result.stdout + result.stderr).splitlines() if line.startswith("  ")}
     assert commands >= {"serve", "sandbox", "migrate", "check", "keys", "version", "configure", "get", "list", "delete",
-                        "options", "validate", "confirm", "send-test", "send", "deliveries"}  # fmt: skip
+                        "options", "validate", "confirm", "send-test", "check-account", "send",
+                        "deliveries"}  # fmt: skip
 
 
 def test_given_an_ascii_locale_when_a_foreign_name_is_shown_then_the_command_does_not_fail(

@@ -98,6 +98,7 @@ def test_given_a_provider_that_says_no_when_refused_then_trace_cause_remedy_and_
         "  remedy  Check them, or make an app password.",
         "  answer  535 5.7.8 Bad credentials",
         "  fix     settings.smtp.port = 465",
+        "  → mailport configure alerts --apply-fix settings.smtp.port=465",
     ]
 
 

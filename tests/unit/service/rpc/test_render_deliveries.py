@@ -88,6 +88,17 @@ def test_given_each_kind_and_stage_when_rendered_then_they_have_their_own_number
     assert failure_pb2.FailureStage.Name(rendered.stage) == f"FAILURE_STAGE_{stage}"
 
 
+def test_given_a_fix_of_several_fields_when_rendered_then_each_has_the_apis_value() -> None:
+    fix = Fix("settings.smtp.port", "465", also=(Fix("settings.smtp.security", ConnectionSecurity.IMPLICIT_TLS),))
+    emptied = Fix("settings.oauth.directory_tenant", "common", also=(Fix("settings.oauth.token_endpoint", ""),))
+
+    first, second = render_failure(replace(a_failure(), fixes=(fix, emptied))).fixes
+
+    (also,) = first.also
+    assert (also.field, also.value) == ("settings.smtp.security", "CONNECTION_SECURITY_IMPLICIT_TLS")
+    assert [each.value for each in second.also] == [""]
+
+
 @pytest.mark.parametrize(
     ("fix", "value"),
     [

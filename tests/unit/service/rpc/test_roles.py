@@ -71,6 +71,7 @@ def test_given_each_role_alone_when_asked_what_it_may_then_it_is_no_more_than_th
         "MailService/ValidateAndSave",
         "MailService/ConfirmValidation",
         "MailService/SendTest",
+        "MailService/CheckAccount",
         "MailService/Explain",
     }
 

@@ -204,9 +204,14 @@ async def test_given_settings_of_a_site_when_proven_by_a_process_then_the_result
     world = await a_world()
     settings = some_settings(data_center="eu-1", data_center_policy=STRICT)
     await world.given(a_draft(settings=settings))
-    parts = {"uow": world.uow, "prove": world.prove, "sources": world.sources, "clock": world.clock}
-    send_test = SendTest(**parts, rules=world.rules, data_center=site)  # type: ignore[arg-type]
-    validate = ValidateAndSave(**parts, entropy=world.entropy, vault=world.vault, data_center=site)  # type: ignore[arg-type]
+    parts: dict[str, Any] = {
+        "uow": world.uow,
+        "prove": world.prove,
+        "sources": world.sources,
+        "clock": world.clock,
+    }
+    send_test = SendTest(**parts, rules=world.rules, preflight=world.preflight, data_center=site)
+    validate = ValidateAndSave(**parts, entropy=world.entropy, vault=world.vault, data_center=site)
 
     tested = await send_test(CALLER, CONFIGURATION_ID, to="me@example.com", unsaved=None, time_left=MINUTE)
     validated = await validate(

@@ -1,0 +1,1 @@
+"""Public DNS records, by dnspython."""

@@ -1,0 +1,79 @@
+"""Fixes that a failure offers, as a person passes them on: ``settings.smtp.port=465``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import typer
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.json_format import ParseDict, ParseError
+
+from mailport.v1 import configuration_pb2
+from service.cli.protojson import without_values
+
+_OPTION: Final = "--apply-fix"
+_ROOT: Final = "settings."
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field of the settings, and what it is set to."""
+
+    path: tuple[str, ...]
+    """The field's names from the settings down."""
+    value: str
+
+
+def split_fix(text: str) -> Change:
+    """Takes ``field=value`` apart as a failure's fix writes them. Raises typer.BadParameter for what is none."""
+    field, separator, value = text.partition("=")
+    path = tuple(field.removeprefix(_ROOT).split("."))
+    if not separator or not field.startswith(_ROOT) or not all(path):
+        raise typer.BadParameter(f"{text!r} is no FIELD=VALUE, e.g. settings.smtp.port=465", param_hint=_OPTION)
+    return Change(path, value)
+
+
+def apply_change(settings: configuration_pb2.Settings, change: Change) -> None:
+    """
+    Sets the field in *settings*; a member of a oneof takes the place of the other, an empty value clears.
+
+    Raises typer.BadParameter for a field that there is not, or that does not take the value.
+    """
+    *parents, name = change.path
+    message: Any = settings
+    for parent in parents:
+        field = _field(message.DESCRIPTOR, parent, change)
+        # A fix of settings that have no such part would make a part that is nearly empty.
+        if field.message_type is None or not message.HasField(field.name):
+            raise _no_field(change)
+        message = getattr(message, field.name)
+    field = _field(message.DESCRIPTOR, name, change)
+    message.ClearField(field.name)
+    if change.value == "":
+        return
+    try:
+        ParseDict({field.name: _json(field, change.value)}, message)
+    except (ParseError, ValueError) as error:
+        told = without_values(error) if isinstance(error, ParseError) else "it is no JSON"
+        raise typer.BadParameter(f"{'.'.join(change.path)}: {told}", param_hint=_OPTION) from None
+
+
+def _json(field: FieldDescriptor, value: str) -> Any:
+    if field.is_repeated:
+        return value.split()
+    if field.message_type is not None or field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return json.loads(value)
+    return value
+
+
+def _field(descriptor: Descriptor, name: str, change: Change) -> FieldDescriptor:
+    field = descriptor.fields_by_name.get(name)
+    if field is None:
+        raise _no_field(change)
+    return field
+
+
+def _no_field(change: Change) -> typer.BadParameter:
+    return typer.BadParameter(f"the stored settings have no field {'.'.join(change.path)}", param_hint=_OPTION)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,6 +16,8 @@ from domain.failures.wording import alike
 LONGEST_REPLY: Final = 1024
 """Characters of a peer's text that a Failure keeps."""
 _LONGEST_DETAIL: Final = 400
+_UNNAMED: Final = "the server"
+"""Where nobody knows which one."""
 _LONGEST_QUOTE: Final = 200
 _LONGEST_CODE: Final = 120
 _HTTP: Final = frozenset({Surface.OAUTH_TOKEN, Surface.OAUTH_AUTHORIZE, Surface.GRAPH})
@@ -78,8 +81,8 @@ def _failure(entry: Entry, evidence: Evidence, words: str) -> Failure:
         reason=entry.reason,
         kind=kind,
         stage=evidence.stage,
-        cause=entry.cause.format_map(places),
-        remedy=entry.remedy.format_map(places),
+        cause=_sentence(entry.cause, places),
+        remedy=_sentence(entry.remedy, places),
         provider_code=cut(_code(evidence), _LONGEST_CODE),
         provider_reply=cut(evidence.text, LONGEST_REPLY),
         retry_time=evidence.retry_time or _pause(entry, kind, evidence, words),
@@ -109,10 +112,15 @@ def _asked(words: str) -> timedelta | None:
     return min(timedelta(seconds=int(found[1]) * unit), _LONGEST_PAUSE)
 
 
+def _sentence(pattern: str, places: Mapping[str, str]) -> str:
+    text = pattern.format_map(places)
+    return text[:1].upper() + text[1:] if places["server"] == _UNNAMED else text
+
+
 def _places(evidence: Evidence) -> dict[str, str]:
     host = f"[{evidence.host}]" if ":" in evidence.host else evidence.host
     return {
-        "server": f"{host}:{evidence.port}" if host and evidence.port else host or "The server",
+        "server": f"{host}:{evidence.port}" if host and evidence.port else host or _UNNAMED,
         "because": f" ({cut(evidence.detail, _LONGEST_DETAIL)})" if evidence.detail else "",
         "reply": f': "{cut(evidence.text, _LONGEST_QUOTE)}"' if evidence.text else "",
     }

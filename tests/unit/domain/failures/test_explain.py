@@ -266,3 +266,13 @@ def test_given_an_ipv6_host_when_explained_then_its_port_can_be_told_from_it() -
     met = Evidence(surface=Surface.CONNECT, stage=CONNECT, symptom=Symptom.REFUSED, host="2001:db8::1", port=25)
 
     assert "[2001:db8::1]:25" in explain(met).cause
+
+
+@pytest.mark.parametrize("host", ["", "smtp.example.com"])
+def test_given_a_server_without_a_name_when_explained_then_the_sentences_are_well_formed(host: str) -> None:
+    """Many causes name it first, some in their midst."""
+    for symptom in Symptom:
+        failure = explain(Evidence(surface=Surface.SMTP, stage=Stage.EHLO, symptom=symptom, host=host))
+
+        assert "The server" not in failure.cause[1:]
+        assert failure.cause[:1].isupper() or failure.cause.startswith(host or " ")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -54,9 +53,12 @@ class InFlow:
         if lanes is not None:
             lanes.hear_of_room(self._let_in)
 
-    @asynccontextmanager
-    async def entering(self, delivery: Delivery, within: timedelta) -> AsyncIterator[None]:
-        """Holds a place while *delivery* is being accepted; waits for one, but never more than *within*."""
+    def entering(self, delivery: Delivery, within: timedelta) -> Entering:
+        """Holds a place while *delivery* is being accepted; ``async with`` waits for one, *within* at most."""
+        return Entering(self, delivery, within)
+
+    async def enter(self, delivery: Delivery, within: timedelta) -> None:
+        """Takes a place, which `leave` gives back."""
         account = Account(delivery.tenant, delivery.configuration_id)
         self.callers += 1
         try:
@@ -64,12 +66,14 @@ class InFlow:
                 await self._wait(account, delivery, max(timedelta(0), min(within, self._delay)))
             else:
                 self._inside[account] += 1
-            try:
-                yield
-            finally:
-                self._leave(account)
-        finally:
+        except BaseException:
             self.callers -= 1
+            raise
+
+    def leave(self, delivery: Delivery) -> None:
+        """Gives a place back."""
+        self.callers -= 1
+        self._leave(Account(delivery.tenant, delivery.configuration_id))
 
     def _has_plenty(self, account: Account, delivery: Delivery) -> bool:
         held = self._lanes.ahead_of(delivery) if self._lanes is not None else None
@@ -113,3 +117,20 @@ class InFlow:
             waiting.popleft()
         if not waiting:
             del self._waiting[account]
+
+
+class Entering:
+    """A place of one delivery; a class, since each message passes one."""
+
+    __slots__ = ("_delivery", "_flow", "_within")
+
+    def __init__(self, flow: InFlow, delivery: Delivery, within: timedelta) -> None:
+        self._flow = flow
+        self._delivery = delivery
+        self._within = within
+
+    async def __aenter__(self) -> None:
+        await self._flow.enter(self._delivery, self._within)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._flow.leave(self._delivery)

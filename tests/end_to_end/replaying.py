@@ -81,6 +81,7 @@ class Names:
 
     def __init__(self) -> None:
         self._failing: dict[str, int] = {}
+        self.addresses: dict[str, tuple[str, ...]] = dict.fromkeys(NAMES, ("127.0.0.1",))
 
     @contextmanager
     def failing(self, name: str, error: int) -> Iterator[None]:
@@ -99,7 +100,9 @@ class Names:
         def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
             if error := self._failing.get(host):
                 raise socket.gaierror(error, "as the test says")
-            return real("127.0.0.1" if host in NAMES else host, *arguments, **options)
+            return [
+                answer for each in self.addresses.get(host, (host,)) for answer in real(each, *arguments, **options)
+            ]
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(socket, "getaddrinfo", getaddrinfo)

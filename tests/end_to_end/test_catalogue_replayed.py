@@ -13,7 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from html import escape
 from typing import Final
 from urllib.parse import parse_qsl
@@ -61,6 +61,16 @@ STATES: Final = {
     "IN_DOUBT": delivery_pb2.DELIVERY_STATE_IN_DOUBT,
 }
 """What becomes of a mail; MISCONFIGURED goes by whether the mail itself was refused."""
+LEAST_WAITS: Final = {
+    **dict.fromkeys(("P005",), timedelta(minutes=15)),
+    **dict.fromkeys(("P009", "P038"), timedelta(minutes=5)),
+    **dict.fromkeys(("P013",), timedelta(minutes=30)),
+    **dict.fromkeys(("P018",), timedelta(minutes=10)),
+    **dict.fromkeys(("P044",), timedelta(hours=1)),
+    # An allowance of a day, which is given back by and by; waiting it out would end a mail's usual day of life.
+    **dict.fromkeys(("P008", "P032", "P034", "P057"), timedelta(hours=4)),
+}
+"""What the provider is known to want waited."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -110,6 +120,8 @@ async def test_given_a_row_of_smtp_when_its_server_says_so_then_every_call_and_d
 
     assert_all_tell(told, row, said_what)
     assert delivery.attempt_count == 1
+    waits = delivery.next_attempt_time.ToDatetime(UTC) - delivery.attempts[0].start_time.ToDatetime(UTC)
+    assert waits >= LEAST_WAITS.get(row.name, waits)
     assert delivery.state == state_after(row), said_what
     health = (await replay.read(name)).health
     is_paused = row.kind == "MISCONFIGURED" and delivery.state == delivery_pb2.DELIVERY_STATE_RETRYING

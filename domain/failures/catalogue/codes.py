@@ -233,6 +233,7 @@ REGISTERED_CODES: Final = (
         f"{WAIT} Tell the recipient to free some space.",
         code="4..",
         stages=_SUBMITTING,
+        pause=timedelta(minutes=30),
         sample="452 4.2.2",
     ),
     _code(

@@ -200,6 +200,7 @@ _SENDING: Final = (
         kind=FailureKind.TRANSIENT,
         cause="The recipient's storage at Google is full.",
         remedy=f"{WAIT_LONGER} Tell the recipient to free some space.",
+        pause=timedelta(minutes=30),
         help_url="https://support.google.com/mail/?p=OverQuotaTemp",
         sample="452-4.2.2 The email account that you tried to reach is over quota. Please direct\n"
         "452 4.2.2 the recipient to https://support.google.com/mail/?p=OverQuotaTemp - gsmtp",

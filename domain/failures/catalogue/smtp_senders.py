@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
@@ -130,6 +131,7 @@ RECIPIENTS: Final = (
         kind=FailureKind.TRANSIENT,
         cause="The recipient's mailbox is full.",
         remedy=f"{WAIT} Tell the recipient to free some space.",
+        pause=timedelta(minutes=30),
         sample="452 4.2.2 <bob@example.org>: Recipient address rejected: Mailbox is full",
     ),
     Entry(

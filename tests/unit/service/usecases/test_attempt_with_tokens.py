@@ -72,8 +72,11 @@ async def test_given_a_dead_grant_when_attempted_then_is_held_with_its_reason_an
 
     after = await world.attempted()
 
+    (attempt,) = world.store.attempts(after.delivery_id)
     assert (after.state, after.failure) == (DeliveryState.HELD, failure)
     assert after.next_attempt_time is None
+    assert attempt.trace is not None
+    assert [(step.stage, step.succeeded) for step in attempt.trace.steps] == [(failure.stage, False)]
     assert world.transport.submitted == []
     assert world.server.asked == []
 

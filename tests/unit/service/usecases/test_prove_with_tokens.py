@@ -115,6 +115,8 @@ async def test_given_a_dead_grant_when_validated_then_its_reason_is_told_and_nob
         await world.validated()
 
     assert refused.value.failure == failure
+    assert refused.value.trace is not None
+    assert [(step.stage, step.succeeded) for step in refused.value.trace.steps] == [(Stage.TOKEN, False)]
     assert world.server.asked == []
     assert world.transport.submitted == []
 

@@ -31,6 +31,7 @@ from domain.settings.model import (
 )
 from domain.settings.scopes import RESERVED
 from domain.settings.urls import Url, parse_url
+from domain.verdict import Report
 
 _SECURITY: Final = "settings.smtp.security"
 _PORT: Final = "settings.smtp.port"
@@ -132,6 +133,19 @@ def fitted(failure: Failure, settings: MailSettings) -> Failure:
     """
     fixes = [fit for fix in failure.fixes if (fit := _fitted(fix, settings)) is not None]
     return replace(failure, fixes=tuple(fixes)) if tuple(fixes) != failure.fixes else failure
+
+
+def fitted_report(report: Report, settings: MailSettings) -> Report:
+    """Returns *report* with its failures `fitted`; as a rule there are none with fixes, and it is the same one."""
+    failures = (report.failure, *(verdict.failure for verdict in report.verdicts))
+    if not any(failure is not None and failure.fixes for failure in failures):
+        return report
+    verdicts = tuple(
+        verdict if verdict.failure is None else replace(verdict, failure=fitted(verdict.failure, settings))
+        for verdict in report.verdicts
+    )
+    whole = None if report.failure is None else fitted(report.failure, settings)
+    return replace(report, verdicts=verdicts, failure=whole)
 
 
 def _fitted(fix: Fix, settings: MailSettings) -> Fix | None:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from domain.account import Account
 from domain.configuration import Configuration
+from domain.cures import fitted_report
 from domain.delivery import Answered, Attempt, Delivery, DeliveryState, LeaseExpired, NotTried, advance
 from domain.errors import LeaseLost, NotFound, SecretUnreadable, Unavailable
 from domain.failures.failure import Failure
@@ -142,6 +143,7 @@ class AttemptDelivery:
             )
         except Unavailable:
             return NotTried(unmarked(), self._entropy.fraction()), None
+        report = fitted_report(report, settings)
         return Answered(report.verdicts, self._entropy.fraction(), report.failure), report
 
     async def _prepare(self, claim: Claim, course: _Course) -> tuple[MailSettings, bytes] | Failure:

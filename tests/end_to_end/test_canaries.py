@@ -456,10 +456,13 @@ async def accounts_with_a_password(scene: Scene) -> None:
         server.plan["auth"] = "\r\n".join(f"535-5.7.8 no {line}" for line in lines) + "\r\n535 5.7.8 no"
         request = api.SendTestRequest(configuration_id="basic", to="anna@example.test")
         assert await scene.listener.refused("SendTest", request) != ""
+        check = api.CheckAccountRequest(configuration_id="basic")
+        assert await scene.listener.refused("CheckAccount", check) != ""
         proof = api.ValidateAndSaveRequest(configuration_id="basic", user_email="admin@example.test")
         assert await scene.listener.refused("ValidateAndSave", proof) != ""
         del server.plan["auth"]
         server.announce = (f"X-TOLD {password}",)
+        await scene.listener.ok("CheckAccount", check, of=api.CheckAccountResponse)
         await scene.listener.ok("ValidateAndSave", proof, of=api.ValidateAndSaveResponse)
         server.plan["dot"] = f"554 5.7.1 {password}"
         await send(scene, "basic")

@@ -174,6 +174,11 @@ async def _send_test(stage: Stage) -> api.SendTestRequest:
     return api.SendTestRequest(configuration_id=await stage.active(), to="anna@example.com")
 
 
+@_of("CheckAccount")
+async def _check_account(stage: Stage) -> api.CheckAccountRequest:
+    return api.CheckAccountRequest(configuration_id=await stage.active())
+
+
 @_of("Send")
 async def _send(stage: Stage) -> api.SendRequest:
     name = await stage.active()
@@ -228,5 +233,6 @@ UNCHANGING: Final = {
     "ListDeliveries",
     "WatchDeliveries",
     "SendTest",
+    "CheckAccount",
 }
 """What stores nothing; of all others the complete effect has to show."""

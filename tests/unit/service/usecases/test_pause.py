@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from domain.delivery import DeliveryState
-from domain.failures.failure import Failure, FailureKind, Stage
+from domain.failures.failure import Failure, FailureKind, Fix, Stage
 from domain.pause import Pause
 from domain.ports.delivery_queue import Claim
 from domain.reasons import Reason
@@ -63,6 +64,20 @@ async def test_given_a_refused_sign_in_when_recorded_then_nothing_else_is_tried_
     assert shown.state == pb.HEALTH_STATE_MISCONFIGURED
     assert shown.failure.reason == "AUTH_REJECTED"
     assert shown.failure.provider_code == "535 5.7.8"
+
+
+async def test_given_fixes_when_mail_is_refused_then_delivery_and_health_offer_those_that_the_settings_can_take() -> (
+    None
+):
+    fits, does_not = Fix("settings.smtp.security", "IMPLICIT_TLS"), Fix("settings.graph", "{}")
+    world = await refused_world(replace(REFUSED, fixes=(does_not, fits)))
+
+    (first, *_) = world.store.deliveries.values()
+    shown = await health(world)
+
+    assert first.delivery.failure == replace(REFUSED, fixes=(fits,))
+    assert {recipient.failure for recipient in first.delivery.recipients} == {first.delivery.failure}
+    assert [fix.field for fix in shown.failure.fixes] == [fits.field]
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,8 @@ help: ## Show this list
 run: setup ## Serve with the sandbox, walk through the journey once, stop with Ctrl-C; data in MAILPORT_DATA_DIR (.mailport)
 	@exec $(BIN)/mailport serve --sandbox --walk $(ARGS)
 
-# Tests that share what is slow to start stay together: they name a group.
 test: setup ## Run the whole suite in WORKERS processes (4); ARGS="tests/unit -k retry" for a part of it, in one
-	@$(BIN)/pytest $(or $(ARGS),-n $(WORKERS) --dist loadgroup)
+	@$(BIN)/pytest $(or $(ARGS),-n $(WORKERS))
 
 # The suite runs the same tests in their quick form.
 faults: setup ## Refresh tokens under kills, outages and races in the full form, up to 20 minutes; ARGS as for test

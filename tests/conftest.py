@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from typing import Final
 
 import psycopg
@@ -22,22 +21,12 @@ if not os.environ.get("CI"):  # there Hypothesis chooses a profile of its own: n
     settings.register_profile("busy machine", deadline=None)
     settings.load_profile("busy machine")
 
-pytest_plugins = ["tests.peers.fixtures", "tests.figures"]
+pytest_plugins = ["tests.peers.fixtures", "tests.figures", "tests.sharing"]
 
-_ROOMS_THAT_LOAD_THE_MACHINE: Final = frozenset({"faults", "proofs"})
 _NUMBERS = count(1)
 _TEMPLATE: Final = "mailport_template"
 FASTER: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
 """Nothing that a test would see; a crash of the machine is not among the tests of this server."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where processes share the suite: what loads the machine on purpose is done by one, first, a test at a time."""
-    for item in items:
-        room = item.path.relative_to(Path(__file__).parent).parts[0]
-        if room in _ROOMS_THAT_LOAD_THE_MACHINE and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(room))
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ from tests.peers.echoing_smtp import EchoingSmtp, disguises
 from tests.peers.faulty_smtp import FaultySmtp
 from tests.unit.service.rpc.test_never_a_secret import SECRET_FIELDS
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("canaries")]  # one scene for all
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _TELLING: Final = {
     **FASTER,

@@ -18,7 +18,7 @@ from service.web.callback import CALLBACK_PATH
 from tests.end_to_end.consent_site import OURS, THEIRS, Site, Waiting, a_site
 from tests.integration.rpc.edge import Refusal, refusal
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("flow attacks")]  # one site for all
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DOUBLES: Final = int(os.environ.get("MAILPORT_TESTS_DOUBLE_CALLBACKS", "100"))
 AT_ONCE: Final = 8

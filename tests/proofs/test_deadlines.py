@@ -25,7 +25,6 @@ from tests.proofs.spans import percentile
 
 __all__ = ["options"]
 
-pytestmark = pytest.mark.xdist_group("deadlines")  # as long as all other proofs together
 POINTS: Final = 20
 WARM: Final = 3
 """Calls that are let through first, which tell how long one takes."""

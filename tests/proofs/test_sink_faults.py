@@ -16,7 +16,6 @@ from tests.peers.ca import TestCA
 from tests.proofs.fault_cases import CASES, EVERY_CASE, REJECTED, Case
 from tests.proofs.fault_runs import SIDE_BY_SIDE, Outcome, play_all
 
-pytestmark = pytest.mark.xdist_group("sink faults")  # played once, for all
 FEWEST = 70
 """What T3 asks for."""
 

@@ -20,8 +20,6 @@ from tests.peers.ca import TestCA
 from tests.peers.dovecot import Dovecot
 from tests.peers.require import require
 
-pytestmark = pytest.mark.xdist_group("dovecot tokens")  # one Dovecot for all
-
 ALICE = dataclasses.replace(OAUTH, username="alice@example.test")
 LONG = "T" * 3000
 

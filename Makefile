@@ -4,7 +4,6 @@
 
 BIN := .venv/bin
 CODE := domain adapters service tests
-WORKERS ?= 4
 export MAILPORT_DATA_DIR ?= .mailport
 # The walk is what a newcomer wants to read; its log lines only get in the way.
 run: export MAILPORT_LOG_LEVEL ?= warning
@@ -17,8 +16,8 @@ help: ## Show this list
 run: setup ## Serve with the sandbox, walk through the journey once, stop with Ctrl-C; data in MAILPORT_DATA_DIR (.mailport)
 	@exec $(BIN)/mailport serve --sandbox --walk $(ARGS)
 
-test: setup ## Run the whole suite in WORKERS processes (4); ARGS="tests/unit -k retry" for a part of it, in one
-	@$(BIN)/pytest $(or $(ARGS),-n $(WORKERS))
+test: setup ## Run the whole suite; ARGS="tests/unit -k retry" for a part of it, WORKERS=4 in so many processes
+	@$(BIN)/pytest $(if $(WORKERS),-n $(WORKERS)) $(ARGS)
 
 # The suite runs the same tests in their quick form.
 faults: setup ## Refresh tokens under kills, outages and races in the full form, up to 20 minutes; ARGS as for test

@@ -43,7 +43,9 @@ class Allowance:
     arrival_time: datetime | None = None
     """Theoretical arrival time of the next message, see `CellRate`; None: as good as past."""
     messages: RollingDay = field(default_factory=RollingDay)
+    """Sent in the last 24 hours; counted as long as there is a limit for them."""
     recipients: RollingDay = field(default_factory=RollingDay)
+    """The same."""
     factor: float = 1.0
     """Share of the limits that was left at `lower_time`, in [FLOOR, 1]."""
     lower_time: datetime | None = None

@@ -27,6 +27,7 @@ class Presence:
     data_center: str
     """Empty: the workers that are at no named site."""
     live: int
+    """How many of them live; 0: there were some within a day."""
     away: timedelta = timedelta(0)
     """How long the last of them has been gone; zero while one lives."""
 

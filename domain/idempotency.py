@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from domain.errors import Violation
@@ -10,11 +11,12 @@ from domain.message_wishes import DEFAULT_LIFE
 from domain.reasons import Reason
 
 MAX_KEY_BYTES = 255
+_KEY = re.compile(rf"[ -~]{{0,{MAX_KEY_BYTES}}}")
 
 
 def check_key(key: str) -> Violation | None:
     """Names what is wrong with a non-empty *key*: it must be 1 to 255 printable ASCII characters."""
-    if len(key) <= MAX_KEY_BYTES and all(" " <= character <= "~" for character in key):
+    if _KEY.fullmatch(key):
         return None
     return Violation(
         field="idempotency_key",
@@ -33,36 +35,36 @@ def content_bytes(configuration_id: str, message: WrittenMessage) -> Iterator[by
     """
     life = None if message.expire_after == DEFAULT_LIFE else message.expire_after
     policy = "" if message.in_doubt_policy == InDoubtPolicy.RETRY else message.in_doubt_policy
-    yield from _texts("configuration_id", [configuration_id])
-    yield from _addresses("from", [message.sender] if message.sender else [])
-    yield from _addresses("reply_to", message.reply_to)
-    yield from _addresses("to", message.to)
-    yield from _addresses("cc", message.cc)
-    yield from _addresses("bcc", message.bcc)
-    yield from _texts("subject", [message.subject])
-    yield from _texts("text_body", [message.text_body])
-    yield from _texts("html_body", [message.html_body])
+    yield _texts("configuration_id", configuration_id)
+    yield _addresses("from", (message.sender,) if message.sender else ())
+    yield _addresses("reply_to", message.reply_to)
+    yield _addresses("to", message.to)
+    yield _addresses("cc", message.cc)
+    yield _addresses("bcc", message.bcc)
+    yield _texts("subject", message.subject)
+    yield _texts("text_body", message.text_body)
+    yield _texts("html_body", message.html_body)
     for attachment in message.attachments:
-        yield from _texts("attachment", [attachment.file_name, attachment.content_type, attachment.content_id])
-        yield from _field("content", [attachment.content])
-    yield from _texts("headers", [part for header in message.headers for part in header])
-    yield from _field("raw_mime", [message.raw_mime])
-    yield from _texts("message_id", [message.message_id])
-    yield from _texts("expire_after", [str(life)])
-    yield from _texts("send_time", [message.send_time.isoformat() if message.send_time else ""])
-    yield from _texts("in_doubt_policy", [policy])
+        yield _texts("attachment", attachment.file_name, attachment.content_type, attachment.content_id)
+        yield _field("content", [attachment.content])
+    yield _texts("headers", *(part for header in message.headers for part in header))
+    yield _field("raw_mime", [message.raw_mime])
+    yield _texts("message_id", message.message_id)
+    yield _texts("expire_after", str(life))
+    yield _texts("send_time", message.send_time.isoformat() if message.send_time else "")
+    yield _texts("in_doubt_policy", policy)
 
 
-def _addresses(name: str, addresses: Iterable[WrittenAddress]) -> Iterator[bytes]:
-    yield from _texts(name, [part for address in addresses for part in (address.address, address.name)])
+def _addresses(name: str, addresses: Iterable[WrittenAddress]) -> bytes:
+    return _texts(name, *(part for address in addresses for part in (address.address, address.name)))
 
 
-def _texts(name: str, values: Iterable[str]) -> Iterator[bytes]:
-    yield from _field(name, [value.encode("utf-8", "surrogatepass") for value in values])
+def _texts(name: str, *values: str) -> bytes:
+    return _field(name, [value.encode("utf-8", "surrogatepass") for value in values])
 
 
-def _field(name: str, values: list[bytes]) -> Iterator[bytes]:
-    yield name.encode() + b"\0" + len(values).to_bytes(4, "big")
+def _field(name: str, values: list[bytes]) -> bytes:
+    parts = [name.encode(), b"\0", len(values).to_bytes(4, "big")]
     for value in values:
-        yield len(value).to_bytes(8, "big")
-        yield value
+        parts += (len(value).to_bytes(8, "big"), value)
+    return b"".join(parts)

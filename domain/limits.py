@@ -16,13 +16,13 @@ class AccountLimits:
     """
 
     connections: int | None = None
-    """Connections that submit at once."""
+    """Connections that submit at once; where set, 1 to `domain.settings.limits.MOST_CONNECTIONS`."""
     messages_per_minute: int | None = None
-    """In any minute."""
+    """In any minute; where set, 1 to `MOST_A_MINUTE`."""
     messages_per_day: int | None = None
-    """In any 24 hours."""
+    """In any 24 hours; where set, 1 to `MOST_A_DAY`."""
     recipients_per_day: int | None = None
-    """In any 24 hours; one message to three people is three."""
+    """In any 24 hours; one message to three people is three. Where set, 1 to `MOST_A_DAY`."""
 
     @property
     def are_none(self) -> bool:

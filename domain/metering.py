@@ -28,11 +28,12 @@ class CellRate:
     interval: timedelta
     """Emission interval, the increment I."""
     burst: int = 1
+    """At least 1."""
 
     @classmethod
     def per_minute(cls, limit: int) -> Self:
         """
-        Returns the rate that keeps to *limit* messages in any minute, wherever that begins.
+        Returns the rate that keeps to *limit* messages, at least 1, in any minute, wherever that begins.
 
         A tenth of them may go at once, and the rest is spread, so that burst and rate together stay within the limit.
         From 10 on, one of them is left over: a server counts what arrives, and the way there takes now more, now less.

@@ -7,7 +7,7 @@ from typing import Final, NewType
 
 from domain.providers.microsoft import CLOUDS
 from domain.providers.preset import OAuthProvider
-from domain.settings.model import GraphTransport, MailSettings, OAuthAuthentication
+from domain.settings.model import GraphTransport, MailSettings
 from domain.settings.scopes import RESERVED, comparable
 
 Resource = NewType("Resource", str)
@@ -44,12 +44,6 @@ def resource_of(scope: str, *, issuer: OAuthProvider) -> Resource | None:
     return GRAPH if host in _GRAPH_HOSTS else Resource(root)
 
 
-def resources_of(scopes: Iterable[str], *, issuer: OAuthProvider) -> tuple[Resource, ...]:
-    """Returns the resources that *scopes* open, each once and in order; the single one when they open none."""
-    found = dict.fromkeys(resource_of(scope, issuer=issuer) for scope in scopes)
-    return tuple(resource for resource in found if resource is not None) or (SINGLE,)
-
-
 def scopes_for(resource: Resource, scopes: Iterable[str], *, issuer: OAuthProvider) -> tuple[str, ...]:
     """
     Returns those of *scopes* that a request for a token of *resource* may name: its own, and those of no resource.
@@ -73,21 +67,6 @@ def sending_resource(settings: MailSettings, *, issuer: OAuthProvider) -> Resour
     if issuer is not OAuthProvider.MICROSOFT:
         return SINGLE
     return GRAPH if isinstance(settings.transport, GraphTransport) else OUTLOOK
-
-
-def mailbox_resource(settings: MailSettings, *, issuer: OAuthProvider) -> Resource | None:
-    """Returns the resource whose token *settings* read the mailbox with; None when that needs no token."""
-    if settings.mailbox is None or not settings.mailbox.use_oauth:
-        return None
-    return OUTLOOK if issuer is OAuthProvider.MICROSOFT else SINGLE
-
-
-def used_resources(settings: MailSettings, *, issuer: OAuthProvider) -> tuple[Resource, ...]:
-    """Returns the resources that *settings* need tokens of, the sending one first; none without OAuth."""
-    if not isinstance(settings.authentication, OAuthAuthentication):
-        return ()
-    used = (sending_resource(settings, issuer=issuer), mailbox_resource(settings, issuer=issuer))
-    return tuple(dict.fromkeys(resource for resource in used if resource is not None))
 
 
 def missing_scopes(

@@ -24,7 +24,11 @@ _ANEW: Final = "Send the message anew if it must go out."
 
 
 def parse_retry_life(written: timedelta | None, *, field: str) -> timedelta | Violation:
-    """Returns how long a delivery is tried from the retry on: 24 hours unless *written* says longer or shorter."""
+    """
+    Returns how long a delivery is tried from the retry on: 24 hours unless *written* says longer or shorter.
+
+    More than nothing, and 7 days at most; else VALUE_OUT_OF_RANGE of *field*.
+    """
     life = DEFAULT_LIFE if written is None else written
     if timedelta(0) < life <= LONGEST_LIFE:
         return life

@@ -61,16 +61,6 @@ def freshness(grant: Grant, resource: Resource, *, now: datetime, jitter: float)
     return Freshness.STALE if now >= token.expire_time - margin * (1 + jitter) else Freshness.FRESH
 
 
-def is_still_current(grant: Grant, resource: Resource, *, generation: int) -> bool:
-    """
-    Tells whether the token of *generation*, which a server refused, is still the one there is.
-
-    Only then its refusal is a reason to refresh; otherwise somebody has done so already (P10).
-    """
-    token = grant.access_token(resource)
-    return token is None or token.generation == generation
-
-
 def may_ask(grant: Grant, *, now: datetime) -> bool:
     """Tells whether the token endpoint may be asked: the grant is not dead (F29), and no pause is on."""
     return not grant.is_dead and (grant.retry_time is None or now >= grant.retry_time)

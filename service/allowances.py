@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,13 +16,16 @@ from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.failures.failure import Stage
 from domain.limits import AccountLimits
+from domain.ports.delivery_queue import Claim
 from domain.ports.environment import Clock
-from domain.ports.storage import Claim, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from domain.settings.limits import limits_of
 from service.usecases.known_configurations import KnownConfigurations
 
 LANES_PER_ACCOUNT: Final = 5
 """Attempts at once for one configuration, so that a stuck server holds its share at most (P8, F25)."""
+MOST_LANES_PER_ACCOUNT: Final = 16
+"""The same for one that is set to more connections: half of a process's lanes."""
 SHARE_LEASE: Final = timedelta(seconds=60)
 """How long a process that died keeps its connections from others."""
 _SHARE_KEPT: Final = timedelta(seconds=15)
@@ -73,7 +76,7 @@ class Allowances:
     def lanes(self, account: Account) -> int:
         """Returns how many attempts of *account* this process may make at once."""
         share = self._shares.get(account)
-        return LANES_PER_ACCOUNT if share is None else min(LANES_PER_ACCOUNT, share.connections)
+        return LANES_PER_ACCOUNT if share is None else share.connections
 
     def passed_over(self) -> frozenset[Account]:
         """Returns the accounts all of whose connections other processes have."""
@@ -81,13 +84,27 @@ class Allowances:
         self._without_share = {account: until for account, until in self._without_share.items() if until > now}
         return frozenset(self._without_share)
 
-    def is_unbounded(self, account: Account) -> bool:
-        """Tells whether mail of *account* may go out without being asked for here; of one not known it may not."""
+    def may_go_straight(self, account: Account) -> bool:
+        """
+        Tells whether mail of *account* may go out without a claim, which would ask here; of one not known it may not.
+
+        That is so without limits, and where connections alone are limited, once this process has all it can use.
+        """
         configuration = self._known.latest(account)
-        return configuration is not None and account not in self._lowered and _limits(configuration).are_none
+        if configuration is None or account in self._lowered:
+            return False
+        limits = _limits(configuration)
+        if limits.connections is None or not replace(limits, connections=None).are_none:
+            return limits.are_none
+        share = self._shares.get(account)
+        return share is not None and share.connections >= min(limits.connections, MOST_LANES_PER_ACCOUNT)
 
     async def admission(self, work: UnitOfWork, *, held: Callable[[Account], int], ahead: bool = False) -> Admission:
-        """Returns what a claim in *work* asks; *held* counts claims here already. *ahead*: more than it has lanes."""
+        """
+        Returns what a claim in *work* asks; *held* counts claims here already. *ahead*: more than it has lanes.
+
+        Raises Unavailable, as whatever asks the store does.
+        """
         if self._looked is None or self._now - self._looked >= _LOOK_AGAIN:
             self._lowered = await work.allowances.lowered()
             self._looked = self._now
@@ -132,7 +149,11 @@ class Allowances:
         await self._change(claim, lambda allowance, now: allowance.given_back(recipients, now=now))
 
     async def keep(self, held: Callable[[Account], int]) -> None:
-        """Prolongs the shares that are in use, *held* counting the claims here, and gives back the others."""
+        """
+        Prolongs the shares that are in use, *held* counting the claims here, and gives back the others.
+
+        To be called every few seconds. Raises Unavailable; what was not reached is tried with the next call.
+        """
         for account, share in list(self._shares.items()):
             now = self._now
             if held(account):
@@ -152,7 +173,7 @@ class Allowances:
                 share.asked = now
 
     async def end(self) -> None:
-        """Gives all shares back, as the process ends."""
+        """Gives all shares back, as the process ends; where the store is away, they run out by themselves."""
         for account in list(self._shares):
             try:
                 async with self._uow() as work:
@@ -182,7 +203,7 @@ class Allowances:
             if share is not None:
                 await work.allowances.end_share(account, worker=self._worker)
             return None
-        wanted = min(wanted, LANES_PER_ACCOUNT, most)
+        wanted = min(wanted, MOST_LANES_PER_ACCOUNT, most)
         is_fresh = share is not None and self._now - share.asked < SHARE_LEASE / 2
         if share is not None and is_fresh and share.most == most and share.connections >= wanted:
             return share
@@ -235,7 +256,7 @@ class Allowances:
 
 class Admission:
     """
-    Chooses among what one claim found, within its unit of work (`domain.ports.storage.Admit`).
+    Chooses among what one claim found, within its unit of work (`domain.ports.delivery_queue.Admit`).
 
     Nothing counts before the unit is committed; `committed` says that it is.
     """

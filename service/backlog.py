@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 
-from domain.ports.storage import Account, Claim
+from domain.account import Account
+from domain.ports.delivery_queue import Claim
 
 
 class Backlog:

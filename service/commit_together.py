@@ -47,7 +47,7 @@ class CommitTogether(Generic[Item, Result]):
         stored: Callable[[Sequence[Item], Sequence[Result]], None] | None = None,
         failed: Callable[[Sequence[Item]], None] | None = None,
         hangs_after: timedelta | None = None,
-        breath: timedelta = timedelta(0),
+        breath: Callable[[int], timedelta] = lambda last: timedelta(0),
     ) -> None:
         """
         *apply* writes items and returns a result for each, in order; it neither commits nor waits for others.
@@ -56,8 +56,8 @@ class CommitTogether(Generic[Item, Result]):
         *apply* was given in vain, so that it may be given the same again.
         *hangs_after*: a store that let a transaction wait for so long before it turned out to be away is away for those
         who stand behind it, too: they would wait as long again. None: each finds out by itself.
-        *breath*: between two transactions when something waits already, so that more comes along in the next one. Who
-        comes alone does not wait.
+        *breath*: the pause between two transactions when something waits already, so that more comes along in the next
+        one; of how many the last one was. Who comes alone does not wait.
         """
         self._uow = uow
         self._apply = apply
@@ -67,7 +67,7 @@ class CommitTogether(Generic[Item, Result]):
         self._stored = stored
         self._failed = failed
         self._hangs_after = float("inf") if hangs_after is None else hangs_after.total_seconds()
-        self._breath = breath.total_seconds()
+        self._breath = breath
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._flushing: set[asyncio.Task[Any] | None] = set()
 
@@ -90,8 +90,8 @@ class CommitTogether(Generic[Item, Result]):
         try:
             while batch := self._take():
                 await self._commit_for_all(batch)
-                if self._queue and self._breath:
-                    await asyncio.sleep(self._breath)
+                if self._queue and (pause := self._breath(len(batch))):
+                    await asyncio.sleep(pause.total_seconds())
         finally:
             # Not in a callback of the task: who hands in something before that runs would find it still at work.
             self._flushing.discard(asyncio.current_task())

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import socket
-import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -39,12 +36,12 @@ from adapters.system.vault import AesGcmVault
 from domain.data_center import Presence
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
-from domain.ports.storage import Accepted, Claim, NewDelivery, Outcome, UnitOfWork
 from domain.retention import Retention
 from domain.settings.parse import SettingsRules
 from service.allowances import Allowances
-from service.commit_together import CommitTogether
 from service.events import LoggedEvents
+from service.groups import accept_together, grants_together, progress_together
+from service.in_flow import InFlow
 from service.keeper import Keeper
 from service.metrics import Metrics
 from service.options import Options, Problem, ProcessRole
@@ -61,7 +58,6 @@ from service.rpc.send_stream import SendStream
 from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
 from service.rpc.tls import TlsFilesInvalid, server_credentials
-from service.straight_on import Places, StraightOn
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import AttemptDelivery
 from service.usecases.authorize import Authorize
@@ -96,13 +92,9 @@ from service.usecases.watch_deliveries import WatchDeliveries
 from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
+_FORGET_EVERY: Final = timedelta(minutes=1)
 _DATABASE_NAME: Final = "pg"
 """The folder that the embedded server makes in the data folder, whole or not at all."""
-_HANGS_AFTER: Final = timedelta(seconds=1)
-"""From when on a database that did not answer one Send is not asked by those behind it: they are told in time (P28)."""
-_BREATH: Final = timedelta(milliseconds=2)
-"""Between two commits of many Sends: half as many commits, each of twice as many, cost half."""
-_FORGET_EVERY: Final = timedelta(minutes=1)
 
 
 class StartFailed(Exception):
@@ -164,20 +156,26 @@ def caller_identity(options: Options, clock: Clock) -> Identity:
         certificate = CertificateIdentity(clients=load_clients(options.clients_file)) if options.clients_file else None
         bearer = None
         if options.jwks:
-            keys = _caller_keys(options, clock)
+            keys = caller_keys(options, clock)
             bearer = BearerIdentity(keys=keys, issuer=options.jwt_issuer, audience=options.jwt_audience, clock=clock)
     if certificate and bearer:
         return EitherIdentity(bearer=bearer, certificate=certificate)
     return certificate or bearer or NoIdentity()
 
 
-def _caller_keys(options: Options, clock: Clock) -> KeyCache:
+def caller_keys(options: Options, clock: Clock) -> KeyCache:
+    """Returns the keys of those who sign for callers, fetched when needed. Raises KeysInvalid, for `explained`."""
     try:
         return KeyCache(load=load_jwks(options.jwks), clock=clock)
     except KeysInvalid:
         raise
     except ValueError as error:  # what urllib says of brackets that do not match
         raise KeysInvalid("It is neither a file nor a web address.") from error
+
+
+def system_clock() -> Clock:
+    """Returns the time that the process lives by."""
+    return SystemClock()
 
 
 def load_bound(options: Options) -> LoadBound:
@@ -191,41 +189,6 @@ def tls_credentials(options: Options) -> grpc.ServerCredentials | None:
         return None
     with explained():
         return server_credentials(certificate=options.tls_cert, key=options.tls_key, client_ca=options.client_ca)
-
-
-def progress_together(uow: Callable[[], UnitOfWork]) -> CommitTogether[Claim | Outcome, bool]:
-    """Returns the group commit of what attempts come to: passing the point of no return, and their outcomes."""
-
-    async def apply(work: UnitOfWork, steps: Sequence[Claim | Outcome]) -> Sequence[bool]:
-        marks = [step for step in steps if isinstance(step, Claim)]
-        ends = [step for step in steps if isinstance(step, Outcome)]
-        marked = iter(await work.deliveries.pass_no_return_all(marks) if marks else ())
-        ended = iter(await work.deliveries.record_all(ends) if ends else ())
-        return [next(marked) if isinstance(step, Claim) else next(ended) for step in steps]
-
-    return CommitTogether(uow=uow, apply=apply)
-
-
-def accept_together(
-    uow: Callable[[], UnitOfWork], places: Callable[[], Places] | None
-) -> CommitTogether[NewDelivery, Accepted | None]:
-    """Returns the group commit of acceptances; with *places*, what has one goes straight on from there."""
-    if places is None:
-        return CommitTogether(
-            uow=uow,
-            apply=lambda work, batch: work.deliveries.accept_all(batch),
-            hangs_after=_HANGS_AFTER,
-            breath=_BREATH,
-        )
-    straight_on = StraightOn(places=places())
-    return CommitTogether(
-        uow=uow,
-        apply=straight_on.apply,
-        stored=straight_on.stored,
-        failed=straight_on.failed,
-        hangs_after=_HANGS_AFTER,
-        breath=_BREATH,
-    )
 
 
 class Container(containers.DeclarativeContainer):
@@ -308,6 +271,7 @@ class Container(containers.DeclarativeContainer):
         uow=uow.provider,
         mark=progress,
         record=progress,
+        grants=providers.Singleton(grants_together, group.provider),
         known=known,
         transport=transport,
         sources=token_sources,
@@ -339,9 +303,18 @@ class Container(containers.DeclarativeContainer):
         name=worker_name,
         reach=roster.provided.reach,
     )
+    in_flow = providers.Singleton(
+        InFlow,
+        lanes=providers.Callable(
+            lambda roles, provide: provide() if ProcessRole.WORKER in roles else None,
+            options.provided.roles,
+            worker.provider,
+        ),
+    )
     accept = providers.Singleton(
         accept_together,
         group.provider,
+        in_flow,
         providers.Callable(
             lambda roles, provide: provide if ProcessRole.WORKER in roles else None,
             options.provided.roles,
@@ -349,7 +322,15 @@ class Container(containers.DeclarativeContainer):
         ),
     )
     send = providers.Singleton(
-        Send, uow=uow.provider, commit=accept, known=known, clock=clock, entropy=entropy, vault=vault, signals=signals
+        Send,
+        uow=uow.provider,
+        commit=accept,
+        known=known,
+        clock=clock,
+        entropy=entropy,
+        vault=vault,
+        signals=signals,
+        entering=in_flow.provided.entering,
     )
     get_delivery = providers.Singleton(GetDelivery, uow=uow.provider, clock=clock)
     list_deliveries = providers.Singleton(ListDeliveries, uow=uow.provider, clock=clock)
@@ -513,33 +494,6 @@ def egress_policy(text: str) -> EgressPolicy:
         return EgressPolicy.parse(text)
 
 
-def examine(options: Options, *, unusable: AbstractSet[str] = frozenset()) -> tuple[Problem, ...]:
-    """
-    Returns all that is wrong with what the variables name, each found apart from the others; opens and makes nothing.
-
-    Files are read; nothing is asked over a network. *unusable*: names, without prefix, of variables that could not be
-    read, which *options* holds the defaults of. Blocks; not to be called where a loop runs.
-    """
-    examinations: tuple[Callable[[], object], ...] = (
-        lambda: given_dsn(options),
-        lambda: examine_keys(options, unusable=unusable),
-        lambda: egress_policy(options.egress_allow),
-        lambda: tls_credentials(replace(options, client_ca=None)),
-        lambda: _examine_client_ca(options),
-        lambda: caller_identity(replace(options, jwks=""), SystemClock()),
-        lambda: _examine_jwks(options),
-    )
-    return tuple(problem for examination in examinations if (problem := _problem(examination)) is not None)
-
-
-def _problem(examination: Callable[[], object]) -> Problem | None:
-    try:
-        examination()
-    except StartFailed as error:
-        return error.problem
-    return None
-
-
 def examine_keys(options: Options, *, unusable: AbstractSet[str] = frozenset()) -> None:
     """Raises StartFailed when the key ring can be neither read nor made; makes nothing. *unusable*: see `examine`."""
     is_own = options.database_url is not None or "DATABASE_URL" in unusable
@@ -553,44 +507,6 @@ def examine_keys(options: Options, *, unusable: AbstractSet[str] = frozenset()) 
         raise StartFailed(
             f"{path} does not exist, and cannot be made there.", _keys_remedy(options), variable="MAILPORT_KEYS_FILE"
         )
-
-
-def _examine_client_ca(options: Options) -> None:
-    if options.client_ca is None:
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(options.client_ca)
-    except (OSError, ValueError) as error:
-        raise StartFailed(
-            f"{options.client_ca} holds no certificates that can be read.",
-            "Give the PEM certificates of the authorities that issue your clients' certificates.",
-            variable="MAILPORT_CLIENT_CA",
-        ) from error
-
-
-def _examine_jwks(options: Options) -> None:
-    """Addresses are not fetched: a restart must not depend on the issuer, whose keys are fetched when needed."""
-    if not options.jwks:
-        return
-    with explained():
-        keys = _caller_keys(options, SystemClock())
-        if "://" not in options.jwks:
-            asyncio.run(keys.renew())
-
-
-def describe_edge(options: Options) -> str:
-    """Says how callers are secured and identified, having read all that it takes; blocks. Raises StartFailed."""
-    secured = "TLS" if tls_credentials(options) is not None else "plain text"
-    caller_identity(options, SystemClock())
-    ways = [
-        way
-        for way, is_used in (("client certificates", options.clients_file), ("bearer tokens", options.jwks))
-        if is_used
-    ]
-    if options.jwks:
-        with explained():
-            asyncio.run(_caller_keys(options, SystemClock()).renew())
-    return f"{secured}, callers by {' or '.join(ways)}" if ways else f"{secured}, every caller is the tenant default"
 
 
 def container(options: Options, *, dsn: str, ring: KeyRing, egress: EgressPolicy, callback_url: str) -> Container:

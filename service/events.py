@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 
+from domain.account import Account
 from domain.data_center import Presence
 from domain.delivery import Delivery
 from domain.failures.failure import Failure
 from domain.forecast import Forecast
-from domain.ports.storage import Account
 from service.logs import (
     CONFIGURATION_ID,
     CONSENT_ENDED,

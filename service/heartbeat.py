@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from domain.errors import LeaseLost, Unavailable
-from domain.ports.storage import Claim, UnitOfWork
+from domain.ports.delivery_queue import Claim
+from domain.ports.storage import UnitOfWork
 from service.logs import DELIVERY_ID, RENEWAL_FAILED
 
 _logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ class Heartbeat:
     def __init__(
         self, *, uow: Callable[[], UnitOfWork], lease: timedelta, every: timedelta, try_again: timedelta
     ) -> None:
+        """*lease*: how long each holds from its renewal on. *try_again*: the pause while the store is away."""
         self._uow = uow
         self._lease = lease
         self._every = every

@@ -10,11 +10,11 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from domain.account import Account
 from domain.data_center import Presence
 from domain.delivery import Delivery, DeliveryState
 from domain.failures.failure import Failure
 from domain.forecast import Forecast
-from domain.ports.storage import Account
 
 _REFRESHED: Final = "REFRESHED"
 _AUTHORIZED: Final = "AUTHORIZED"

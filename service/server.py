@@ -16,13 +16,12 @@ from urllib.parse import urlsplit
 from service.container import (
     StartFailed,
     bring_up_to_date,
-    describe_edge,
     egress_policy,
-    examine,
     living_workers,
     load_keys,
     pending_migrations,
 )
+from service.examining import describe_edge, examine
 from service.logs import EXIT_FORCED, set_up_logs
 from service.options import Address, Options, ProcessRole
 from service.options.model import PREFIX

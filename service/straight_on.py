@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from domain.delivery import Delivery
-from domain.ports.storage import Accepted, Claim, NewDelivery, Take, UnitOfWork
+from domain.ports.acceptance import Accepted, NewDelivery, Take
+from domain.ports.delivery_queue import Claim
+from domain.ports.storage import UnitOfWork
 
 
 class Places(Protocol):

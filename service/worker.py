@@ -12,12 +12,15 @@ from datetime import timedelta
 from functools import partial
 from typing import Final, cast
 
+from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.failures.failure import Stage
+from domain.ports.acceptance import Take
+from domain.ports.delivery_queue import Claim
 from domain.ports.signals import Signals
-from domain.ports.storage import Account, Claim, Take, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from service.allowances import LANES_PER_ACCOUNT, Allowances
 from service.backlog import Backlog
 from service.logs import (
@@ -91,6 +94,11 @@ class Worker:
         pause_when_away: timedelta = _DATABASE_AWAY,
         reap_every: timedelta = _REAP_EVERY,
     ) -> None:
+        """
+        *name*: what its attempts are recorded under. *reach*: whose mail it takes, asked anew at each claim.
+
+        *pause_when_away*: between two claims while the database is away. *reap_every*: between two rounds of *reap*.
+        """
         self._uow = uow
         self._attempt = attempt
         self._reap = reap
@@ -124,6 +132,7 @@ class Worker:
         self._none_reserved.set()
         self._stopping = asyncio.Event()
         self._is_running = False
+        self._got_room: Callable[[Account], None] = lambda account: None
 
     async def run(self) -> None:
         """Works until `drain` is called; a database that is away is waited for."""
@@ -182,7 +191,7 @@ class Worker:
 
     def reserve(self, delivery: Delivery) -> Take | None:
         """
-        Keeps a place for a delivery that is being accepted, to be stored under the lease that is returned.
+        Keeps a place for a delivery that is being accepted, to be stored under the lease of a minute that is returned.
 
         None when it has to be stored for whoever claims it: this process works for other sites, the account has limits
         or its share already, or something of the account is stored, which goes first. A place is used up by `take_on`,
@@ -193,7 +202,7 @@ class Worker:
             return None
         if account in self._waiting and (account not in self._quick or self._held(account) >= HELD_WHILE_OTHERS_WAIT):
             return None
-        if not self._allowances.is_unbounded(account):
+        if not self._allowances.may_go_straight(account):
             return None
         if self._room(account) <= 0:
             self._waiting.add(account)
@@ -233,6 +242,19 @@ class Worker:
             self._waiting.add(account)
             if self._wants_more():
                 self._wake.set()
+
+    def ahead_of(self, delivery: Delivery) -> int | None:
+        """Returns how many of its account go before *delivery* from here; None where waiting would win nothing."""
+        account = Account(delivery.tenant, delivery.configuration_id)
+        if self._stopping.is_set() or account not in self._quick or not self._is_ours(delivery):
+            return None
+        if not self._is_running or not self._allowances.may_go_straight(account):
+            return None
+        return self._running[account] + self._backlog.count(account)
+
+    def hear_of_room(self, listener: Callable[[Account], None]) -> None:
+        """Has *listener* called with each account of which fewer are here, or whose mail need not wait any more."""
+        self._got_room = listener
 
     def _is_ours(self, delivery: Delivery) -> bool:
         return self._reach().takes(delivery.data_center, delivery.data_center_policy)
@@ -299,10 +321,6 @@ class Worker:
 
     def _accounts_held(self) -> set[Account]:
         return {*self._running, *self._backlog.accounts(), *self._reserved_for}
-
-    def _may_get_some(self, account: Account) -> bool:
-        """Tells whether a claim that is not for this account alone may bring some of it, as many as it likes."""
-        return self._room(account) >= (LANES_PER_ACCOUNT if account in self._quick else 1)
 
     def _has_run_low(self, account: Account) -> bool:
         share = HELD_PER_ACCOUNT // 2 if account in self._quick else self._allowances.lanes(account)
@@ -391,6 +409,7 @@ class Worker:
             # What is ahead would wait here for long; and of a configuration that is paused one mail alone may go.
             self._quick.discard(claim.account)
             self._give_back(self._backlog.drop(claim.account))
+            self._got_room(claim.account)
         if after.failure is not None:
             fields |= {REASON: after.failure.reason.value, STAGE: after.failure.stage.value}
         self._events.delivery_attempted(after)
@@ -414,6 +433,7 @@ class Worker:
         if claim is not None:
             _count_down(self._running, claim.account)
             self._may_be_more |= self._is_crowded
+            self._got_room(claim.account)
         return claim is not None
 
     def _go_on(self) -> None:

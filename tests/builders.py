@@ -17,7 +17,7 @@ from domain.failures.failure import Stage
 from domain.failures.trace import TlsSession, Trace, TraceStep
 from domain.host import Host
 from domain.message import NamedAddress, OutgoingMessage, WrittenAddress, WrittenMessage
-from domain.ports.storage import IdempotencyRecord
+from domain.ports.acceptance import IdempotencyRecord
 from domain.reasons import Reason
 from domain.secret import Secret
 from domain.settings.model import (

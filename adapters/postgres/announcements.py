@@ -42,7 +42,7 @@ _DELETE: Final = sql.SQL("delete from announcement where {}").format(_IS_BEFORE)
 
 
 class PostgresAnnouncements:
-    """A `domain.ports.storage.Announcements` within one transaction."""
+    """A `domain.ports.announcements.Announcements` within one transaction."""
 
     def __init__(self, *, session: Session) -> None:
         self._session = session

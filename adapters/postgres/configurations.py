@@ -13,10 +13,10 @@ from adapters.postgres.codec import failure_from, is_storable, warning_from, war
 from adapters.postgres.session import Session
 from adapters.postgres.settings_codec import Secrets, secrets_of, settings_from, settings_to
 from adapters.postgres.signals import tell_of_account
+from domain.account import Account
 from domain.configuration import Configuration, Confirmation, Revision
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.pause import Pause
-from domain.ports.storage import Account
 from domain.ports.vault import Place, Vault
 from domain.secret import Secret, UnreadableSecret
 
@@ -47,7 +47,7 @@ _PAGE: Final = sql.SQL(
 
 
 class PostgresConfigurations:
-    """A `domain.ports.storage.Configurations` within one transaction."""
+    """A `domain.ports.configurations.Configurations` within one transaction."""
 
     def __init__(self, *, session: Session, vault: Vault) -> None:
         self._session = session

@@ -32,7 +32,7 @@ _TAKE: Final = sql.SQL(
 
 
 class PostgresConsents:
-    """A `domain.ports.storage.Consents` within one transaction."""
+    """A `domain.ports.consents.Consents` within one transaction."""
 
     def __init__(self, *, session: Session, vault: Vault) -> None:
         self._session = session

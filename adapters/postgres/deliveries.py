@@ -12,32 +12,17 @@ from psycopg import sql
 from psycopg.rows import DictRow
 
 from adapters.postgres.codec import is_storable
-from adapters.postgres.delivery_queue import DeliveryQueue
-from adapters.postgres.delivery_rows import (
-    COLUMNS,
-    attempt_from,
-    delivery_from,
-    delivery_to,
-    parse_id,
-    records_of,
-)
+from adapters.postgres.delivery_queue import PostgresDeliveryQueue
+from adapters.postgres.delivery_rows import COLUMNS, attempt_from, delivery_from, delivery_to, parse_id, records_of
 from adapters.postgres.session import Session
 from adapters.postgres.signals import DUE_CHANNEL
+from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import Attempt, Delivery
 from domain.errors import NotFound, SecretUnreadable
-from domain.ports.storage import (
-    LARGEST_AT_HAND,
-    Accepted,
-    Account,
-    Admit,
-    Claim,
-    DeliveryFilter,
-    DeliveryPosition,
-    IdempotencyRecord,
-    NewDelivery,
-    claim_at_once,
-)
+from domain.ports.acceptance import Accepted, NewDelivery, claim_at_once
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
+from domain.ports.delivery_queue import LARGEST_AT_HAND, Admit, Claim
 from domain.ports.vault import Place, Vault
 
 _ATTEMPTS_SHOWN: Final = 50
@@ -135,48 +120,12 @@ _LARGEST: Final = 32 * 1024 * 1024
 """Octets of a sealed message, which may be as large as a call."""
 
 
-class PostgresDeliveries(DeliveryQueue):
-    """A `domain.ports.storage.Deliveries` within one transaction."""
+class PostgresDeliveries(PostgresDeliveryQueue):
+    """A `domain.ports.deliveries.Deliveries` within one transaction."""
 
     def __init__(self, *, session: Session, vault: Vault) -> None:
         super().__init__(session=session)
         self._vault = vault
-
-    async def accept(self, delivery: Delivery, content: bytes, key: IdempotencyRecord | None) -> Accepted:
-        """See the port."""
-        # The second statement misses what the first one met only when it was deleted in between: the key is free then.
-        while key is not None and not await self._take_key(delivery, key):
-            if (standing := await self.accepted(delivery.tenant, key.key)) is not None:
-                return standing
-        await self._session.execute(
-            """
-            insert into delivery (
-                tenant, delivery_id, configuration_id, message_id, sender, recipients, state, in_doubt_policy,
-                attempt_count, doubt_count, create_time, update_time, expire_time, next_attempt_time, final_time,
-                failure, data_center, data_center_policy)
-            values (
-                %(tenant)s, %(delivery_id)s, %(configuration_id)s, %(message_id)s, %(sender)s, %(recipients)s,
-                %(state)s, %(in_doubt_policy)s, %(attempt_count)s, %(doubt_count)s, %(create_time)s, %(update_time)s,
-                %(expire_time)s, %(next_attempt_time)s, %(final_time)s, %(failure)s, %(data_center)s,
-                %(data_center_policy)s)
-            """,
-            delivery_to(delivery),
-        )
-        await self._session.allow_for(len(content))
-        await self._session.execute(
-            # b for binary: as text, a bytea takes twice the room
-            """
-            insert into delivery_content (tenant, delivery_id, sealed)
-            values (%(tenant)s, %(delivery_id)s, %(sealed)b)
-            """,
-            {
-                "tenant": delivery.tenant,
-                "delivery_id": UUID(delivery.delivery_id),
-                "sealed": self._vault.seal(content, place=_content_place(delivery)),
-            },
-        )
-        await self._signal_due()
-        return Accepted(delivery=delivery, content_digest=key.content_digest if key else b"", is_replay=False)
 
     async def accept_all(self, batch: Sequence[NewDelivery]) -> Sequence[Accepted | None]:
         """See the port."""
@@ -228,7 +177,6 @@ class PostgresDeliveries(DeliveryQueue):
         worker: str,
         lease: timedelta,
         limit: int,
-        data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
         reach: Reach | None = None,
@@ -240,7 +188,6 @@ class PostgresDeliveries(DeliveryQueue):
             worker=worker,
             lease=lease,
             limit=limit,
-            data_centers=data_centers,
             passing_over=passing_over,
             only=only,
             reach=reach,
@@ -346,27 +293,6 @@ class PostgresDeliveries(DeliveryQueue):
             """,
             {"tenant": delivery.tenant, "id": UUID(delivery.delivery_id), "until": until},
         )
-
-    async def _take_key(self, delivery: Delivery, key: IdempotencyRecord) -> bool:
-        """Writes the key unless a live one is there; waits for a concurrent caller's commit or end."""
-        taken = await self._session.execute(
-            """
-            insert into idempotency_key as k (tenant, key, content_digest, delivery_id, expire_time)
-            values (%(tenant)s, %(key)s, %(digest)s, %(delivery_id)s, %(expire_time)s)
-            on conflict (tenant, key) do update
-            set content_digest = excluded.content_digest, delivery_id = excluded.delivery_id,
-                expire_time = excluded.expire_time
-            where k.expire_time <= now()
-            """,
-            {
-                "tenant": delivery.tenant,
-                "key": key.key,
-                "digest": key.content_digest,
-                "delivery_id": UUID(delivery.delivery_id),
-                "expire_time": key.expire_time,
-            },
-        )
-        return taken == 1
 
     async def _one(self, query: sql.Composed, tenant: str, delivery_id: str) -> Delivery | None:
         if (identity := parse_id(delivery_id)) is None:

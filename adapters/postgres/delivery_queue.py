@@ -19,12 +19,13 @@ from adapters.postgres.codec import failure_to
 from adapters.postgres.delivery_rows import COLUMNS, attempt_to, delivery_from, delivery_to, records_of
 from adapters.postgres.session import Session
 from adapters.postgres.signals import CHANGED_CHANNEL, DUE_CHANNEL, MOST_NOTIFIED
+from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost
 from domain.failures.failure import Failure
 from domain.pause import Pause
-from domain.ports.storage import Abandoned, Account, Admit, Claim, Lease, Outcome
+from domain.ports.delivery_queue import Abandoned, Admit, Claim, Lease, Outcome
 from domain.settings.model import DataCenterPolicy
 
 _PROGRESS: Final = sql.SQL(
@@ -197,6 +198,12 @@ _RECORD_ALL: Final = """
     select delivery_id, (select count(*) from told), (select count(*) from due) -- so that they are done
     from recorded
     """
+# Both in one statement, which is one commit and one round trip. No delivery is in both parts.
+_MARK_AND_RECORD_ALL: Final = f"""
+    with marked as ({_MARK_ALL}),
+    {_RECORD_ALL.strip().removeprefix("with")}
+    union all select delivery_id, 0, 0 from marked
+    """
 _ABANDONED: Final = sql.SQL(
     """
     select {columns}, d.no_return_time from delivery d
@@ -226,8 +233,8 @@ DELIVERY_UNREADABLE: Final = "delivery_unreadable"
 _logger = logging.getLogger(__name__)
 
 
-class DeliveryQueue:
-    """The part of `domain.ports.storage.Deliveries` that workers and the reaper use."""
+class PostgresDeliveryQueue:
+    """A `domain.ports.delivery_queue.DeliveryQueue` within one transaction; claims come without their content."""
 
     def __init__(self, *, session: Session) -> None:
         self._session = session
@@ -238,7 +245,6 @@ class DeliveryQueue:
         worker: str,
         lease: timedelta,
         limit: int,
-        data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
         reach: Reach | None = None,
@@ -247,7 +253,7 @@ class DeliveryQueue:
     ) -> tuple[Claim, ...]:
         """See the port."""
         where = {
-            "sites": [reach.data_center] if reach is not None else list(data_centers) or None,
+            "sites": [reach.data_center] if reach is not None else None,
             "others": list(reach.stands_in_except) if reach and reach.stands_in_except is not None else None,
             "tenants": [account.tenant for account in passing_over],
             "ids": [account.configuration_id for account in passing_over],
@@ -306,40 +312,37 @@ class DeliveryQueue:
             await self._signal_due()
         return done
 
-    async def pass_no_return(self, claim: Claim) -> None:
+    async def progress_all(self, steps: Sequence[Claim | Outcome]) -> Sequence[bool]:
         """See the port."""
-        await self._under_lease(claim, sql.SQL("no_return_time = now()"), {})
+        if any(isinstance(step, Outcome) and step.pause is not None for step in steps):
+            async with self._session.together():
+                done = await self._progress_all(steps)
+                await self._pause_all([step for step in steps if isinstance(step, Outcome) and _id(step) in done])
+        else:
+            done = await self._progress_all(steps)
+        return [_id(step) in done for step in steps]
 
-    async def pass_no_return_all(self, claims: Sequence[Claim]) -> Sequence[bool]:
-        """See the port."""
-        return await self._changed_under_leases(_MARK_ALL, claims, {})
-
-    async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
-        """See the port."""
-        if all(each.pause is None for each in outcomes):
-            return await self._record_all(outcomes)
-        async with self._session.together():
-            done = await self._record_all(outcomes)
-            recorded = [each for each, is_recorded in zip(outcomes, done, strict=True) if is_recorded]
-            usable = {(each.claim.account, each.usable_revision) for each in recorded}
-            for each in recorded:
-                # What was refused beside what was taken shows nothing about the configuration.
-                if each.pause is not None and (each.claim.account, each.pause.revision) not in usable:
-                    await self._pause(each.claim.account, each.pause)
-        return done
-
-    async def _record_all(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        rows = await self._session.rows(
-            _RECORD_ALL,
-            {
-                "rows": records_of([_outcome_row(each) for each in outcomes], _RECORDED),
+    async def _progress_all(self, steps: Sequence[Claim | Outcome]) -> set[str]:
+        """Returns the ids of those whose lease holds."""
+        marks = [step for step in steps if isinstance(step, Claim)]
+        ends = [step for step in steps if isinstance(step, Outcome)]
+        query = _RECORD_ALL if not marks else _MARK_AND_RECORD_ALL if ends else _MARK_ALL
+        values: dict[str, Any] = _leases(marks)
+        if ends:
+            values |= {
+                "rows": records_of([_outcome_row(each) for each in ends], _RECORDED),
                 "changed": CHANGED_CHANNEL,
                 "due": DUE_CHANNEL,
                 "most": MOST_NOTIFIED,
-            },
-        )
-        done = {str(row["delivery_id"]) for row in rows}
-        return [each.delivery.delivery_id in done for each in outcomes]
+            }
+        return {str(row["delivery_id"]) for row in await self._session.rows(query, values)}
+
+    async def _pause_all(self, recorded: Sequence[Outcome]) -> None:
+        usable = {(each.claim.account, each.usable_revision) for each in recorded}
+        for each in recorded:
+            # What was refused beside what was taken shows nothing about the configuration.
+            if each.pause is not None and (each.claim.account, each.pause.revision) not in usable:
+                await self._pause(each.claim.account, each.pause)
 
     async def record(
         self,
@@ -464,12 +467,7 @@ class DeliveryQueue:
             return []
         rows = await self._session.rows(
             query,
-            {
-                **values,
-                "tenants": [claim.delivery.tenant for claim in claims],
-                "ids": [UUID(claim.delivery.delivery_id) for claim in claims],
-                "tokens": [claim.lease.token for claim in claims],
-            },
+            {**values, **_leases(claims)},
         )
         changed = {str(row["delivery_id"]) for row in rows}
         return [claim.delivery.delivery_id in changed for claim in claims]
@@ -505,6 +503,18 @@ def _outcome_row(outcome: Outcome) -> dict[str, Any]:
         "number": outcome.claim.lease.attempt,
         "usable_revision": outcome.usable_revision,
     }
+
+
+def _leases(claims: Sequence[Claim]) -> dict[str, Any]:
+    return {
+        "tenants": [claim.delivery.tenant for claim in claims],
+        "ids": [UUID(claim.delivery.delivery_id) for claim in claims],
+        "tokens": [claim.lease.token for claim in claims],
+    }
+
+
+def _id(step: Claim | Outcome) -> str:
+    return step.delivery.delivery_id
 
 
 def _key(delivery: Delivery) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,9 +24,6 @@ from adapters.postgres.codec import (
 from domain.delivery import Attempt, Delivery, DeliveryState
 from domain.message import InDoubtPolicy
 from domain.settings.model import DataCenterPolicy
-
-dump = partial(json.dumps, separators=(",", ":"))
-"""Writes JSON as PostgreSQL takes it."""
 
 COLUMNS: Final = sql.SQL(
     """

@@ -17,9 +17,10 @@ from adapters.postgres.codec import failure_from, failure_to, is_storable, stora
 from adapters.postgres.consent_codec import basis_from, basis_to, scopes_to
 from adapters.postgres.session import Session
 from adapters.postgres.signals import tell_of_account
+from domain.account import Account
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.grant import AccessToken, Grant, GrantKey, GrantState
-from domain.ports.storage import Account, RefreshLease
+from domain.ports.grants import RefreshLease
 from domain.ports.vault import Place, Vault
 from domain.resource import Resource
 from domain.secret import Secret, UnreadableSecret
@@ -80,7 +81,7 @@ _LEASE: Final = sql.SQL(
 
 
 class PostgresGrants:
-    """A `domain.ports.storage.Grants` within one transaction."""
+    """A `domain.ports.grants.Grants` within one transaction."""
 
     def __init__(self, *, session: Session, vault: Vault) -> None:
         self._session = session

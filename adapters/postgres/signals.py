@@ -15,7 +15,7 @@ from psycopg import AsyncConnection, Notify, sql
 
 from adapters.postgres.failures import checked_dsn
 from adapters.postgres.session import Session
-from domain.ports.storage import Account
+from domain.account import Account
 
 DUE_CHANNEL: Final = "mailport_due"
 CHANGED_CHANNEL: Final = "mailport_changed"

@@ -26,7 +26,7 @@ def present_workers(dsn: str) -> tuple[Presence, ...]:
 
 
 class PostgresWorkers:
-    """A `domain.ports.storage.Workers` within one transaction."""
+    """A `domain.ports.workers.Workers` within one transaction."""
 
     def __init__(self, *, session: Session) -> None:
         self._session = session

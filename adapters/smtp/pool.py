@@ -23,8 +23,8 @@ _MOST_REFUSALS: Final = 5
 class PoolLimits:
     """How many connections there are, and when one is not used again."""
 
-    connections: int = 5
-    """At once for one lane with one set of settings; fewer where the provider's preset says so."""
+    connections: int = 16
+    """At once for one lane with one set of settings; fewer where the provider's preset says so, or who uses it."""
     idle: timedelta = timedelta(seconds=8)
     """Below what a server waits for the next command: 10 s in a Postfix under load, 300 s else (smtpd_timeout)."""
     age: timedelta = timedelta(minutes=5)

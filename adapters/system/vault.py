@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from enum import StrEnum
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
@@ -44,6 +45,8 @@ class AesGcmVault:
         self._ciphers = {key.number: AESGCM(key.material) for key in ring.keys}
         self._primary = ring.primary
         self._digest_key = ring.digest_key
+        self._digest_keys: dict[str, bytes] = {}
+        """By purpose."""
 
     def seal(self, plain: bytes, *, place: Place) -> bytes:
         header = _FORMAT + self._primary.to_bytes(_NUMBER_BYTES, "big")
@@ -72,12 +75,15 @@ class AesGcmVault:
     def digest(self, data: bytes, *, purpose: str) -> bytes:
         if not purpose:
             raise ValueError("a digest has a purpose")
+        key = self._digest_keys.get(purpose)
+        if key is None:
+            key = self._digest_keys[purpose] = self._derived(purpose)
+        return hmac.digest(key, data, "sha256")
+
+    def _derived(self, purpose: str) -> bytes:
         # The digest key is random and as long as the hash, so HKDF needs its second half only (RFC 5869 section 3.3).
         info = _DIGEST_CONTEXT + purpose.encode("utf-8")
-        key = HKDFExpand(algorithm=hashes.SHA256(), length=32, info=info).derive(self._digest_key)
-        mac = hmac.HMAC(key, hashes.SHA256())
-        mac.update(data)
-        return mac.finalize()
+        return HKDFExpand(algorithm=hashes.SHA256(), length=32, info=info).derive(self._digest_key)
 
 
 def _unreadable(problem: _Problem, place: Place, why: str) -> SecretUnreadable:

@@ -57,7 +57,7 @@ class Allowances(Protocol):
 
     async def share(self, account: Account, *, worker: str, wanted: int, most: int, lease: timedelta) -> int:
         """
-        Gives *worker* up to *wanted* connections of the account for *lease* from now, in place of what it had.
+        Gives *worker* up to *wanted*, at least 1, connections of the account for *lease* from now, in place of its own.
 
         Never more than *most* for all workers together, leases that ran out aside. Returns how many; 0 when all are
         taken. The account's allowance must be locked by the unit.

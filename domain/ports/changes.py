@@ -60,7 +60,7 @@ class Changes(Protocol):
 
     async def after(self, tenant: str, where: ChangeFilter, number: int, *, limit: int) -> ChangePage:
         """
-        Looks at up to *limit* of the tenant's changes behind *number*, and returns those that *where* chooses.
+        Looks at up to *limit*, at least 1, of the tenant's changes behind *number*, and returns those *where* chooses.
 
         A change whose delivery is no longer stored is left out.
         Raises NotReady CURSOR_INVALID when changes behind *number* were purged already, or it was never given out.

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Protocol
 
-from domain.ports.storage import Account
+from domain.account import Account
 
 
 class Listening(Protocol):

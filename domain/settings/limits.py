@@ -14,8 +14,11 @@ from domain.settings.written import WrittenLimits
 
 PREFIX: Final = "settings.limits"
 MOST_CONNECTIONS: Final = 100
+"""That can be set, for all processes together; one opens fewer."""
 MOST_A_MINUTE: Final = 100_000
+"""Messages that can be set."""
 MOST_A_DAY: Final = 10_000_000
+"""Messages, and recipients, that can be set."""
 
 
 def parse_limits(written: WrittenLimits | None, *, findings: Findings) -> AccountLimits:

@@ -64,7 +64,7 @@ class WrittenMailbox:
 
 @dataclass(frozen=True, slots=True)
 class WrittenLimits:
-    """Zero: the provider's."""
+    """Limits as a caller wrote them, see `domain.limits.AccountLimits`; zero: the provider's."""
 
     max_connections: int = 0
     messages_per_minute: int = 0

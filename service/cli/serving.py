@@ -88,7 +88,7 @@ def _options(*, thorough: bool = False) -> Options:
     except OptionsInvalid as error:
         problems = error.problems
         if thorough:
-            from service.container import examine  # slow, see above
+            from service.examining import examine  # slow, see above
 
             problems += examine(error.readable, unusable=error.unusable)
         print(*problems, sep="\n", file=sys.stderr)

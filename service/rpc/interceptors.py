@@ -115,14 +115,20 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         with self._turning_away.a_call(), self._load.a_call():
             began = self._clock.monotonic()
             allowed = None if is_stream else _time_allowed(context)
-            async with _within(allowed):
-                caller = await self._identity.caller(context)
-                line.tenant = caller.tenant
-                require_role(caller, line.method)
-                with self._load.of_tenant(caller.tenant):
-                    deadline = None if allowed is None else began + allowed
-                    begin(Call(caller=caller, clock=self._clock, deadline=deadline))
-                    yield
+            limit = asyncio.timeout(allowed.total_seconds() if allowed is not None else None)
+            try:
+                async with limit:
+                    caller = await self._identity.caller(context)
+                    line.tenant = caller.tenant
+                    require_role(caller, line.method)
+                    with self._load.of_tenant(caller.tenant):
+                        deadline = None if allowed is None else began + allowed
+                        begin(Call(caller=caller, clock=self._clock, deadline=deadline))
+                        yield
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
+                raise _too_slow() from error
 
 
 def _time_allowed(context: Context) -> timedelta:
@@ -138,20 +144,11 @@ def _time_allowed(context: Context) -> timedelta:
     return timedelta(seconds=min(remaining, LONGEST_TIME.total_seconds()))
 
 
-@asynccontextmanager
-async def _within(allowed: timedelta | None) -> AsyncIterator[None]:
-    """Cancels what runs inside after *allowed* and raises DeadlineTooShort then."""
-    limit = asyncio.timeout(allowed.total_seconds() if allowed is not None else None)
-    try:
-        async with limit:
-            yield
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise DeadlineTooShort(
-            "The call took longer than it may.",
-            remedy="Call again with a longer deadline; what was stored before is found under the same ids and keys.",
-        ) from error
+def _too_slow() -> DeadlineTooShort:
+    return DeadlineTooShort(
+        "The call took longer than it may.",
+        remedy="Call again with a longer deadline; what was stored before is found under the same ids and keys.",
+    )
 
 
 def _read(read: Any, raw: bytes) -> Any:

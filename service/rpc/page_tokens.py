@@ -12,7 +12,7 @@ from uuid import UUID
 
 from domain.errors import InputInvalid, NotReady, Violation
 from domain.ports.changes import CURSOR_REMEDY
-from domain.ports.storage import DeliveryFilter, DeliveryPosition
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
 from domain.reasons import Reason
 from domain.text import has_control_character
 

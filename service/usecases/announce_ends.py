@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from domain.account import Account
 from domain.announcement import decide
 from domain.configuration import Configuration
 from domain.forecast import Forecast, ForecastKind, forecasts
 from domain.grant import Grant, grant_for
 from domain.ports.environment import Clock
-from domain.ports.storage import Account, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from domain.settings.model import OAuthAuthentication
 from service.usecases.events import Events
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from domain.account import Account
 from domain.configuration import Configuration
 from domain.delivery import Answered, Attempt, Delivery, DeliveryState, LeaseExpired, NotTried, advance
 from domain.errors import LeaseLost, NotFound, SecretUnreadable, Unavailable
@@ -16,8 +17,9 @@ from domain.failures.failure import Failure
 from domain.failures.trace import Trace, untried
 from domain.grant import Grant, GrantKey, grant_for
 from domain.pause import Pause, pause_after, shows_usable
+from domain.ports.delivery_queue import Claim, Outcome
 from domain.ports.environment import Clock, Entropy
-from domain.ports.storage import Claim, Outcome, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from domain.ports.transport import MailTransport, Patience, Report
 from domain.settings.model import MailSettings, OAuthAuthentication
 from service.heartbeat import Heartbeat
@@ -65,6 +67,7 @@ class AttemptDelivery:
         uow: Callable[[], UnitOfWork],
         mark: Callable[[Claim], Awaitable[bool]],
         record: Callable[[Outcome], Awaitable[bool]],
+        grants: Callable[[Account], Awaitable[Sequence[Grant]]],
         known: KnownConfigurations,
         transport: MailTransport,
         sources: TokenSources,
@@ -77,6 +80,7 @@ class AttemptDelivery:
         self._uow = uow
         self._mark = mark
         self._record_outcome = record
+        self._grants_of = grants
         self._known = known
         self._transport = transport
         self._sources = sources
@@ -150,8 +154,9 @@ class AttemptDelivery:
 
     async def _read(self, claim: Claim, course: _Course) -> tuple[MailSettings, bytes] | Failure:
         configuration = self._known_at(claim)
-        if configuration is not None and claim.content is not None and not _uses_oauth(configuration):
-            settings = _note(course, configuration, ())
+        if configuration is not None and claim.content is not None:
+            grants = await self._grants_of(claim.account) if _uses_oauth(configuration) else ()
+            settings = _note(course, configuration, grants)
             return settings if isinstance(settings, Failure) else (settings, claim.content)
         async with self._uow() as work:
             return await self._read_stored(work, claim, course, configuration)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from domain.account import Account
 from domain.ports.signals import Signals
-from domain.ports.storage import Account
 from domain.ports.transport import Lanes
 from service.usecases.known_configurations import KnownConfigurations
 

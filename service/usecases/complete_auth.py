@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from domain.account import Account
 from domain.caller import Caller
 from domain.configuration import Configuration, activated
 from domain.consent import ConsentRecord, ConsentSession, unknown_state
@@ -18,7 +19,7 @@ from domain.errors import MailportError, NotReady, Unavailable, Warning
 from domain.failures.failure import Failure
 from domain.grant import Grant, covers
 from domain.ports.environment import Clock
-from domain.ports.storage import Account, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from domain.ports.vault import Vault
 from domain.reasons import Reason
 from domain.secret import Secret

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
+from domain.account import Account
 from domain.configuration import Configuration
 from domain.errors import MailportError, Unavailable
 from domain.grant import Grant, GrantKey, covers, issuer_of
 from domain.ports.environment import Clock
-from domain.ports.storage import Account, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from domain.resource import sending_resource
 from domain.settings.model import MailSettings, OAuthAuthentication
 from service.logs import CONFIGURATION_ID, KEEPING_FAILED, TENANT

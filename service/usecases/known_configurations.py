@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
+from domain.account import Account
 from domain.configuration import Configuration
-from domain.ports.storage import Account
 
 _MOST: Final = 1_000
 
@@ -19,6 +19,7 @@ class KnownConfigurations:
     """
 
     def __init__(self, *, most: int = _MOST) -> None:
+        """*most*: how many are kept, at least 1; the one that was not asked for longest goes first."""
         self._most = most
         self._known: OrderedDict[Account, Configuration] = OrderedDict()
 

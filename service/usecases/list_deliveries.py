@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from domain.caller import Caller
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
 from domain.ports.environment import Clock
-from domain.ports.storage import DeliveryFilter, DeliveryPosition, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from service.usecases.paging import Page, cut, page_size
 from service.usecases.sites import with_obstacle
 from service.usecases.views import DeliveryView

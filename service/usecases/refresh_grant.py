@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from domain.account import Account
 from domain.errors import ConcurrentChange, ProviderRefused, SecretUnreadable, Unavailable
 from domain.grant import Grant, GrantKey, issuer_of
 from domain.ports.authorization import AuthorizationServer
 from domain.ports.environment import Clock, Entropy
-from domain.ports.storage import Account, RefreshLease, UnitOfWork
+from domain.ports.grants import RefreshLease
+from domain.ports.storage import UnitOfWork
 from domain.resource import Resource, refresh_scopes, scopes_for
 from domain.secret import UnreadableSecret
 from domain.settings.model import OAuthAuthentication

@@ -36,7 +36,11 @@ class Roster:
         has_worker: bool = True,
         every: timedelta = SEEN_EVERY,
     ) -> None:
-        """*name*: of the worker, unlike any other's, past ones included. *order*: all sites, the preferred first."""
+        """
+        *name*: of the worker, unlike any other's, past ones included. *order*: all sites, the preferred first.
+
+        *every*: the pause between two looks; well below `LIVES_FOR`, so that one may be late or lost.
+        """
         self._uow = uow
         self._clock = clock
         self._events = events

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
+from domain.account import Account
 from domain.caller import Caller
 from domain.configuration import Configuration
 from domain.delivery import Delivery, Recipient, minimum_retention
@@ -17,9 +18,10 @@ from domain.idempotency import check_key, content_bytes
 from domain.message import WrittenMessage
 from domain.message_parser import ParsedMessage, parse_message
 from domain.mime.compose import compose, make_message_id
+from domain.ports.acceptance import Accepted, IdempotencyRecord, NewDelivery
 from domain.ports.environment import Clock, Entropy
 from domain.ports.signals import Signals
-from domain.ports.storage import Accepted, Account, IdempotencyRecord, NewDelivery, UnitOfWork
+from domain.ports.storage import UnitOfWork
 from domain.ports.vault import Vault
 from domain.settings.model import MailSettings
 from service.commit_together import CommitTogether
@@ -34,6 +36,9 @@ _LOOK_AGAIN: Final = timedelta(seconds=1)
 _ANSWER_BEFORE: Final = timedelta(milliseconds=500)
 
 _T = TypeVar("_T")
+
+Entering = Callable[[Delivery, timedelta], contextlib.AbstractAsyncContextManager[None]]
+"""Holds a delivery back for a moment, at most as long as is said, and is left once it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Send:
         entropy: Entropy,
         vault: Vault,
         signals: Signals,
+        entering: Entering,
     ) -> None:
         self._uow = uow
         self._commit = commit
@@ -65,6 +71,7 @@ class Send:
         self._entropy = entropy
         self._vault = vault
         self._signals = signals
+        self._entering = entering
 
     async def __call__(
         self,
@@ -93,7 +100,7 @@ class Send:
             raise InputInvalid([*wrong, *await self._violations(caller, configuration_id, written)])
         digest = await self._digest(configuration_id, written) if key else b""
         try:
-            accepted = await self._accept(caller, configuration_id, written, key, digest)
+            accepted = await self._accept(caller, configuration_id, written, key, digest, deadline)
         except Unavailable:
             raise  # looking the key up would only make the caller wait for the store once more
         except MailportError as error:
@@ -110,7 +117,13 @@ class Send:
         return Sent(view=DeliveryView(delivery), is_replay=accepted.is_replay)
 
     async def _accept(
-        self, caller: Caller, configuration_id: str, written: WrittenMessage, key: str, digest: bytes
+        self,
+        caller: Caller,
+        configuration_id: str,
+        written: WrittenMessage,
+        key: str,
+        digest: bytes,
+        deadline: timedelta,
     ) -> Accepted:
         configuration = self._known.latest(Account(caller.tenant, configuration_id))
         while True:
@@ -118,13 +131,13 @@ class Send:
                 async with self._uow() as work:
                     configuration = await configuration_of(work, caller.tenant, configuration_id)
                 self._known.learn(configuration)
-            accepted = await self._accept_for(configuration, written, key, digest)
+            accepted = await self._accept_for(configuration, written, key, digest, deadline)
             if accepted is not None:
                 return accepted
             configuration = None  # it was changed by somebody
 
     async def _accept_for(
-        self, configuration: Configuration, written: WrittenMessage, key: str, digest: bytes
+        self, configuration: Configuration, written: WrittenMessage, key: str, digest: bytes, deadline: timedelta
     ) -> Accepted | None:
         """Accepts the message for the configuration as it was read; None when it is another by now."""
         now = self._clock.now()
@@ -153,7 +166,8 @@ class Send:
             kept_until = now + minimum_retention(delivery.expire_time, now)
             record = IdempotencyRecord(key=key, content_digest=digest, expire_time=kept_until)
         new = NewDelivery(delivery, content, record, version=configuration.version)
-        return await self._commit(new, size=len(content))
+        async with self._entering(delivery, (deadline - self._clock.monotonic()) / 2):
+            return await self._commit(new, size=len(content))
 
     async def _is_current(self, configuration: Configuration) -> bool:
         """Tells whether what a message was judged by, and refused, is what the store has."""

@@ -37,8 +37,8 @@ def completes_consents(complete_auth: CompleteAuth) -> Complete:
     async def complete(url: str) -> CallbackOutcome:
         try:
             completed = await complete_auth(None, WrittenCallback(callback_url=Secret(url)))
-        except Unavailable as away:
-            return _away(away)
+        except Unavailable:
+            return _away()
         except InputInvalid as unusable:
             return await _told_again(complete_auth, url) or _unusable(unusable, url)
         except MailportError as error:
@@ -74,7 +74,7 @@ def _authorized(completed: Completed) -> CallbackOutcome:
     return CallbackOutcome(ok=True, title=AUTHORIZED, message=tuple(lines), remedy=" ".join(filter(None, remedies)))
 
 
-def _away(away: Unavailable) -> CallbackOutcome:
+def _away() -> CallbackOutcome:
     return CallbackOutcome(
         ok=False,
         title=NOT_AUTHORIZED,

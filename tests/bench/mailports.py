@@ -127,9 +127,10 @@ async def mailports(
         _print_profile(profile)
 
 
-def plain_settings(port: int) -> configuration_pb2.Settings:
-    """Returns settings for a sink without TLS and sign-in."""
+def plain_settings(port: int, *, connections: int = 0) -> configuration_pb2.Settings:
+    """Returns settings for a sink without TLS and sign-in; *connections* 0: as many as a process opens by itself, 5."""
     return configuration_pb2.Settings(
+        limits=configuration_pb2.SendingLimits(max_connections=connections),
         from_address=SENDER,
         smtp=configuration_pb2.SmtpTransport(
             host="127.0.0.1", port=port, security=configuration_pb2.CONNECTION_SECURITY_NONE

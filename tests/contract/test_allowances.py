@@ -12,7 +12,7 @@ from domain.failures.failure import FailureKind, Stage
 from domain.limits import AccountLimits
 from domain.metering import RollingDay
 from domain.ports.allowances import StoredAllowance
-from domain.ports.storage import Claim
+from domain.ports.delivery_queue import Claim
 from tests.builders import CONFIGURATION_ID, OTHER_TENANT, TENANT, a_configuration, a_delivery, a_failure
 from tests.contract.conftest import Storage
 from tests.contract.test_delivery_queue import accept, attempts, claim, claimed_ids, find, ids

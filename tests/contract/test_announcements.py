@@ -1,4 +1,4 @@
-"""What every Announcements does (domain.ports.storage)."""
+"""What every Announcements does (domain.ports.announcements)."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ from domain.delivery import Delivery, DeliveryState
 from domain.errors import NotReady
 from domain.ports.changes import ChangeFilter, ChangePage
 from domain.reasons import Reason
-from tests.builders import CONFIGURATION_ID, CONTENT, OTHER_TENANT, TENANT, a_delivery, a_failure, an_attempt
+from tests.builders import CONFIGURATION_ID, OTHER_TENANT, TENANT, a_delivery, a_failure, an_attempt
 from tests.contract.conftest import Storage
+from tests.storing import accept_one, pass_no_return
 
 ANY = ChangeFilter()
 MINUTE = timedelta(minutes=1)
@@ -22,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 async def accept(storage: Storage, *deliveries: Delivery) -> None:
     async with storage.uow() as work:
         for delivery in deliveries:
-            await work.deliveries.accept(delivery, CONTENT, None)
+            await accept_one(work, delivery)
         await work.commit()
 
 
@@ -57,7 +58,7 @@ async def test_given_a_life_when_read_then_each_state_comes_once_in_order_as_it_
         await work.commit()
     async with storage.uow() as work:
         await work.deliveries.renew(claim, lease=MINUTE)
-        await work.deliveries.pass_no_return(claim)
+        await pass_no_return(work, claim)
         await work.commit()
     failed = replace(
         claim.delivery, state=DeliveryState.FAILED, failure=a_failure(), doubt_count=1, final_time=storage.now()
@@ -119,7 +120,7 @@ async def test_given_two_units_when_the_first_commits_last_then_nothing_is_lost_
     pages = []
 
     async with storage.uow() as slow:
-        await slow.deliveries.accept(first, CONTENT, None)
+        await accept_one(slow, first)
         await accept(storage, second)
         pages.append(await after(storage, start))
         await accept(storage, third)

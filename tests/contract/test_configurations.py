@@ -1,4 +1,4 @@
-"""What every Configurations does (domain.ports.storage)."""
+"""What every Configurations does (domain.ports.configurations)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.account import Account
 from domain.configuration import Configuration, activated, awaiting_confirmation, confirmed, with_draft
 from domain.errors import ConcurrentChange, SecretUnreadable
-from domain.ports.storage import Account
 from domain.secret import Secret, UnreadableSecret
 from domain.settings.model import BasicAuthentication, DataCenterPolicy, GrantType, MailSettings, unreadable_secrets
 from tests.builders import (
@@ -33,6 +33,7 @@ from tests.builders import (
     some_settings,
 )
 from tests.contract.conftest import Storage
+from tests.storing import accept_one
 
 LATER = NOW + timedelta(minutes=1)
 MOMENT = 0.1
@@ -286,7 +287,7 @@ async def test_given_deliveries_when_their_configuration_is_deleted_then_they_ke
     delivery = a_delivery(now=storage.now())
 
     async with storage.uow() as work:
-        await work.deliveries.accept(delivery, CONTENT, None)
+        await accept_one(work, delivery)
         await work.configurations.delete(TENANT, CONFIGURATION_ID, expected_version=2)
         await work.commit()
 

@@ -1,4 +1,4 @@
-"""What every Consents does (domain.ports.storage)."""
+"""What every Consents does (domain.ports.consents)."""
 
 from __future__ import annotations
 

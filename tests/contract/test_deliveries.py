@@ -1,4 +1,4 @@
-"""What every Deliveries does with accepted messages (domain.ports.storage); the queue has a file of its own."""
+"""What every Deliveries does with accepted messages (domain.ports.deliveries); the queue has a file of its own."""
 
 from __future__ import annotations
 
@@ -17,16 +17,9 @@ from domain.errors import NotFound, SecretUnreadable
 from domain.failures.failure import FailureKind
 from domain.message import InDoubtPolicy
 from domain.pause import Pause
-from domain.ports.storage import (
-    Accepted,
-    Claim,
-    DeliveryFilter,
-    DeliveryPosition,
-    IdempotencyRecord,
-    NewDelivery,
-    Outcome,
-    Take,
-)
+from domain.ports.acceptance import Accepted, IdempotencyRecord, NewDelivery, Take
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
+from domain.ports.delivery_queue import Claim, Outcome
 from tests.builders import (
     CONFIGURATION_ID,
     CONTENT,
@@ -42,6 +35,7 @@ from tests.builders import (
     an_idempotency_record,
 )
 from tests.contract.conftest import Storage
+from tests.storing import accept_one
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -53,7 +47,7 @@ async def accept(
     storage: Storage, delivery: Delivery, content: bytes = CONTENT, *, key: IdempotencyRecord | None = None
 ) -> Accepted:
     async with storage.uow() as work:
-        accepted = await work.deliveries.accept(delivery, content, key)
+        accepted = await accept_one(work, delivery, content, key=key)
         await work.commit()
     return accepted
 
@@ -181,7 +175,7 @@ async def test_given_f47_a_caller_that_ends_before_its_commit_when_others_wait_t
     lost = a_delivery(now=storage.now())
 
     async with storage.uow() as work:
-        await work.deliveries.accept(lost, CONTENT, key)
+        await accept_one(work, lost, key=key)
         waiting = [asyncio.create_task(accept(storage, a_delivery(now=storage.now()), key=key)) for _ in range(3)]
         await asyncio.wait(waiting, timeout=0.05)
         none_is_done = not any(task.done() for task in waiting)
@@ -195,7 +189,7 @@ async def test_given_f47_a_caller_that_ends_before_its_commit_when_others_wait_t
 async def test_given_f47_a_unit_that_failed_when_tried_again_then_the_key_is_free(storage: Storage) -> None:
     key = a_key(storage)
     async with storage.uow() as work:
-        await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, key)
+        await accept_one(work, a_delivery(now=storage.now()), key=key)
 
     free = await standing(storage, key.key)
     again = await accept(storage, a_delivery(now=storage.now()), key=key)
@@ -247,8 +241,8 @@ async def test_given_the_same_key_twice_in_one_unit_when_accepted_then_the_secon
     first, key = a_delivery(now=storage.now()), a_key(storage)
 
     async with storage.uow() as work:
-        await work.deliveries.accept(first, CONTENT, key)
-        again = await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, key)
+        await accept_one(work, first, key=key)
+        again = await accept_one(work, a_delivery(now=storage.now()), key=key)
         await work.commit()
 
     assert again == Accepted(delivery=first, content_digest=key.content_digest, is_replay=True)
@@ -546,11 +540,11 @@ async def test_given_a_take_when_accepted_then_it_is_under_way_and_can_be_record
     async with storage.uow() as work:
         assert await work.deliveries.claim(worker="w2", lease=HOUR, limit=9) == ()
         assert [each.end_time for each in await work.deliveries.attempts(TENANT, claim.delivery.delivery_id)] == [None]
-        assert await work.deliveries.pass_no_return_all([claim]) == [True]
+        assert await work.deliveries.progress_all([claim]) == [True]
         await work.commit()
     sent = replace(claim.delivery, state=DeliveryState.SENT)
     async with storage.uow() as work:
-        assert await work.deliveries.record_all([Outcome(claim, sent, an_attempt())]) == [True]
+        assert await work.deliveries.progress_all([Outcome(claim, sent, an_attempt())]) == [True]
         await work.commit()
     assert await find(storage, new.delivery) == sent
 
@@ -597,8 +591,8 @@ async def test_given_some_lost_leases_when_written_together_then_only_the_held_o
 
     async with storage.uow() as work:
         renewed = await work.deliveries.renew_all(claims, lease=HOUR)
-        marked = await work.deliveries.pass_no_return_all(claims)
-        recorded = await work.deliveries.record_all(
+        marked = await work.deliveries.progress_all(claims)
+        recorded = await work.deliveries.progress_all(
             [Outcome(each, replace(each.delivery, state=DeliveryState.SENT), an_attempt()) for each in claims]
         )
         await work.commit()
@@ -606,6 +600,30 @@ async def test_given_some_lost_leases_when_written_together_then_only_the_held_o
     assert (renewed, marked, recorded) == ([True, False, False],) * 3
     after = [await find(storage, each.delivery) for each in claims]
     assert after == [replace(held.delivery, state=DeliveryState.SENT), *before[1:]]
+
+
+async def test_given_marks_and_outcomes_when_written_together_then_each_goes_by_its_own_lease(storage: Storage) -> None:
+    begun, lost, over, gone = [await claimed(storage) for _ in range(4)]
+    steps: list[Claim | Outcome] = [
+        begun,
+        Outcome(over, replace(over.delivery, state=DeliveryState.SENT), an_attempt()),
+        of_another(lost),
+        Outcome(of_another(gone), replace(gone.delivery, state=DeliveryState.SENT), an_attempt()),
+    ]
+
+    async with storage.uow() as work:
+        done = await work.deliveries.progress_all(steps)
+        await work.commit()
+
+    assert done == [True, True, False, False]
+    found = [await find(storage, each.delivery) for each in (begun, over, lost, gone)]
+    assert [each.state for each in found if each] == [
+        DeliveryState.SENDING,
+        DeliveryState.SENT,
+        *[DeliveryState.SENDING] * 2,
+    ]
+    async with storage.uow() as work:
+        assert await work.deliveries.put_back([begun, lost]) == [False, True]  # content of the first one may have left
 
 
 async def test_given_leases_when_renewed_together_then_they_end_later(storage: Storage) -> None:
@@ -625,7 +643,7 @@ async def test_given_a_delivery_that_somebody_writes_when_renewed_together_then_
     claim, other = await claimed(storage), await claimed(storage)
 
     async with storage.uow() as writing, storage.uow() as renewing:
-        await writing.deliveries.pass_no_return_all([claim])
+        await writing.deliveries.progress_all([claim])
         async with asyncio.timeout(1):
             assert await renewing.deliveries.renew_all([claim, other], lease=HOUR) == [False, True]
 
@@ -634,7 +652,7 @@ async def test_given_claims_that_nobody_began_when_put_back_then_they_are_as_if_
     claim, begun, lost = await claimed(storage), await claimed(storage), await claimed(storage)
 
     async with storage.uow() as work:
-        await work.deliveries.pass_no_return_all([begun])
+        await work.deliveries.progress_all([begun])
         assert await work.deliveries.put_back([claim, begun, of_another(lost)]) == [True, False, False]
         await work.commit()
 

@@ -1,4 +1,4 @@
-"""What every Deliveries does for workers and the reaper (domain.ports.storage)."""
+"""What every Deliveries does for workers and the reaper (domain.ports.delivery_queue)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ from typing import Any
 
 import pytest
 
-from domain.delivery import (
-    Answered,
-    Attempt,
-    Claimed,
-    Delivery,
-    DeliveryState,
-    LeaseExpired,
-    LifetimeOver,
-    advance,
-)
+from domain.account import Account
+from domain.data_center import Reach
+from domain.delivery import Answered, Attempt, Claimed, Delivery, DeliveryState, LeaseExpired, LifetimeOver, advance
 from domain.errors import LeaseLost, Unavailable
 from domain.failures.failure import FailureKind
-from domain.ports.storage import Account, Claim, UnitOfWork
+from domain.ports.delivery_queue import Claim
+from domain.ports.storage import UnitOfWork
 from tests.builders import (
     CONFIGURATION_ID,
-    CONTENT,
     OTHER_TENANT,
     TENANT,
     a_delivery,
@@ -35,6 +28,7 @@ from tests.builders import (
     an_attempt,
 )
 from tests.contract.conftest import Storage
+from tests.storing import accept_one, pass_no_return
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -45,7 +39,7 @@ WAITING = [DeliveryState.QUEUED, DeliveryState.RETRYING, DeliveryState.IN_DOUBT]
 async def accept(storage: Storage, *deliveries: Delivery) -> None:
     async with storage.uow() as work:
         for delivery in deliveries:
-            await work.deliveries.accept(delivery, CONTENT, None)
+            await accept_one(work, delivery)
         await work.commit()
 
 
@@ -210,12 +204,12 @@ async def test_given_a_claim_that_was_not_committed_when_claimed_again_then_it_i
     assert len(await attempts(storage, delivery)) == 1
 
 
-async def test_given_data_centers_when_claimed_then_only_their_work_and_that_of_any(storage: Storage) -> None:
+async def test_given_a_reach_when_claimed_then_only_its_work_and_that_of_any(storage: Storage) -> None:
     now = storage.now() - SECOND
     anywhere, here, there = (a_delivery(now=now, data_center=site) for site in ("", "eu-1", "us-1"))
     await accept(storage, anywhere, here, there)
 
-    ours = await claim(storage, data_centers=("eu-1", "eu-2"))
+    ours = await claim(storage, reach=Reach("eu-1"))
     everything = await claim(storage)
 
     assert claimed_ids(ours) == ids([anywhere, here])
@@ -281,7 +275,7 @@ async def test_given_many_attempts_when_read_then_the_last_fifty_come_in_order(s
 Write = Callable[[UnitOfWork, Claim], Awaitable[None]]
 WRITES: dict[str, Write] = {
     "renew": lambda work, claimed: work.deliveries.renew(claimed, lease=HOUR),
-    "pass_no_return": lambda work, claimed: work.deliveries.pass_no_return(claimed),
+    "pass_no_return": pass_no_return,
     "record": lambda work, claimed: work.deliveries.record(
         claimed, sent(claimed, at=claimed.delivery.update_time), an_attempt()
     ),
@@ -353,7 +347,7 @@ async def test_given_a_renewed_lease_when_recorded_then_it_holds(storage: Storag
 
     async with storage.uow() as work:
         await work.deliveries.renew(claimed, lease=HOUR)
-        await work.deliveries.pass_no_return(claimed)
+        await pass_no_return(work, claimed)
         await work.commit()
     after = sent(claimed, at=storage.now())
     await record(storage, claimed, after, an_attempt(now=storage.now()))
@@ -368,7 +362,7 @@ async def test_given_f45_a_worker_that_died_when_looked_for_then_it_is_abandoned
     claimed = await claim_one(storage)
     async with storage.uow() as work:
         if past_no_return:
-            await work.deliveries.pass_no_return(claimed)
+            await pass_no_return(work, claimed)
         await work.deliveries.renew(claimed, lease=timedelta(0))
         await work.commit()
 
@@ -398,7 +392,7 @@ async def test_given_f45_a_worker_that_died_when_looked_for_then_it_is_abandoned
 async def test_given_f45_a_delivery_put_back_when_claimed_then_it_starts_before_no_return(storage: Storage) -> None:
     claimed = await claim_one(storage)
     async with storage.uow() as work:
-        await work.deliveries.pass_no_return(claimed)
+        await pass_no_return(work, claimed)
         await work.commit()
     await save(storage, replace(claimed.delivery, state=DeliveryState.QUEUED, next_attempt_time=storage.now()))
 

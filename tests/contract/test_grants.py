@@ -1,4 +1,4 @@
-"""What every Grants does (domain.ports.storage)."""
+"""What every Grants does (domain.ports.grants)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.grant import Grant, GrantKey, GrantState
-from domain.ports.storage import RefreshLease
+from domain.ports.grants import RefreshLease
 from domain.resource import GRAPH, OUTLOOK
 from domain.secret import Secret, UnreadableSecret
 from tests.builders import CONFIGURATION_ID, NOW, OTHER_TENANT, TENANT, a_configuration

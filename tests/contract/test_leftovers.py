@@ -10,10 +10,11 @@ import pytest
 
 from domain.delivery import FINAL_STATES, Delivery, DeliveryState
 from domain.errors import NotFound
+from domain.ports.acceptance import IdempotencyRecord
 from domain.ports.changes import ChangeFilter
-from domain.ports.storage import IdempotencyRecord
-from tests.builders import CONTENT, a_delivery
+from tests.builders import a_delivery
 from tests.contract.conftest import Storage
+from tests.storing import accept_one
 
 DAY: Final = timedelta(days=1)
 MONTH: Final = timedelta(days=30)
@@ -23,7 +24,7 @@ OPEN: Final = [state for state in DeliveryState if state not in FINAL_STATES | {
 
 async def accepted(storage: Storage, delivery: Delivery, key: IdempotencyRecord | None = None) -> Delivery:
     async with storage.uow() as work:
-        await work.deliveries.accept(delivery, CONTENT, key)
+        await accept_one(work, delivery, key=key)
         await work.commit()
     return delivery
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from domain.account import Account
 from domain.configuration import activated, with_draft
+from domain.data_center import Reach
 from domain.delivery import Delivery, NotTried, advance
 from domain.errors import LeaseLost
 from domain.failures.failure import FailureKind, Stage
 from domain.pause import Pause
-from domain.ports.storage import Account, Claim
+from domain.ports.delivery_queue import Claim, Outcome
 from domain.reasons import Reason
 from tests.builders import (
     CONFIGURATION_ID,
@@ -124,8 +126,8 @@ async def test_given_a_pause_that_is_over_when_all_its_lanes_are_taken_or_the_si
     await waiting(storage, 1, data_center="berlin")
 
     full = await claim(storage, passing_over=frozenset({Account(TENANT, CONFIGURATION_ID)}))
-    elsewhere = await claim(storage, data_centers=("paris",))
-    here = await claim(storage, data_centers=("berlin",))
+    elsewhere = await claim(storage, reach=Reach("paris"))
+    here = await claim(storage, reach=Reach("berlin"))
 
     assert (len(full), len(elsewhere), len(here)) == (0, 0, 1)
 
@@ -155,6 +157,27 @@ async def test_given_a_probe_whose_first_lease_is_over_when_it_is_still_under_wa
         await record(storage, probe)
 
     assert again == ()
+
+
+@pytest.mark.parametrize("usable", [1, None])
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_given_a_refusal_when_recorded_together_with_what_the_server_took_then_it_pauses_nothing(
+    storage: Storage, usable: int | None, is_first: bool
+) -> None:
+    await configure(storage)
+    await waiting(storage, 2)
+    one, other = await claim(storage)
+    taken = Outcome(one, sent(one, at=storage.now()), an_attempt(), usable_revision=usable)
+    after = advance(other.delivery, NotTried(REFUSED, jitter=0.5), at=storage.now())
+    pause = Pause(revision=1, until=storage.now() + HOUR, failure=REFUSED)
+    refused = Outcome(other, after, an_attempt(), pause=pause)
+
+    async with storage.uow() as work:
+        done = await work.deliveries.progress_all([taken, refused] if is_first else [refused, taken])
+        await work.commit()
+
+    assert done == [True, True]
+    assert await pauses(storage, CONFIGURATION_ID) == ({CONFIGURATION_ID: pause} if usable is None else {})
 
 
 @pytest.mark.parametrize("usable", [1, 2])

@@ -1,4 +1,4 @@
-"""Whose work a claim takes by data center, and how waiting work moves (domain.ports.storage.Deliveries)."""
+"""Whose work a claim takes by data center, and how waiting work moves (domain.ports.delivery_queue)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Final
 
 import pytest
 
+from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import Delivery, DeliveryState
-from domain.ports.storage import Account
 from domain.settings.model import DataCenterPolicy
 from tests.builders import CONFIGURATION_ID, OTHER_TENANT, TENANT, a_delivery, an_attempt
 from tests.contract.conftest import Storage

@@ -10,14 +10,16 @@ from datetime import timedelta
 
 import pytest
 
+from domain.account import Account
 from domain.delivery import DeliveryState
 from domain.errors import Unavailable
 from domain.grant import Grant, GrantState
 from domain.ports.signals import Signals
-from domain.ports.storage import Account, UnitOfWork
-from tests.builders import CONFIGURATION_ID, CONTENT, TENANT, a_delivery, a_draft, an_attempt
+from domain.ports.storage import UnitOfWork
+from tests.builders import CONFIGURATION_ID, TENANT, a_delivery, a_draft, an_attempt
 from tests.consent_builders import a_grant, a_token_failure
 from tests.contract.conftest import Storage
+from tests.storing import accept_one
 
 LONG = timedelta(seconds=5)
 SHORT = timedelta(milliseconds=50)
@@ -44,7 +46,7 @@ async def test_given_two_processes_when_a_delivery_is_accepted_then_both_hear_th
     async with storage.signals() as here, storage.signals() as there:
         waits = [asyncio.create_task(returns_early(signals.work_due(LONG))) for signals in (here, there)]
         async with storage.uow() as work:
-            await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, None)
+            await accept_one(work, a_delivery(now=storage.now()))
             await work.commit()
 
         heard = await asyncio.gather(*waits)
@@ -52,11 +54,26 @@ async def test_given_two_processes_when_a_delivery_is_accepted_then_both_hear_th
     assert heard == [True, True]
 
 
+@pytest.mark.parametrize("wait", [None, timedelta(hours=1)])
+async def test_given_a_delivery_that_is_not_due_when_accepted_then_nobody_hears_of_work(
+    storage: Storage, wait: timedelta | None
+) -> None:
+    due = None if wait is None else storage.now() + wait
+
+    async with storage.signals() as signals:
+        async with storage.uow() as work:
+            await accept_one(work, a_delivery(now=storage.now(), next_attempt_time=due))
+            await work.commit()
+        silent = await is_silent(signals)
+
+    assert silent
+
+
 async def test_given_a_unit_that_has_not_committed_when_waiting_then_nothing_is_heard_until_it_does(
     storage: Storage,
 ) -> None:
     async with storage.signals() as signals, storage.uow() as work:
-        await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, None)
+        await accept_one(work, a_delivery(now=storage.now()))
         before = await is_silent(signals)
         await work.commit()
         after = await returns_early(signals.work_due(LONG))
@@ -70,7 +87,7 @@ async def test_given_a_unit_that_rolled_back_when_waiting_then_nothing_is_heard(
 
     async with storage.signals() as signals, signals.listen(delivery.delivery_id) as news:
         async with storage.uow() as work:
-            await work.deliveries.accept(delivery, CONTENT, None)
+            await accept_one(work, delivery)
             await work.deliveries.save(delivery)
         silent = await is_silent(signals)
         changed = await news.changed(SHORT)
@@ -82,7 +99,7 @@ async def test_given_a_unit_that_rolled_back_when_waiting_then_nothing_is_heard(
 async def test_given_work_that_came_before_when_waiting_then_returns_at_once_and_only_once(storage: Storage) -> None:
     async with storage.signals() as signals:
         async with storage.uow() as work:
-            await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, None)
+            await accept_one(work, a_delivery(now=storage.now()))
             await work.commit()
 
         first = await returns_early(signals.work_due(LONG))
@@ -97,7 +114,7 @@ async def test_given_a_delivery_listened_to_when_recorded_then_it_has_changed_an
 ) -> None:
     delivery = a_delivery(now=storage.now())
     async with storage.uow() as work:
-        await work.deliveries.accept(delivery, CONTENT, None)
+        await accept_one(work, delivery)
         await work.commit()
     async with storage.uow() as work:
         (claimed,) = await work.deliveries.claim(worker="w1", lease=MINUTE, limit=1)
@@ -126,7 +143,7 @@ async def test_given_a_delivery_listened_to_when_recorded_then_it_has_changed_an
 async def test_given_news_between_two_waits_when_waiting_then_they_are_not_lost(storage: Storage) -> None:
     delivery = a_delivery(now=storage.now())
     async with storage.uow() as work:
-        await work.deliveries.accept(delivery, CONTENT, None)
+        await accept_one(work, delivery)
         await work.commit()
 
     async with storage.signals() as signals, signals.listen(delivery.delivery_id) as news:
@@ -146,7 +163,7 @@ async def test_given_a_saved_delivery_when_it_is_queued_then_work_is_due_and_oth
 ) -> None:
     delivery = a_delivery(now=storage.now(), state=DeliveryState.HELD, next_attempt_time=None)
     async with storage.uow() as work:
-        await work.deliveries.accept(delivery, CONTENT, None)
+        await accept_one(work, delivery)
         await work.commit()
 
     async with storage.signals() as signals:
@@ -164,7 +181,7 @@ async def test_given_a_release_when_something_waited_for_it_then_work_is_due_and
 ) -> None:
     state = DeliveryState.HELD if held else DeliveryState.FAILED
     async with storage.uow() as work:
-        await work.deliveries.accept(a_delivery(now=storage.now(), state=state, next_attempt_time=None), CONTENT, None)
+        await accept_one(work, a_delivery(now=storage.now(), state=state, next_attempt_time=None))
         await work.commit()
 
     async with storage.signals() as signals:
@@ -193,7 +210,7 @@ async def test_given_an_outage_when_the_store_is_back_then_news_is_heard_again(s
             while True:
                 try:
                     async with storage.uow() as work:
-                        await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, None)
+                        await accept_one(work, a_delivery(now=storage.now()))
                         await work.commit()
                         return
                 except Unavailable:
@@ -224,7 +241,7 @@ async def test_given_a_listener_to_all_when_anything_is_accepted_or_changes_then
     ):
         before = await ours.changed(SHORT)
         async with storage.uow() as work:
-            await work.deliveries.accept(delivery, CONTENT, None)
+            await accept_one(work, delivery)
             await work.commit()
         accepted = [await news.changed(LONG) for news in (ours, theirs)]
         async with storage.uow() as work:
@@ -293,7 +310,7 @@ async def test_given_an_account_listened_to_when_its_grant_is_only_refreshed_the
     async with storage.signals() as signals, signals.listen_to_accounts() as news:
         async with storage.uow() as work:
             await work.grants.save(replace(GRANT, generation=2), expected_generation=1)
-            await work.deliveries.accept(a_delivery(now=storage.now()), CONTENT, None)
+            await accept_one(work, a_delivery(now=storage.now()))
             await work.commit()
         await signals.work_due(LONG)  # so all that was told with it is here, too
         hearing = asyncio.create_task(news.next())

@@ -11,33 +11,28 @@ from typing import Any, Final
 
 import pytest
 
+from domain.account import Account
 from domain.allowance import Allowance
 from domain.delivery import Delivery
 from domain.errors import Unavailable
 from domain.forecast import ForecastKind
+from domain.ports.acceptance import NewDelivery
+from domain.ports.allowances import Allowances
+from domain.ports.announcements import Announcements
 from domain.ports.changes import ChangeFilter, Changes
+from domain.ports.configurations import Configurations
+from domain.ports.consents import Consents
+from domain.ports.deliveries import Deliveries, DeliveryFilter
+from domain.ports.delivery_queue import Claim, Lease, Outcome
+from domain.ports.grants import Grants, RefreshLease
 from domain.ports.retention import Leftovers
-from domain.ports.storage import (
-    Account,
-    Allowances,
-    Announcements,
-    Claim,
-    Configurations,
-    Consents,
-    Deliveries,
-    DeliveryFilter,
-    Grants,
-    Lease,
-    NewDelivery,
-    Outcome,
-    RefreshLease,
-    UnitOfWork,
-    Workers,
-)
+from domain.ports.storage import UnitOfWork
+from domain.ports.workers import Workers
 from domain.settings.model import DataCenterPolicy
 from tests.builders import CONFIGURATION_ID, CONTENT, NOW, TENANT, a_configuration, a_delivery, a_draft, an_attempt
 from tests.consent_builders import a_consent_session, a_grant, an_announcement
 from tests.contract.conftest import Storage
+from tests.storing import accept_one
 
 Call = Callable[[UnitOfWork, Delivery], Awaitable[Any]]
 
@@ -87,7 +82,6 @@ CALLS: Final[dict[str, Call]] = {
     "announcements.replace": lambda work, _: work.announcements.replace(
         TENANT, CONFIGURATION_ID, ForecastKind.GRANT_IDLE, before=None, after=an_announcement()
     ),
-    "deliveries.accept": lambda work, delivery: work.deliveries.accept(delivery, CONTENT, None),
     "deliveries.accept_all": lambda work, delivery: work.deliveries.accept_all([NewDelivery(delivery, CONTENT)]),
     "deliveries.accepted": lambda work, _: work.deliveries.accepted(TENANT, "k1"),
     "deliveries.find": lambda work, delivery: work.deliveries.find(TENANT, delivery.delivery_id),
@@ -98,11 +92,9 @@ CALLS: Final[dict[str, Call]] = {
     "deliveries.renew": lambda work, delivery: work.deliveries.renew(a_claim(delivery), lease=_MINUTE),
     "deliveries.renew_all": lambda work, delivery: work.deliveries.renew_all([a_claim(delivery)], lease=_MINUTE),
     "deliveries.put_back": lambda work, delivery: work.deliveries.put_back([a_claim(delivery)]),
-    "deliveries.pass_no_return_all": lambda work, delivery: work.deliveries.pass_no_return_all([a_claim(delivery)]),
-    "deliveries.record_all": lambda work, delivery: work.deliveries.record_all(
-        [Outcome(a_claim(delivery), delivery, an_attempt())]
+    "deliveries.progress_all": lambda work, delivery: work.deliveries.progress_all(
+        [a_claim(delivery), Outcome(a_claim(delivery), delivery, an_attempt())]
     ),
-    "deliveries.pass_no_return": lambda work, delivery: work.deliveries.pass_no_return(a_claim(delivery)),
     "deliveries.record": lambda work, delivery: work.deliveries.record(a_claim(delivery), delivery, an_attempt()),
     "deliveries.abandoned": lambda work, _: work.deliveries.abandoned(1),
     "deliveries.end_leases": lambda work, _: work.deliveries.end_leases(),
@@ -151,7 +143,7 @@ def test_given_the_port_when_its_calls_are_listed_here_then_none_is_missing() ->
         "workers": Workers,
     }
 
-    calls = {f"{name}.{call}" for name, port in ports.items() for call in vars(port) if not call.startswith("_")}
+    calls = {f"{name}.{call}" for name, port in ports.items() for call in dir(port) if not call.startswith("_")}
 
     assert set(CALLS) == calls | {"commit"}
 
@@ -161,7 +153,7 @@ async def test_given_a_commit_when_another_unit_looks_then_everything_is_there(s
 
     async with storage.uow() as work:
         await work.configurations.add(a_draft())
-        await work.deliveries.accept(delivery, CONTENT, None)
+        await accept_one(work, delivery)
         await work.commit()
 
     async with storage.uow() as work:
@@ -174,7 +166,7 @@ async def test_given_a_unit_left_without_a_commit_when_another_looks_then_nothin
 
     async with storage.uow() as work:
         await work.configurations.add(a_draft())
-        await work.deliveries.accept(delivery, CONTENT, None)
+        await accept_one(work, delivery)
 
     async with storage.uow() as work:
         assert await work.configurations.find(TENANT, CONFIGURATION_ID) is None

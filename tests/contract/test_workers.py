@@ -1,4 +1,4 @@
-"""What every Workers does (domain.ports.storage)."""
+"""What every Workers does (domain.ports.workers)."""
 
 from __future__ import annotations
 

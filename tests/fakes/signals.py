@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
-from domain.ports.storage import Account
+from domain.account import Account
 from tests.fakes.environment import FakeClock
 
 _PATIENCE: Final = timedelta(milliseconds=10)

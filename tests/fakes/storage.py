@@ -9,6 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
+from domain.account import Account
 from domain.allowance import Allowance
 from domain.announcement import Announcement
 from domain.errors import Unavailable
@@ -16,7 +17,6 @@ from domain.forecast import ForecastKind
 from domain.grant import GrantKey
 from domain.pause import Pause
 from domain.ports.changes import Change
-from domain.ports.storage import Account
 from tests.fakes.store import (
     FakeStore,
     Name,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from domain.account import Account
 from domain.allowance import Allowance
 from domain.announcement import Announcement
 from domain.configuration import Configuration
@@ -18,8 +19,8 @@ from domain.errors import Overloaded, Unavailable
 from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey
 from domain.pause import Pause
+from domain.ports.acceptance import IdempotencyRecord
 from domain.ports.changes import Change
-from domain.ports.storage import Account, IdempotencyRecord
 from domain.ports.vault import Place, Vault
 from tests.fakes.environment import FakeClock
 from tests.fakes.signals import FakeSignals

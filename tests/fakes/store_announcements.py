@@ -1,4 +1,4 @@
-"""`domain.ports.storage.Announcements` in memory."""
+"""`domain.ports.announcements.Announcements` in memory."""
 
 from __future__ import annotations
 

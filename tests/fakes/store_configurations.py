@@ -1,4 +1,4 @@
-"""`domain.ports.storage.Configurations` in memory."""
+"""`domain.ports.configurations.Configurations` in memory."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from domain.account import Account
 from domain.configuration import Configuration, Revision
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.pause import Pause
-from domain.ports.storage import Account
 from domain.ports.vault import Place, Vault
 from domain.secret import Secret, UnreadableSecret
 from domain.settings.model import BasicAuthentication, MailSettings, OAuthAuthentication

@@ -1,4 +1,4 @@
-"""`domain.ports.storage.Consents` in memory."""
+"""`domain.ports.consents.Consents` in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`domain.ports.storage.Deliveries` in memory."""
+"""`domain.ports.deliveries.Deliveries` in memory."""
 
 from __future__ import annotations
 
@@ -7,28 +7,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import Attempt, Claimed, Delivery, DeliveryState, advance
 from domain.errors import LeaseLost, NotFound, SecretUnreadable
 from domain.failures.failure import Failure
 from domain.pause import Pause
+from domain.ports.acceptance import Accepted, IdempotencyRecord, NewDelivery, Take, claim_at_once
 from domain.ports.changes import Change
-from domain.ports.storage import (
-    LARGEST_AT_HAND,
-    Abandoned,
-    Accepted,
-    Account,
-    Admit,
-    Claim,
-    DeliveryFilter,
-    DeliveryPosition,
-    IdempotencyRecord,
-    Lease,
-    NewDelivery,
-    Outcome,
-    Take,
-    claim_at_once,
-)
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
+from domain.ports.delivery_queue import LARGEST_AT_HAND, Abandoned, Admit, Claim, Lease, Outcome
 from domain.settings.model import DataCenterPolicy
 from tests.fakes.store import Name, StoredDelivery, StoredKey, StoredLease, content_place
 
@@ -47,8 +35,7 @@ class FakeDeliveries:
     def __init__(self, unit: FakeUnitOfWork) -> None:
         self._unit = unit
 
-    async def accept(self, delivery: Delivery, content: bytes, key: IdempotencyRecord | None) -> Accepted:
-        await self._unit.begin("deliveries.accept")
+    async def _accept(self, delivery: Delivery, content: bytes, key: IdempotencyRecord | None) -> Accepted:
         if key is not None:
             await self._unit.lock(("key", delivery.tenant, key.key))
             if (standing := self._standing(delivery.tenant, key.key)) is not None:
@@ -58,7 +45,6 @@ class FakeDeliveries:
         await self._unit.lock(name)
         sealed = self._unit.store.vault.seal(content, place=content_place(delivery))
         self._put(StoredDelivery(delivery, sealed))
-        self._unit.due = True
         return Accepted(delivery=delivery, content_digest=key.content_digest if key else b"", is_replay=False)
 
     async def accept_all(self, batch: Sequence[NewDelivery]) -> Sequence[Accepted | None]:
@@ -76,25 +62,25 @@ class FakeDeliveries:
             if is_other and standing is None:
                 results.append(None)
             elif each.take is None or standing is not None or not self._may_take(each.delivery):
-                was_due = self._unit.due
-                accepted = await self.accept(each.delivery, each.content, each.key)
-                self._unit.due = was_due or (self._unit.due and not each.is_awaited)
+                accepted = await self._accept(each.delivery, each.content, each.key)
+                is_news = not accepted.is_replay and self._is_due(each.delivery) and not each.is_awaited
+                self._unit.due = self._unit.due or is_news
                 results.append(accepted)
             else:
                 results.append(await self._accept_taken(each, each.take))
         return results
 
+    def _is_due(self, delivery: Delivery) -> bool:
+        return delivery.next_attempt_time is not None and delivery.next_attempt_time <= self._now
+
     def _may_take(self, delivery: Delivery) -> bool:
-        due = delivery.next_attempt_time
-        return due is not None and due <= self._now and _account(delivery) not in self._unit.pause_rows
+        return self._is_due(delivery) and _account(delivery) not in self._unit.pause_rows
 
     async def _accept_taken(self, new: NewDelivery, take: Take) -> Accepted:
-        was_due = self._unit.due
         claim = claim_at_once(new)
-        accepted = await self.accept(claim.delivery, new.content, new.key)
+        accepted = await self._accept(claim.delivery, new.content, new.key)
         if accepted.is_replay:
             return accepted
-        self._unit.due = was_due
         stored = self._unit.delivery_rows[_name(claim.delivery)]
         held = StoredLease(token=take.token, worker=take.worker, until=self._now + take.lease)
         attempt = Attempt(number=claim.lease.attempt, start_time=claim.delivery.update_time)
@@ -158,7 +144,6 @@ class FakeDeliveries:
         worker: str,
         lease: timedelta,
         limit: int,
-        data_centers: tuple[str, ...] = (),
         passing_over: frozenset[Account] = frozenset(),
         only: Account | None = None,
         reach: Reach | None = None,
@@ -172,7 +157,7 @@ class FakeDeliveries:
             for stored in self._free_rows()
             if (delivery := stored.delivery).next_attempt_time is not None
             and delivery.next_attempt_time <= now < delivery.expire_time
-            and _is_within(delivery, reach, data_centers)
+            and (reach is None or reach.takes(delivery.data_center, delivery.data_center_policy))
             and (account := Account(delivery.tenant, delivery.configuration_id)) not in passing_over
             and only in (None, account)
             and delivery.tenant not in tenants_passed_over
@@ -228,27 +213,25 @@ class FakeDeliveries:
         self._put(replace(stored, delivery=delivery, attempts=attempts, lease=None))
         self._unit.due = True
 
-    async def pass_no_return(self, claim: Claim) -> None:
+    async def _pass_no_return(self, claim: Claim) -> None:
         await self._unit.begin("deliveries.pass_no_return")
         stored, held = await self._held(claim)
         self._put(replace(stored, lease=replace(held, past_no_return=True)))
 
-    async def pass_no_return_all(self, claims: Sequence[Claim]) -> Sequence[bool]:
-        return [await _holds(self.pass_no_return(claim)) for claim in claims]
+    async def progress_all(self, steps: Sequence[Claim | Outcome]) -> Sequence[bool]:
+        done = [await _holds(self._step(step)) for step in steps]
+        recorded = [step for step, is_done in zip(steps, done, strict=True) if is_done and isinstance(step, Outcome)]
+        usable = {(each.claim.account, each.usable_revision) for each in recorded}
+        for each in recorded:
+            if each.pause is not None and (each.claim.account, each.pause.revision) not in usable:
+                self._pause(_account(each.delivery), each.pause)
+        return done
 
-    async def record_all(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
-        return [
-            await _holds(
-                self.record(
-                    each.claim,
-                    each.delivery,
-                    each.attempt,
-                    pause=each.pause,
-                    usable_revision=each.usable_revision,
-                )
-            )
-            for each in outcomes
-        ]
+    async def _step(self, step: Claim | Outcome) -> None:
+        if isinstance(step, Claim):
+            await self._pass_no_return(step)
+        else:
+            await self.record(step.claim, step.delivery, step.attempt, usable_revision=step.usable_revision)
 
     async def record(
         self,
@@ -269,8 +252,8 @@ class FakeDeliveries:
         self._put(replace(stored, delivery=delivery, attempts=attempts, lease=None))
         self._changed(delivery)
         name = _account(delivery)
-        if pause is not None and self._is_active(name, pause.revision):
-            self._unit.pause_rows[name] = pause
+        if pause is not None:
+            self._pause(name, pause)
         standing = self._unit.pause_rows.get(name)
         if standing is not None and usable_revision is not None and standing.revision <= usable_revision:
             del self._unit.pause_rows[name]
@@ -387,6 +370,10 @@ class FakeDeliveries:
                 oldest.setdefault(name, stored)
         return list(oldest.values())[:limit]
 
+    def _pause(self, name: Name, pause: Pause) -> None:
+        if self._is_active(name, pause.revision):
+            self._unit.pause_rows[name] = pause
+
     def _is_active(self, name: Name, revision: int) -> bool:
         stored = self._unit.configuration_rows.get(name)
         return (
@@ -474,16 +461,6 @@ def _name(delivery: Delivery) -> Name:
 
 def _account(delivery: Delivery) -> Name:
     return delivery.tenant, delivery.configuration_id
-
-
-def _is_within(delivery: Delivery, reach: Reach | None, data_centers: tuple[str, ...]) -> bool:
-    if reach is None:
-        return not data_centers or delivery.data_center in ("", *data_centers)
-    if delivery.data_center in ("", reach.data_center):
-        return True
-    is_preferred = delivery.data_center_policy is DataCenterPolicy.PREFERRED
-    others = reach.stands_in_except
-    return others is not None and is_preferred and delivery.data_center not in others
 
 
 def _in_order(rows: list[tuple[datetime, StoredDelivery]], limit: int) -> list[StoredDelivery]:

@@ -1,4 +1,4 @@
-"""`domain.ports.storage.Grants` in memory."""
+"""`domain.ports.grants.Grants` in memory."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from domain.account import Account
 from domain.errors import ConcurrentChange, SecretUnreadable
 from domain.grant import Grant, GrantKey, GrantState
-from domain.ports.storage import Account, RefreshLease
+from domain.ports.grants import RefreshLease
 from domain.ports.vault import Place
 from domain.secret import Secret, UnreadableSecret
 from domain.token_life import keep_time

@@ -1,4 +1,4 @@
-"""`domain.ports.storage.Workers` in memory."""
+"""`domain.ports.workers.Workers` in memory."""
 
 from __future__ import annotations
 

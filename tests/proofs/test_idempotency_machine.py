@@ -20,8 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from adapters.postgres.pool import make_pool
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
 from domain.errors import AlreadyExists
-from domain.ports.storage import Accepted, DeliveryFilter, NewDelivery, UnitOfWork
+from domain.ports.acceptance import Accepted, NewDelivery
+from domain.ports.deliveries import DeliveryFilter
+from domain.ports.storage import UnitOfWork
 from service.commit_together import CommitTogether
+from service.in_flow import InFlow
 from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.send import Send, Sent
 from tests.builders import CONFIGURATION_ID, a_caller, a_configuration, a_message
@@ -132,6 +135,7 @@ class IdempotencyMachine(RuleBasedStateMachine):
             entropy=entropy,
             vault=FakeVault(),
             signals=FakeSignals(clock=clock),
+            entering=InFlow().entering,
         )
 
     @initialize()

@@ -18,7 +18,7 @@ from adapters.postgres.unit_of_work import PostgresUnitOfWork
 from adapters.system.keyfile import KeyFile
 from domain.delivery import DeliveryState
 from domain.errors import Unavailable
-from domain.ports.storage import Accepted, NewDelivery
+from domain.ports.acceptance import Accepted, NewDelivery
 from mailport.v1 import delivery_pb2
 from mailport.v1 import mail_service_pb2 as api
 from service.commit_together import CommitTogether

@@ -623,7 +623,9 @@ class SendingLimits(_message.Message):
     MESSAGES_PER_DAY_FIELD_NUMBER: _builtins.int
     RECIPIENTS_PER_DAY_FIELD_NUMBER: _builtins.int
     max_connections: _builtins.int
-    """Connections that submit at once, 1 to 100. One process opens 5 at most. Default (0): the provider's."""
+    """Connections that submit at once, 1 to 100. One process opens 16 at most, 5 where nothing is set. Default (0): the
+    provider's.
+    """
     messages_per_minute: _builtins.int
     """Messages in any minute, 1 to 100,000; spread over it but for a tenth, which may go at once. Default (0): the
     provider's.

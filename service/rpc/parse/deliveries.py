@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from domain.delivery import DeliveryState
 from domain.errors import InputInvalid, Violation
 from domain.ports.changes import ChangeFilter
-from domain.ports.storage import DeliveryFilter
+from domain.ports.deliveries import DeliveryFilter
 from domain.reasons import Reason
 from mailport.v1 import delivery_pb2, mail_service_pb2
 from service.rpc.parse.ids import keep_id, parse_id, parse_optional_id

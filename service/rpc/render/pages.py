@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from domain.ports.storage import DeliveryFilter, DeliveryPosition
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
 from mailport.v1 import mail_service_pb2 as pb
 from service.rpc.page_tokens import configurations_token, deliveries_token
 from service.rpc.render.configurations import render_configuration

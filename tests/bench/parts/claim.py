@@ -22,8 +22,9 @@ from tests.bench.mailports import Database
 from tests.bench.measure import number, percentile
 from tests.bench.plan import Plan
 from tests.bench.table import Section
-from tests.builders import CONTENT, a_delivery
+from tests.builders import a_delivery
 from tests.fakes.vault import FakeVault
+from tests.storing import accept_one
 
 _FEW: Final = 1_000
 _CLAIMS_A_ROUND: Final = 100
@@ -84,7 +85,7 @@ async def _filled(database: Database, waiting: int) -> Queue:
     await asyncio.to_thread(migrate, queue.dsn)
     pattern = a_delivery(now=datetime.now(UTC))
     async with _units(queue) as unit, unit as work:
-        await work.deliveries.accept(pattern, CONTENT, None)
+        await accept_one(work, pattern)
         await work.commit()
     async with await psycopg.AsyncConnection.connect(queue.dsn, autocommit=True) as connection:
         # Kept apart, and never due: what all others are copied from, whatever columns there are.

@@ -16,7 +16,6 @@ from tests.peers import npm
 
 _ROUND_TRIP_SECONDS: Final = 0.02
 _SESSIONS: Final = 10
-_CONFIGURATIONS: Final = ("bench-1", "bench-2")
 _MESSAGES: Final = 1_000
 
 
@@ -36,11 +35,9 @@ async def measure(plan: Plan) -> Section:
                 case "mailport":
                     database = stack.enter_context(plan.database())
                     running, calling = await stack.enter_async_context(
-                        c.configured(
-                            plan, database, settings=plain_settings(far), configurations=_CONFIGURATIONS
-                        )
-                    )  # fmt: skip
-                    name = f"mailport, {callers} callers, {len(_CONFIGURATIONS)} configurations"
+                        c.configured(plan, database, settings=plain_settings(far, connections=_SESSIONS))
+                    )
+                    name = f"mailport, {callers} callers, {_SESSIONS} connections"
                     each = c.mailport(running, calling, sink, name=name, callers=callers, messages=messages)
                 case "postfix":
                     if reason := postfix.missing():
@@ -69,8 +66,8 @@ async def measure(plan: Plan) -> Section:
         await hold(plan, everybody)
     return Section(
         "20 ms away",
-        "As above, with a TCP proxy on the way to the sink that takes 10 ms in each direction. mailport opens up to 5"
-        " connections for a configuration unless told otherwise, so that two make up 10. Wanted: at least 200/s.",
+        "As above, with a TCP proxy on the way to the sink that takes 10 ms in each direction. mailport is told to"
+        f" open {_SESSIONS} connections. Wanted: at least 200/s.",
         COLUMNS,
         rows(everybody),
         [*left_out, *notes(everybody)],

@@ -16,6 +16,8 @@ from tests.peers import npm
 
 SESSIONS: Final = 10
 """Of the reference, and connections of the libraries."""
+_CONNECTIONS: Final = 40
+"""Enough for both processes: one opens 16 at most, Postfix up to 20 (default_destination_concurrency_limit)."""
 _MESSAGES: Final = 3_000
 _MESSAGES_OF_ONE: Final = 500
 
@@ -65,7 +67,9 @@ async def measure(plan: Plan) -> Section:
         "Send to the sink",
         f"Messages a second from the first call to the last arrival, {SIZE_BYTES:,} bytes of text to one recipient,"
         f" plain SMTP to an smtp-sink on the same machine. Reference: Postfix as installed, fed over {SESSIONS}"
-        " sessions that are kept. Durable: what is accepted outlives a crash of the machine (fsync before the answer).",
+        f" sessions that are kept, which opens up to 20 connections; mailport may open {_CONNECTIONS},"
+        " of which a process opens 16. Durable: what is accepted outlives a crash of the machine (fsync before the"
+        " answer).",
         COLUMNS,
         rows(everybody),
         [*left_out, *notes(everybody)],
@@ -78,7 +82,9 @@ async def _mailports(plan: Plan, stack: AsyncExitStack) -> list[Contestant]:
     for processes in plan.processes:
         sink = await stack.enter_async_context(smtp_sink())
         running, calling = await stack.enter_async_context(
-            c.configured(plan, database, settings=plain_settings(sink.port), processes=processes)
+            c.configured(
+                plan, database, settings=plain_settings(sink.port, connections=_CONNECTIONS), processes=processes
+            )
         )
         for callers in plan.callers:
             everybody += [

@@ -18,8 +18,9 @@ from adapters.postgres.pool import make_pool
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
 from domain.delivery import Delivery, DeliveryState
 from domain.ports.changes import ChangeFilter, ChangePage
-from tests.builders import CONTENT, TENANT, a_delivery
+from tests.builders import TENANT, a_delivery
 from tests.fakes.vault import FakeVault
+from tests.storing import accept_one
 
 Pool = AsyncConnectionPool[BoundedConnection]
 
@@ -36,7 +37,7 @@ def uow(pool: Pool) -> PostgresUnitOfWork:
 
 async def accept(pool: Pool, delivery: Delivery) -> None:
     async with uow(pool) as work:
-        await work.deliveries.accept(delivery, CONTENT, None)
+        await accept_one(work, delivery)
         await work.commit()
 
 
@@ -65,7 +66,7 @@ async def test_given_a_lower_number_that_commits_later_when_read_meanwhile_then_
     async with a_pool(database_url) as pool:
         start = await newest(pool)
         async with uow(pool) as slow:
-            await slow.deliveries.accept(slow_one, CONTENT, None)
+            await accept_one(slow, slow_one)
             await accept(pool, quick_one)
             meanwhile = await after(pool, start)
             begun_meanwhile = await newest(pool)
@@ -84,7 +85,7 @@ async def test_given_a_lower_number_that_is_given_up_when_read_then_the_higher_o
     async with a_pool(database_url) as pool:
         start = await newest(pool)
         async with uow(pool) as lost:
-            await lost.deliveries.accept(a_delivery(), CONTENT, None)
+            await accept_one(lost, a_delivery())
             await accept(pool, quick_one)
         page = await after(pool, start)
 
@@ -101,7 +102,7 @@ async def test_given_an_older_transaction_that_changes_a_delivery_later_when_rea
         await accept(pool, delivery)
         start = await newest(pool)
         async with uow(pool) as older:
-            await older.deliveries.accept(a_delivery(), CONTENT, None)  # it has its id from here on
+            await accept_one(older, a_delivery())  # it has its id from here on
             async with uow(pool) as younger:
                 await younger.deliveries.save(replace(delivery, state=DeliveryState.RETRYING))
                 await younger.commit()
@@ -119,12 +120,12 @@ async def test_given_many_changes_in_one_transaction_when_made_then_it_holds_one
     async with a_pool(database_url) as pool:
         async with uow(pool) as work:
             for _ in range(50):
-                await work.deliveries.accept(a_delivery(), CONTENT, None)
+                await accept_one(work, a_delivery())
             during = await locks(database_url)
             await work.commit()
         afterwards = await locks(database_url)
         async with uow(pool) as work:  # the same session again
-            await work.deliveries.accept(a_delivery(), CONTENT, None)
+            await accept_one(work, a_delivery())
             again = await locks(database_url)
 
     assert (during, afterwards, again) == (1, 0, 1)
@@ -139,7 +140,7 @@ async def test_given_numbers_above_thirty_two_bits_when_read_then_nothing_is_cut
         await accept(pool, a_delivery())
         start = await newest(pool)
         async with uow(pool) as slow:
-            await slow.deliveries.accept(slow_one, CONTENT, None)
+            await accept_one(slow, slow_one)
             await accept(pool, quick_one)
             meanwhile = await after(pool, start)
             await slow.commit()

@@ -25,7 +25,7 @@ from adapters.postgres.pool import make_pool
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
 from domain.delivery import Delivery
 from domain.errors import Overloaded, Unavailable
-from domain.ports.storage import NewDelivery
+from domain.ports.acceptance import NewDelivery
 from tests.builders import a_delivery
 from tests.fakes.vault import FakeVault
 

@@ -26,7 +26,7 @@ from domain.configuration import Configuration, activated, with_draft
 from domain.delivery import Delivery, DeliveryState
 from domain.errors import LeaseLost, SecretUnreadable, Unavailable
 from domain.failures.trace import Trace
-from domain.ports.storage import Claim
+from domain.ports.delivery_queue import Claim
 from domain.reasons import Reason
 from domain.secret import Secret
 from domain.settings.model import unreadable_secrets
@@ -49,6 +49,7 @@ from tests.builders import (
     some_settings,
 )
 from tests.contract.test_unit_of_work import CALLS, outcome
+from tests.storing import accept_one, pass_no_return
 
 Pool = AsyncConnectionPool[BoundedConnection]
 Admin = psycopg.Connection[tuple[Any, ...]]
@@ -85,7 +86,7 @@ class Repositories:
 
     async def accept(self, delivery: Delivery, content: bytes = CONTENT) -> Delivery:
         async with self.uow() as work:
-            await work.deliveries.accept(delivery, content, None)
+            await accept_one(work, delivery, content)
             await work.commit()
         return delivery
 
@@ -240,7 +241,7 @@ async def test_given_records_deleted_when_counted_then_what_belongs_to_them_is_g
     await repositories.add(a_configuration())
     async with repositories.uow() as work:
         now = datetime.now(UTC)
-        await work.deliveries.accept(a_delivery(now=now), CONTENT, an_idempotency_record(now=now))
+        await accept_one(work, a_delivery(now=now), key=an_idempotency_record(now=now))
         await work.deliveries.claim(worker="w", lease=MINUTE, limit=1)
         await work.configurations.delete(TENANT, CONFIGURATION_ID, expected_version=2)
         await work.commit()
@@ -316,7 +317,7 @@ async def test_given_p5_a_worker_that_slept_within_its_transaction_when_it_goes_
         await work.deliveries.find(TENANT, claim.delivery.delivery_id)  # begins the transaction, and with it now()
         repositories.admin.execute("select pg_sleep(0.25)")
         with pytest.raises(LeaseLost):
-            await work.deliveries.pass_no_return(claim)
+            await pass_no_return(work, claim)
 
 
 async def test_given_a_fault_of_ours_that_was_passed_over_when_committed_then_unavailable_and_nothing_stored(
@@ -326,9 +327,9 @@ async def test_given_a_fault_of_ours_that_was_passed_over_when_committed_then_un
     delivery = a_delivery()
 
     async with repositories.uow() as work:
-        await work.deliveries.accept(delivery, CONTENT, None)
+        await accept_one(work, delivery)
         with pytest.raises(psycopg.errors.UniqueViolation):
-            await work.deliveries.accept(delivery, CONTENT, None)
+            await accept_one(work, delivery)
         with pytest.raises(Unavailable):
             await work.commit()
 

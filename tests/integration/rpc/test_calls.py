@@ -24,7 +24,7 @@ from domain.failures.failure import FailureKind
 from domain.grant import GrantRevocation
 from domain.message import WrittenAddress
 from domain.ports.changes import Change, ChangeFilter
-from domain.ports.storage import DeliveryFilter, DeliveryPosition
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
 from domain.reasons import Reason
 from domain.secret import Secret
 from domain.settings.written import WrittenSettings, WrittenSmtp

@@ -10,15 +10,13 @@ from domain.resource import (
     OUTLOOK,
     SINGLE,
     Resource,
-    mailbox_resource,
     missing_scopes,
     refresh_scopes,
     resource_of,
-    resources_of,
     scopes_for,
-    used_resources,
+    sending_resource,
 )
-from tests.builders import a_graph_transport, a_mailbox, an_oauth_authentication, some_settings
+from tests.builders import a_graph_transport, some_settings
 
 MICROSOFT = OAuthProvider.MICROSOFT
 SCOPES = (
@@ -55,29 +53,24 @@ def test_given_microsofts_scopes_when_sorted_then_by_what_they_open(scope: str, 
 
 @pytest.mark.parametrize("issuer", [OAuthProvider.GOOGLE, OAuthProvider.CUSTOM])
 def test_given_other_providers_when_sorted_then_there_is_one_resource(issuer: OAuthProvider) -> None:
-    assert resources_of(("https://mail.google.com/", "mail", "openid"), issuer=issuer) == (SINGLE,)
-    assert resources_of(("openid",), issuer=issuer) == (SINGLE,)
+    assert [resource_of(scope, issuer=issuer) for scope in ("https://mail.google.com/", "mail")] == [SINGLE, SINGLE]
+    assert resource_of("openid", issuer=issuer) is None
     assert refresh_scopes(SINGLE, ("mail", "openid"), issuer=issuer) == ()
     assert scopes_for(SINGLE, ("mail", "openid"), issuer=issuer) == ("mail", "openid")
 
 
 def test_given_scopes_of_two_resources_when_one_is_asked_for_then_its_own_and_the_reserved_ones() -> None:
-    assert resources_of(SCOPES, issuer=MICROSOFT) == (OUTLOOK, GRAPH)
     assert scopes_for(GRAPH, SCOPES, issuer=MICROSOFT) == (SCOPES[1], "offline_access", "openid")
     assert refresh_scopes(OUTLOOK, SCOPES, issuer=MICROSOFT) == (SCOPES[0], "offline_access", "openid", SCOPES[4])
 
 
-def test_given_settings_when_asked_which_tokens_they_need_then_the_sending_one_first() -> None:
-    oauth = an_oauth_authentication(provider=MICROSOFT)
-    reading = a_mailbox(password=None, use_oauth=True)
-    over_graph = some_settings(transport=a_graph_transport(), authentication=oauth, mailbox=reading)
-    over_smtp = some_settings(authentication=oauth, mailbox=reading)
+def test_given_settings_when_asked_which_token_they_send_with_then_that_of_their_transport() -> None:
+    over_graph = some_settings(transport=a_graph_transport())
+    over_smtp = some_settings()
 
-    assert used_resources(over_graph, issuer=MICROSOFT) == (GRAPH, OUTLOOK)
-    assert used_resources(over_smtp, issuer=MICROSOFT) == (OUTLOOK,)
-    assert used_resources(over_smtp, issuer=OAuthProvider.CUSTOM) == (SINGLE,)
-    assert used_resources(some_settings(), issuer=OAuthProvider.CUSTOM) == ()
-    assert mailbox_resource(some_settings(mailbox=a_mailbox()), issuer=MICROSOFT) is None
+    assert sending_resource(over_graph, issuer=MICROSOFT) == GRAPH
+    assert sending_resource(over_smtp, issuer=MICROSOFT) == OUTLOOK
+    assert sending_resource(over_smtp, issuer=OAuthProvider.CUSTOM) == SINGLE
 
 
 @pytest.mark.parametrize(

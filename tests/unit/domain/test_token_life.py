@@ -21,7 +21,6 @@ from domain.token_life import (
     MAXIMUM_LIFETIME,
     Freshness,
     freshness,
-    is_still_current,
     keep_time,
     may_ask,
     refreshed,
@@ -330,14 +329,6 @@ def test_given_a_pause_that_the_provider_asks_for_when_refused_then_kept_within_
     assert grant.retry_time == NOW + pause
     assert not may_ask(grant, now=NOW + pause - timedelta(seconds=1))
     assert may_ask(grant, now=NOW + pause)
-
-
-@pytest.mark.parametrize(("generation", "is_current"), [(1, False), (2, True)])
-def test_given_p10_a_token_that_a_server_refused_when_asked_then_only_the_present_one_is_a_reason_to_refresh(
-    generation: int, is_current: bool
-) -> None:
-    assert is_still_current(after(a_grant()), SINGLE, generation=generation) is is_current
-    assert is_still_current(after(a_grant()), GRAPH, generation=generation)
 
 
 def test_given_a_grant_when_nobody_uses_it_then_kept_a_week_after_its_last_use() -> None:

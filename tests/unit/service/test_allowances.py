@@ -13,10 +13,10 @@ from domain.failures.failure import FailureKind, Stage
 from domain.host import Host
 from domain.limits import AccountLimits
 from domain.message import Envelope
-from domain.ports.storage import Claim
+from domain.ports.delivery_queue import Claim
 from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
 from domain.settings.model import MailSettings
-from service.allowances import SHARE_LEASE, Allowances
+from service.allowances import MOST_LANES_PER_ACCOUNT, SHARE_LEASE, Allowances
 from service.usecases.attempt import LEASE
 from tests.builders import (
     CONFIGURATION_ID,
@@ -29,8 +29,8 @@ from tests.builders import (
     some_settings,
 )
 from tests.fakes.transport import Answer, FakeTransport
-from tests.unit.service.test_worker import OneStuckServer, a_worker, at_work
-from tests.unit.service.test_worker import a_world as a_world_that_stands_still
+from tests.unit.service.working import OneStuckServer, a_worker, at_work
+from tests.unit.service.working import a_world as a_world_that_stands_still
 from tests.unit.service.world import World, until
 
 SECOND = timedelta(seconds=1)
@@ -304,7 +304,7 @@ async def test_given_a_throttling_answer_when_learnt_then_every_worker_waits_and
 
     assert resting == (0, 0)
     assert len(slowly) == 2  # half of the connections that it is taken to have
-    assert not one.is_unbounded(ACCOUNT)
+    assert not one.may_go_straight(ACCOUNT)
 
 
 async def test_given_a_server_that_was_not_reached_when_learnt_then_the_days_count_forgets_it() -> None:
@@ -330,7 +330,7 @@ async def test_given_no_limits_when_claimed_then_the_allowances_are_not_touched(
     world.store.fail_next("allowances.lowered", AssertionError("asked for again within the second"))
 
     assert len(await claim(world, book, limit=50)) == 50
-    assert book.is_unbounded(ACCOUNT)
+    assert book.may_go_straight(ACCOUNT)
     assert world.store.allowances == {}
 
 
@@ -344,3 +344,42 @@ async def test_given_a_store_that_is_away_when_learning_then_nothing_is_raised()
 
     await book.attempted(first, a_delivery(failure=THROTTLED))
     await book.end()
+
+
+async def test_given_more_connections_than_usual_when_set_then_a_process_opens_up_to_half_of_its_lanes() -> None:
+    world = World()
+    await given(world, connections=40)
+    await waiting(world, 60)
+    book = allowances(world)
+
+    await claim(world, book, limit=50, ahead=True)
+
+    assert book.lanes(ACCOUNT) == MOST_LANES_PER_ACCOUNT
+    assert book.may_go_straight(ACCOUNT)
+
+
+async def test_given_connections_that_others_have_when_claimed_then_nothing_goes_without_asking() -> None:
+    """Straight on is for a process that need not ask: it would never get what others give back."""
+    world = World()
+    await given(world, connections=10)
+    await waiting(world, 60)
+    one, other = allowances(world, "one"), allowances(world, "other")
+    await claim(world, one, limit=4)
+
+    await claim(world, other, limit=50, ahead=True)
+
+    assert (one.lanes(ACCOUNT), other.lanes(ACCOUNT)) == (4, 6)
+    assert not one.may_go_straight(ACCOUNT)
+    assert not other.may_go_straight(ACCOUNT)
+
+
+async def test_given_another_limit_beside_connections_when_all_are_here_then_mail_is_asked_for() -> None:
+    world = World()
+    await given(world, connections=2, messages_per_minute=600)
+    await waiting(world, 10)
+    book = allowances(world)
+
+    await claim(world, book, limit=2)
+
+    assert book.lanes(ACCOUNT) == 2
+    assert not book.may_go_straight(ACCOUNT)

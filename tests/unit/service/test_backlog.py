@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ports.storage import Account, Claim, Lease
+from domain.account import Account
+from domain.ports.delivery_queue import Claim, Lease
 from service.backlog import Backlog
 from tests.builders import TENANT, a_delivery
 

@@ -265,7 +265,7 @@ async def test_given_a_store_that_was_away_for_a_moment_when_others_stand_behind
 
 async def test_given_a_breath_when_something_waits_after_a_commit_then_what_comes_in_it_goes_along() -> None:
     counted = await a_store()
-    commit = grouped(counted, breath=timedelta(milliseconds=50))
+    commit = grouped(counted, breath=lambda last: timedelta(milliseconds=50))
     counted.may_commit.clear()
     changes = [asyncio.create_task(commit(counted.saving("first")))]
     await until(lambda: counted.units == 1)
@@ -282,7 +282,7 @@ async def test_given_a_breath_when_something_waits_after_a_commit_then_what_come
 
 async def test_given_a_breath_when_nothing_else_waits_then_nobody_is_kept_waiting() -> None:
     counted = await a_store()
-    commit = grouped(counted, breath=timedelta(hours=1))
+    commit = grouped(counted, breath=lambda last: timedelta(hours=1))
 
     done = [await commit(counted.saving(name)) for name in "abc"]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from domain.account import Account
 from domain.delivery import DeliveryState
 from domain.forecast import Forecast, ForecastKind
-from domain.ports.storage import Account
 from service.events import LoggedEvents
 from service.metrics import Metrics
 from service.usecases.events import Events

@@ -13,7 +13,8 @@ from joserfc.jwk import ECKey, OctKey
 
 from adapters.system.keyfile import KeyFile
 from domain.secret import Secret
-from service.container import StartFailed, examine, load_keys
+from service.container import StartFailed, load_keys
+from service.examining import examine
 from service.options import Options
 from tests.peers.ca import TestCA
 

@@ -9,11 +9,12 @@ from datetime import timedelta
 
 import pytest
 
-from domain.ports.storage import Claim
+from domain.ports.delivery_queue import Claim
 from service.heartbeat import Heartbeat
 from service.logs import RENEWAL_FAILED
 from service.usecases.attempt import LEASE
 from tests.fakes.storage import FakeUnitOfWork
+from tests.storing import pass_no_return
 from tests.unit.service.world import World, until
 
 TICK = timedelta(milliseconds=1)
@@ -89,7 +90,7 @@ async def test_given_a_delivery_that_is_being_written_when_renewed_then_it_is_no
     heartbeat = world.a_heartbeat()
 
     async with world.uow() as work:
-        await work.deliveries.pass_no_return(claim)
+        await pass_no_return(work, claim)
         heartbeat.keep(claim, never)
         before = world.units
         await until(lambda: world.units >= before + 2)  # renewed together in vain, then alone, which waits

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from domain.account import Account
 from domain.data_center import Presence
 from domain.delivery import DeliveryState
 from domain.forecast import Forecast, ForecastKind
-from domain.ports.storage import Account
 from domain.reasons import Reason
 from service.metrics import Metrics
 from tests.builders import NOW, a_delivery

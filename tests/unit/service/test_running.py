@@ -8,7 +8,8 @@ import pytest
 
 import service.running
 from adapters.postgres.embedded import EmbeddedPostgresFailed
-from service.container import StartFailed, examine
+from service.container import StartFailed
+from service.examining import examine
 from service.options import Options
 from service.running import database
 

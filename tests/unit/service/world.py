@@ -11,9 +11,12 @@ from domain.configuration import Configuration
 from domain.delivery import Delivery
 from domain.grant import Grant, GrantKey
 from domain.message import WrittenMessage
-from domain.ports.storage import Accepted, Claim, IdempotencyRecord, NewDelivery, Outcome
+from domain.ports.acceptance import Accepted, IdempotencyRecord, NewDelivery
+from domain.ports.delivery_queue import Claim, Outcome
 from domain.settings.parse import SettingsRules
 from service.commit_together import CommitTogether
+from service.groups import grants_together
+from service.in_flow import InFlow
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import LEASE, AttemptDelivery
 from service.usecases.authorize import Authorize
@@ -49,6 +52,7 @@ from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeStore, FakeUnitOfWork
 from tests.fakes.transport import FakeTransport
 from tests.fakes.vault import FakeVault
+from tests.storing import accept_one
 
 _VAIN: Final = timedelta(seconds=5)
 
@@ -134,11 +138,8 @@ class World:
         self.accept: CommitTogether[NewDelivery, Accepted | None] = CommitTogether(
             uow=self.uow, apply=lambda work, batch: work.deliveries.accept_all(batch)
         )
-        self.mark: CommitTogether[Claim, bool] = CommitTogether(
-            uow=self.uow, apply=lambda work, claims: work.deliveries.pass_no_return_all(claims)
-        )
-        self.record: CommitTogether[Outcome, bool] = CommitTogether(
-            uow=self.uow, apply=lambda work, outcomes: work.deliveries.record_all(outcomes)
+        self.progress: CommitTogether[Claim | Outcome, bool] = CommitTogether(
+            uow=self.uow, apply=lambda work, steps: work.deliveries.progress_all(steps)
         )
         self.send = Send(
             uow=self.uow,
@@ -148,6 +149,7 @@ class World:
             entropy=self.entropy,
             vault=self.vault,
             signals=self.signals,
+            entering=InFlow().entering,
         )
         self.get_delivery = GetDelivery(uow=self.uow, clock=self.clock)
         self.list_deliveries = ListDeliveries(uow=self.uow, clock=self.clock)
@@ -168,8 +170,9 @@ class World:
         tick = timedelta(milliseconds=1)
         return AttemptDelivery(
             uow=self.uow,
-            mark=self.mark,
-            record=self.record,
+            mark=self.progress,
+            record=self.progress,
+            grants=grants_together(self.uow),
             known=self.known,
             transport=self.transport,
             sources=self.sources,
@@ -210,7 +213,7 @@ class World:
         """Stores a delivery as Send does."""
         stored = delivery or a_delivery()
         async with self.uow() as work:
-            await work.deliveries.accept(stored, content, key)
+            await accept_one(work, stored, content, key=key)
             await work.commit()
         return stored
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from domain.delivery import DeliveryState
 from domain.errors import InputInvalid, NotReady
-from domain.ports.storage import DeliveryFilter, DeliveryPosition
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
 from domain.reasons import Reason
 from service.rpc.page_tokens import (
     change_cursor,

@@ -13,7 +13,7 @@ from hypothesis import given
 from domain.delivery import DeliveryState
 from domain.errors import InputInvalid, Violation
 from domain.ports.changes import ChangeFilter
-from domain.ports.storage import DeliveryFilter
+from domain.ports.deliveries import DeliveryFilter
 from domain.reasons import Reason
 from mailport.v1 import delivery_pb2
 from mailport.v1 import mail_service_pb2 as pb

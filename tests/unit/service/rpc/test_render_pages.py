@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from domain.address import EmailAddress
 from domain.delivery import Recipient
-from domain.ports.storage import DeliveryFilter, DeliveryPosition
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
 from service.rpc.page_tokens import read_configurations_token, read_deliveries_token
 from service.rpc.render import render_configurations_page, render_deliveries_page
 from service.rpc.render.values import LARGEST_ANSWER_BYTES

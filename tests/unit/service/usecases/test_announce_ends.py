@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from domain.account import Account
 from domain.configuration import Configuration
 from domain.errors import Unavailable
 from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantState, basis_of
-from domain.ports.storage import Account
 from domain.providers.preset import OAuthProvider
 from domain.settings.model import MailSettings, OAuthAuthentication
 from service.usecases.announce_ends import AnnounceEnds

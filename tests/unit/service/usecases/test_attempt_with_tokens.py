@@ -15,6 +15,7 @@ from domain.delivery import Delivery, DeliveryState
 from domain.failures.failure import FailureKind, Stage
 from domain.grant import GrantState
 from domain.reasons import Reason
+from service.groups import grants_together
 from service.usecases.attempt import AttemptDelivery
 from tests.builders import (
     CONFIGURATION_ID,
@@ -169,8 +170,9 @@ async def attempted_while(world: World, happens: Callable[[], Awaitable[object]]
     between: deque[Callable[[], Awaitable[object]] | None] = deque([None, happens])
     attempt = AttemptDelivery(
         uow=lambda: _Interrupted(world.store, between.popleft()),
-        mark=world.mark,
-        record=world.record,
+        mark=world.progress,
+        record=world.progress,
+        grants=grants_together(world.uow),
         known=world.known,
         transport=world.transport,
         sources=world.sources,

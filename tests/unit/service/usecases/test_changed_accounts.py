@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from domain.ports.storage import Account
+from domain.account import Account
 from service.usecases.changed_accounts import ChangedAccounts, lanes_of
 from service.usecases.known_configurations import KnownConfigurations
 from tests.builders import CONFIGURATION_ID, TENANT, a_configuration

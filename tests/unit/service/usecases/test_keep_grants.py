@@ -10,10 +10,10 @@ from typing import Final
 
 import pytest
 
+from domain.account import Account
 from domain.errors import Unavailable
 from domain.forecast import ForecastKind
 from domain.grant import Grant, GrantKey, GrantState
-from domain.ports.storage import Account
 from domain.providers.preset import OAuthProvider
 from domain.resource import GRAPH, OUTLOOK
 from domain.secret import Secret

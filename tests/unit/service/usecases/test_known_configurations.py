@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from domain.account import Account
 from domain.configuration import Configuration
-from domain.ports.storage import Account
 from service.usecases.known_configurations import KnownConfigurations
 from tests.builders import OTHER_TENANT, TENANT, a_configuration
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from domain.errors import InputInvalid
-from domain.ports.storage import DeliveryFilter, DeliveryPosition
+from domain.ports.deliveries import DeliveryFilter, DeliveryPosition
 from tests.builders import NOW, OTHER_TENANT, a_delivery
 from tests.unit.service.world import CALLER, World
 

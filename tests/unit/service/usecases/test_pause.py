@@ -9,7 +9,7 @@ import pytest
 from domain.delivery import DeliveryState
 from domain.failures.failure import Failure, FailureKind, Stage
 from domain.pause import Pause
-from domain.ports.storage import Claim
+from domain.ports.delivery_queue import Claim
 from domain.reasons import Reason
 from mailport.v1 import configuration_pb2 as pb
 from service.rpc.render.health import render_health

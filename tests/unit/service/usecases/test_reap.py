@@ -10,12 +10,13 @@ from domain.delivery import BROKEN_OFF, DeliveryState
 from domain.errors import Unavailable
 from domain.failures.failure import FailureKind
 from domain.message import InDoubtPolicy
-from domain.ports.storage import Claim
+from domain.ports.delivery_queue import Claim
 from domain.reasons import Reason
 from domain.retry import DOUBT_PAUSE
 from service.usecases.attempt import LEASE
 from tests.builders import CONTENT, a_delivery, a_failure
 from tests.fakes.transport import Answer
+from tests.storing import pass_no_return
 from tests.unit.service.world import World
 
 
@@ -27,7 +28,7 @@ async def a_world() -> World:
 
 async def mark_no_return(world: World, claim: Claim) -> None:
     async with world.uow() as work:
-        await work.deliveries.pass_no_return(claim)
+        await pass_no_return(work, claim)
         await work.commit()
 
 

@@ -9,9 +9,9 @@ from typing import Final
 
 import pytest
 
+from domain.account import Account
 from domain.errors import ProviderRefused, SecretUnreadable, Unavailable
 from domain.grant import Grant, GrantState
-from domain.ports.storage import Account
 from domain.reasons import Reason
 from domain.resource import GRAPH, OUTLOOK, SINGLE
 from domain.secret import Secret, UnreadableSecret

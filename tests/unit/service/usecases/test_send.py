@@ -24,6 +24,7 @@ from domain.errors import (
 from domain.message import InDoubtPolicy, WrittenAddress, WrittenAttachment, WrittenMessage
 from domain.reasons import Reason
 from service.commit_together import CommitTogether
+from service.in_flow import InFlow
 from service.usecases.send import Send
 from tests.builders import (
     CONFIGURATION_ID,
@@ -40,6 +41,7 @@ from tests.builders import (
 from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeUnitOfWork
 from tests.fakes.vault import FakeVault
+from tests.storing import pass_no_return
 from tests.unit.service.world import CALLER, MINUTE, World
 
 OTHER = a_message(subject="Other")
@@ -371,6 +373,7 @@ async def test_given_a_store_that_is_away_when_sent_then_it_is_asked_once_and_no
         entropy=world.entropy,
         vault=FakeVault(),
         signals=world.signals,
+        entering=InFlow().entering,
     )
     world.store.away = True
 
@@ -405,6 +408,7 @@ async def test_given_wait_when_the_delivery_settles_then_the_answer_comes_with_t
         entropy=world.entropy,
         vault=world.vault,
         signals=signals,
+        entering=InFlow().entering,
     )
 
     async def work() -> None:
@@ -454,7 +458,7 @@ async def test_given_a_delivery_held_in_doubt_when_waited_for_then_that_is_an_an
     sent = await world.sent(a_message(in_doubt_policy="HOLD"), key="k1")
     claim = await world.claim()
     async with world.uow() as work:
-        await work.deliveries.pass_no_return(claim)
+        await pass_no_return(work, claim)
         await work.commit()
     world.clock.advance(timedelta(seconds=61))
     await world.reap()

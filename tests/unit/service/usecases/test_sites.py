@@ -9,7 +9,8 @@ import pytest
 
 from domain.data_center import Reach
 from domain.delivery import Delivery, DeliveryState
-from domain.ports.storage import Claim, DeliveryFilter
+from domain.ports.deliveries import DeliveryFilter
+from domain.ports.delivery_queue import Claim
 from domain.reasons import Reason
 from domain.settings.model import DataCenterPolicy
 from service.rpc.render import render_validated

@@ -10,8 +10,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 from starlette.applications import Starlette
 
+from domain.account import Account
 from domain.forecast import Forecast, ForecastKind
-from domain.ports.storage import Account
 from service.metrics import Metrics
 from service.web.metrics import METRICS_PATH, metrics_route
 from tests.builders import NOW

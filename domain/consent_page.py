@@ -38,6 +38,8 @@ class _Page:
     about: _About
     answer: str = ""
     """What the catalogue knows it by, where that is more than the words shown."""
+    error: str = ""
+    """OAuth's word for it, where each provider's page says it in words of its own."""
 
 
 _PAGES: Final = {
@@ -56,8 +58,8 @@ _PAGES: Final = {
         _Page("AADSTS90094", _About.NEITHER, "AADSTS90094 Need admin approval"),
     ),
     OAuthProvider.CUSTOM: (
-        _Page("redirect_uri", _About.REDIRECT_URL, "redirect_uri_mismatch"),
-        _Page("client_id", _About.CLIENT, "invalid_client"),
+        _Page("redirect_uri", _About.REDIRECT_URL, error="invalid_redirect_uri"),
+        _Page("client_id", _About.CLIENT, error="invalid_client"),
     ),
 }
 """The most usual first. Provider pages and public transcripts, as of 2026-11; for others what RFC 6749 leaves them."""
@@ -88,4 +90,6 @@ def _explained(issuer: OAuthProvider) -> tuple[tuple[_Page, Failure], ...]:
 
 
 def _seen(page: _Page) -> Evidence:
+    if page.error:
+        return Evidence(surface=Surface.OAUTH_AUTHORIZE, stage=Stage.CONSENT, error=page.error)
     return read_answer(page.answer or page.shown, surface=Surface.OAUTH_AUTHORIZE, stage=Stage.CONSENT)

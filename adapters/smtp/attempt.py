@@ -38,7 +38,7 @@ from domain.settings.model import BasicAuthentication, OAuthAuthentication, Smtp
 _LOOKUP: Final = timedelta(seconds=20)
 _CONNECT: Final = timedelta(seconds=30)
 _OTHER_ADDRESS_HELPS: Final = frozenset({Symptom.LOST, Symptom.SILENT})
-_CERTIFICATE: Final = frozenset({Symptom.CERT_EXPIRED, Symptom.CERT_NAME_MISMATCH, Symptom.CERT_UNTRUSTED})
+_CERTIFICATE: Final = frozenset({Symptom.CERT_UNTRUSTED, Symptom.CERT_EXPIRED, Symptom.CERT_NAME_MISMATCH})
 _NO_SERVICE: Final = frozenset({521, 554})
 """This host takes no mail, whatever another one of the name does (RFC 5321 section 3.1, RFC 7504)."""
 

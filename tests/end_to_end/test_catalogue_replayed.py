@@ -46,7 +46,7 @@ from tests.integration.oauth.token_endpoint import answer
 from tests.peers.ca import TestCA, server_context
 from tests.peers.line_server import LineServer
 from tests.peers.net import black_hole, free_port
-from tests.peers.script import Item, close, ehlo, hang, send, starttls, tls
+from tests.peers.script import Item, ehlo, hang, send, starttls, tls
 from tests.unit.domain.failures.rows import Row, catalogue_rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -71,10 +71,6 @@ LEAST_WAITS: Final = {
     **dict.fromkeys(("P008", "P032", "P034", "P057"), timedelta(hours=4)),
 }
 """What the provider is known to want waited."""
-
-
-OTHER_DOORS: Final = {"TLS_REQUIRED": 2, "TLS_MODE_MISMATCH": 1, "NO_USABLE_AUTH_MECHANISM": 1}
-"""How many other kinds of TLS there are than the one that is set."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -102,23 +98,19 @@ async def test_given_a_row_of_smtp_when_its_server_says_so_then_every_call_and_d
 ) -> None:
     knows = at == "its own host"
     host = HOSTS.get(row.provider, "localhost") if knows else "localhost"
-    way = signs_in(row)
+    way, port, name, told = signs_in(row), free_port(), replay.new_name(), []
     no = refusing(row, replay.context, signs_in=way, announces=["PIPELINING"] if knows else [])
-    yes = accepting(replay.context, signs_in=way)
-    # Where the fault may be the kind of TLS, a proof tries the others at the same door, and finds nobody there.
-    door = [[close()]] * OTHER_DOORS.get(row.reason, 0)
-    first = [letting_in(replay.context, signs_in=way)] if way == "token" else [no, *door, yes]
-    name = replay.new_name()
-    told = []
-    async with LineServer(*first, no, *door, no) as server:
-        await replay.configure(name, replay.settings(server.port, host=host, provider=row.provider, signs_in=way))
-        if way == "token":
-            await replay.consent(name)
-        else:
-            told.append(await told_by_call("ValidateAndSave", replay.validate(name)))
-            assert not (await replay.read(name)).HasField("active"), "nothing is saved by a proof that failed"
-            await replay.validate(name)
+    await replay.configure(name, replay.settings(port, host=host, provider=row.provider, signs_in=way))
+    if way == "token":
+        async with LineServer(letting_in(replay.context, signs_in=way), port=port):
+            await replay.consent(name, save=False)
 
+    async with LineServer(no, repeat=True, port=port):
+        told.append(await told_by_call("ValidateAndSave", replay.validate(name)))
+    assert not (await replay.read(name)).HasField("active"), "nothing is saved by a proof that failed"
+    async with LineServer(accepting(replay.context, signs_in=way), port=port):
+        await replay.validate(name)
+    async with LineServer(no, repeat=True, port=port) as server:
         told.append(await told_by_call("SendTest", replay.test(name)))
         delivery = await replay.delivery(name)
         told.append(told_by_delivery(delivery))

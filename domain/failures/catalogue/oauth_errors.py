@@ -61,6 +61,14 @@ OAUTH_ERRORS: Final = (
         remedy=_AGAIN,
     ),
     Entry(
+        surfaces=AUTHORIZE,
+        error="invalid_client(_id)?|deleted_client",
+        reason=Reason.CLIENT_CONFIG,
+        kind=FailureKind.MISCONFIGURED,
+        cause="The provider does not know the client ID{reply}: it is mistyped, or the client was removed.",
+        remedy="Copy the client ID from the provider's own page into the settings, then call Authorize again.",
+    ),
+    Entry(
         surfaces=BOTH,
         error="invalid_client(_secret|_id)?|deleted_client",
         reason=Reason.CLIENT_CONFIG,

@@ -7,6 +7,7 @@ import pytest
 from domain.consent_page import page_refusals
 from domain.failures.failure import FailureKind, Stage
 from domain.providers.preset import OAuthProvider
+from domain.reasons import Reason
 from tests.unit.domain.failures.rows import Row, catalogue_rows
 
 REDIRECT_URL = "https://mail.example.com/oauth/callback"
@@ -50,3 +51,5 @@ def test_given_a_provider_of_ones_own_when_a_consent_begins_then_nothing_is_said
 
     assert "Google" not in told
     assert "AADSTS" not in told
+    assert "consent stays" not in told, "there is none yet"
+    assert all(page.failure.reason is Reason.CLIENT_CONFIG for page in pages)

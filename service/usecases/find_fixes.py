@@ -14,7 +14,7 @@ from domain.ports.probe import Offer, ServerProbe
 from domain.settings.model import MailSettings, SmtpTransport
 
 _LONGEST: Final = timedelta(seconds=5)
-_MARGIN: Final = timedelta(milliseconds=250)
+_MARGIN: Final = timedelta(milliseconds=500)
 """Left for the answer to the caller."""
 _LEAST: Final = timedelta(milliseconds=200)
 _MOST_WAYS: Final = 3

@@ -17,7 +17,7 @@ from domain.settings.model import MailSettings, SmtpTransport
 from service.usecases.sender_posture import ReadPosture
 
 _LONGEST: Final = timedelta(seconds=2)
-_MARGIN: Final = timedelta(milliseconds=250)
+_MARGIN: Final = timedelta(milliseconds=500)
 """Left for the answer to the caller."""
 
 

@@ -33,7 +33,7 @@ from tests.peers.net import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SOON: Final = 2.5
+SOON: Final = 3.0
 """Seconds: the deadline of calls to servers that have to be waited for."""
 LATE: Final = 30.0
 Doors = dict[tuple[str, int], int]

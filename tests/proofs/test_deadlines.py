@@ -143,7 +143,8 @@ async def test_given_no_deadline_or_too_long_a_one_when_called_then_the_default_
         return None
 
     request: Any = GetMessageClass(METHODS[method].input_type)()
-    for field, value in {"configuration_id": "alerts", "delivery_id": "01990000-0000-7000-8000-000000000000"}.items():
+    needed = {"configuration_id": "alerts", "delivery_id": "01990000-0000-7000-8000-000000000000", "text": "535"}
+    for field, value in needed.items():
         if field in request.DESCRIPTOR.fields_by_name:
             setattr(request, field, value)
     async with an_edge() as edge:

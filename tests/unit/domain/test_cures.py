@@ -108,6 +108,14 @@ def test_given_what_other_ways_offer_when_judged_then_only_those_that_serve_are_
     assert fixes == (*expected, guessed[1])
 
 
+def test_given_no_sign_in_when_only_an_untrusted_other_port_speaks_then_it_is_no_fix() -> None:
+    settings = some_settings(transport=an_smtp_transport(port=587), authentication=None)
+    way = an_smtp_transport(port=465, security=IMPLICIT)
+
+    assert with_ways((), settings, [(way, Offer(is_trusted=False))]) == ()
+    assert with_ways((), settings, [(way, Offer())]) != ()
+
+
 def test_given_a_token_account_when_a_way_offers_passwords_alone_then_it_does_not_serve() -> None:
     settings = some_settings(authentication=an_oauth_authentication())
     way = an_smtp_transport(port=465, security=IMPLICIT)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from domain.consent import ConsentState
 from domain.errors import ProviderRefused, SecretUnreadable
 from domain.failures.evidence import Evidence, Surface
 from domain.failures.explain import explain
-from domain.failures.failure import Failure, FailureKind, Stage
+from domain.failures.failure import Failure, FailureKind, Fix, Stage
 from domain.reasons import Reason
 from domain.resource import OUTLOOK
 from domain.secret import Secret
@@ -269,6 +271,35 @@ async def test_given_an_unknown_account_when_it_signs_in_then_it_is_the_settings
     assert completed.warnings == ()
     assert world.transport.signed_in_with == [completed.grant.access_tokens[0].token.reveal()]
     assert world.transport.accepted == []
+
+
+async def test_given_an_unknown_account_when_signing_in_is_switched_off_then_that_is_said_and_not_another_account() -> (
+    None
+):
+    world = World()
+    await world.given(a_draft(settings=oauth_settings()))
+    world.server.account = ""
+    off = a_failure(FailureKind.MISCONFIGURED, reason=Reason.SMTP_AUTH_DISABLED, stage=Stage.AUTH, code="535 5.7.139")
+    world.transport.answers.append(Answer(replace(off, fixes=(Fix("settings.graph", "{}"),))))
+
+    with pytest.raises(ProviderRefused) as refused:
+        await consented(world)
+
+    assert refused.value.failure == off
+    assert refused.value.trace is not None
+
+
+async def test_given_a_refused_code_when_its_fixes_do_not_fit_the_settings_then_they_are_left_out() -> None:
+    world = World()
+    await world.given(a_draft(settings=oauth_settings()))
+    tenant, port = Fix("settings.oauth.directory_tenant", "common"), Fix("settings.smtp.port", "465")
+    told = a_refusal()
+    world.server.answers.append(replace(told, failure=replace(told.failure, fixes=(tenant, port))))
+
+    with pytest.raises(ProviderRefused) as refused:
+        await consented(world)
+
+    assert refused.value.failure.fixes == (port,)
 
 
 async def test_given_an_unknown_account_when_the_mail_server_does_not_let_it_in_then_it_is_another_one() -> None:

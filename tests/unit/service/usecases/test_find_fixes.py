@@ -43,7 +43,7 @@ async def test_given_a_way_that_serves_when_looked_for_then_it_is_the_fix() -> N
 async def test_given_no_time_when_looked_for_then_the_catalogues_word_stands_and_nothing_is_dialled() -> None:
     probe = FakeProbe()
 
-    failure = await FindFixes(probe=probe)(SETTINGS, MISMATCH, time_left=timedelta(milliseconds=300))
+    failure = await FindFixes(probe=probe)(SETTINGS, MISMATCH, time_left=timedelta(milliseconds=600))
 
     assert failure.fixes == (GUESS,)
     assert probe.looked == []

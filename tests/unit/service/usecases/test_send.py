@@ -42,7 +42,7 @@ from tests.fakes.signals import FakeSignals
 from tests.fakes.storage import FakeUnitOfWork
 from tests.fakes.vault import FakeVault
 from tests.storing import pass_no_return
-from tests.unit.service.world import CALLER, MINUTE, World
+from tests.unit.service.world import CALLER, MINUTE, World, until
 
 OTHER = a_message(subject="Other")
 
@@ -412,7 +412,7 @@ async def test_given_wait_when_the_delivery_settles_then_the_answer_comes_with_t
     )
 
     async def work() -> None:
-        await world.signals.work_due(MINUTE)
+        await until(lambda: world.signals.due_count > 0)
         await world.attempted()
 
     worker = asyncio.create_task(work())

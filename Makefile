@@ -7,6 +7,8 @@ CODE := domain adapters service tests
 export MAILPORT_DATA_DIR ?= .mailport
 # The walk is what a newcomer wants to read; its log lines only get in the way.
 run: export MAILPORT_LOG_LEVEL ?= warning
+# Tests start some hundred processes, and each would compile all modules anew.
+test faults proofs: export PYTHONDONTWRITEBYTECODE :=
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -14,8 +16,8 @@ help: ## Show this list
 run: setup ## Serve with the sandbox, walk through the journey once, stop with Ctrl-C; data in MAILPORT_DATA_DIR (.mailport)
 	@exec $(BIN)/mailport serve --sandbox --walk $(ARGS)
 
-test: setup ## Run the whole suite; ARGS="tests/unit -k retry" for a part of it
-	@$(BIN)/pytest $(ARGS)
+test: setup ## Run the whole suite; ARGS="tests/unit -k retry" for a part of it, WORKERS=4 in so many processes
+	@$(BIN)/pytest $(if $(WORKERS),-n $(WORKERS)) $(ARGS)
 
 # The suite runs the same tests in their quick form.
 faults: setup ## Refresh tokens under kills, outages and races in the full form, up to 20 minutes; ARGS as for test

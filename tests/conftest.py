@@ -15,12 +15,13 @@ from psycopg.conninfo import make_conninfo
 
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.migrate import migrate
+from tests.memory import folder_in_memory
 
 if not os.environ.get("CI"):  # there Hypothesis chooses a profile of its own: no deadline, the same examples each time
     settings.register_profile("busy machine", deadline=None)
     settings.load_profile("busy machine")
 
-pytest_plugins = ["tests.peers.fixtures", "tests.figures"]
+pytest_plugins = ["tests.peers.fixtures", "tests.figures", "tests.sharing"]
 
 _NUMBERS = count(1)
 _TEMPLATE: Final = "mailport_template"
@@ -31,9 +32,10 @@ FASTER: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit"
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The DSN of a server for the whole session, as its administrator; do not stop it and do not use its database."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres-server"), settings=FASTER)
-    yield server.start()
-    server.stop()
+    with folder_in_memory(otherwise=tmp_path_factory.mktemp("postgres-server")) as folder:
+        server = EmbeddedPostgres(folder, settings=FASTER)
+        yield server.start()
+        server.stop()
 
 
 @pytest.fixture(scope="session")

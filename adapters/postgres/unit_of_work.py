@@ -88,13 +88,11 @@ class PostgresUnitOfWork:
         with translated():
             self._connection = await self._pool.getconn()
         self._session = Session(self._connection)
-        if self._at_once:
-            try:
-                with translated():
-                    await self._connection.set_autocommit(True)
-            except BaseException:
-                await self._pool.putconn(self._connection)
-                raise
+        try:
+            await self._choose_mode()
+        except BaseException:
+            await self._pool.putconn(self._connection)
+            raise
         return self
 
     async def __aexit__(
@@ -104,10 +102,15 @@ class PostgresUnitOfWork:
             if self._connection.info.transaction_status is not TransactionStatus.IDLE:
                 await _roll_back(self._connection)  # the pool would commit
             await self._connection.usual_bound()
-            if self._at_once:
-                await _end_at_once(self._connection)
         finally:
             await self._pool.putconn(self._connection)
+
+    async def _choose_mode(self) -> None:
+        # Whatever the connection was left in: the pool's check is in autocommit itself, and when it is cancelled under
+        # load it may leave it so; a transaction would then be stored statement by statement.
+        if self._connection.autocommit is not self._at_once:
+            async with translated():
+                await self._connection.set_autocommit(self._at_once)
 
     async def commit(self) -> None:
         """
@@ -131,12 +134,4 @@ async def _roll_back(connection: BoundedConnection) -> None:
     except psycopg.Error:
         # The server undoes what it cannot be asked to undo. An error here would hide what the unit ended with, or tell
         # of a failure after a commit that succeeded.
-        await connection.close()
-
-
-async def _end_at_once(connection: BoundedConnection) -> None:
-    """Lets statements belong to transactions again; an error here must not make what is durable look failed."""
-    try:
-        await connection.set_autocommit(False)
-    except psycopg.Error:
         await connection.close()

@@ -23,8 +23,10 @@ _MOST_REFUSALS: Final = 5
 class PoolLimits:
     """How many connections there are, and when one is not used again."""
 
-    connections: int = 16
-    """At once for one lane with one set of settings; fewer where the provider's preset says so, or who uses it."""
+    connections: int = 5
+    """At once for one lane with one set of settings that says nothing of it; fewer where the provider's preset does."""
+    most_connections: int = 16
+    """The same where the settings ask for as many or more."""
     idle: timedelta = timedelta(seconds=8)
     """Below what a server waits for the next command: 10 s in a Postfix under load, 300 s else (smtpd_timeout)."""
     age: timedelta = timedelta(minutes=5)
@@ -67,9 +69,15 @@ class Pool:
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
 
-    async def turn(self, name: str, smtp: SmtpTransport, authentication: Authentication) -> Lane:
-        """Returns the lane when it is the caller's turn, in the order of asking; `leave` ends the turn."""
-        lane = self._lane(name, smtp, authentication)
+    async def turn(
+        self, name: str, smtp: SmtpTransport, authentication: Authentication, *, connections: int | None = None
+    ) -> Lane:
+        """
+        Returns the lane when it is the caller's turn, in the order of asking; `leave` ends the turn.
+
+        *connections*: how many the settings want at once, which never change for a lane; None: they do not say.
+        """
+        lane = self._lane(name, smtp, authentication, connections)
         lane.users += 1
         try:
             await lane.turns.acquire()
@@ -125,15 +133,15 @@ class Pool:
             self._retire(connection)
         self._set_timer()
 
-    def _lane(self, name: str, smtp: SmtpTransport, authentication: Authentication) -> Lane:
+    def _lane(self, name: str, smtp: SmtpTransport, authentication: Authentication, connections: int | None) -> Lane:
         lanes = self._lanes.setdefault((name, smtp), [])
         # Secrets have no hash, so that none is a key; the lanes of one name and server are one, or two after a change.
         for lane in lanes:
             if lane.authentication == authentication:
                 return lane
         preset = preset_for_host(smtp.host)
-        most = (preset.limits.connections if preset else None) or self._limits.connections
-        turns = asyncio.Semaphore(min(most, self._limits.connections))
+        wanted = min(connections, self._limits.most_connections) if connections else self._limits.connections
+        turns = asyncio.Semaphore(min((preset.limits.connections if preset else None) or wanted, wanted))
         lane = Lane(name, smtp, authentication, turns)
         lanes.append(lane)
         return lane

@@ -83,7 +83,9 @@ class SmtpMailTransport:
                 return await attempt.run(envelope, content, before_content=before_content)
         try:
             async with asyncio.timeout_at(attempt.latest_begin):
-                turn = await self._pool.turn(lane, attempt.smtp, settings.authentication)
+                turn = await self._pool.turn(
+                    lane, attempt.smtp, settings.authentication, connections=settings.limits.connections
+                )
         except TimeoutError:
             return attempt.crowded_out(envelope)
         with self._turn_ended(attempt, turn):

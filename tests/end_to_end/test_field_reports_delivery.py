@@ -61,13 +61,14 @@ async def accepted(mailport: Mailport, *recipients: str) -> delivery_pb2.Deliver
 
 
 async def its_time_comes(database_url: str, delivery_id: str) -> None:
-    """Lets the pause before the next attempt be over."""
+    """Lets the pause before the next attempt be over, and the rest of an account whose server spoke of the account."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         done = await connection.execute(
             "update delivery set next_attempt_time = now() where delivery_id = %s and state = 'RETRYING'",
             (delivery_id,),
         )
-    assert done.rowcount == 1
+        assert done.rowcount == 1
+        await connection.execute("update allowance set rest_until = now(), wait_until = null")
 
 
 async def attempted(mailport: Mailport, delivery_id: str, count: int) -> delivery_pb2.Delivery:

@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 _LOOK_EVERY_SECONDS: Final = 0.005
+_DONE_SECONDS: Final = 10
 _GOODBYE: Final = "SmtpMailTransport._say_goodbye"
 _NOBODYS: Final = ("AioServer._request", _GOODBYE, "SMTP._handle_client")
 """The server's waiting for its next call, a mail server that is told goodbye after its last answer, and that server."""
@@ -28,16 +29,38 @@ Shape = Counter[tuple[Any, ...]]
 
 
 async def shape(database_url: str) -> Shape:
-    """Returns the shape of everything that is stored."""
+    """
+    Returns the shape of everything that is stored, at one instant.
+
+    A commit whose caller was cancelled while it was under way counts: the database is done with it first.
+    """
     found: Shape = Counter()
-    async with await psycopg.AsyncConnection.connect(database_url, row_factory=dict_row) as connection:
-        tables = await connection.execute(
-            "select table_name from information_schema.tables where table_schema = 'public' order by 1"
-        )
-        for table in [each["table_name"] for each in await tables.fetchall()]:
-            rows = await connection.execute(sql.SQL("select * from {}").format(sql.Identifier(table)))
-            found.update([(table, *_kind(row)) for row in await rows.fetchall()])
+    async with await psycopg.AsyncConnection.connect(database_url, row_factory=dict_row, autocommit=True) as connection:
+        await _is_done(connection)
+        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        async with connection.transaction():
+            tables = await connection.execute(
+                "select table_name from information_schema.tables where table_schema = 'public' order by 1"
+            )
+            for table in [each["table_name"] for each in await tables.fetchall()]:
+                rows = await connection.execute(sql.SQL("select * from {}").format(sql.Identifier(table)))
+                found.update([(table, *_kind(row)) for row in await rows.fetchall()])
     return found
+
+
+async def _is_done(connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+    """Waits until no statement of others runs."""
+    async with asyncio.timeout(_DONE_SECONDS):
+        while True:
+            active = await connection.execute(
+                """
+                select 1 from pg_stat_activity
+                where datname = current_database() and pid <> pg_backend_pid() and state = 'active'
+                """
+            )
+            if await active.fetchone() is None:
+                return
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
 
 def _kind(row: dict[str, Any]) -> Iterable[tuple[str, Any]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from adapters.postgres.embedded import EmbeddedPostgres
+from tests.memory import folder_in_memory
 
 _NUMBERS = count(1)
 
@@ -18,10 +18,10 @@ _NUMBERS = count(1)
 @pytest.fixture(scope="session")
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The DSN of a server that trades durability for speed."""
-    home: Path = tmp_path_factory.mktemp("postgres")
-    server = EmbeddedPostgres(home, settings={"fsync": "off", "full_page_writes": "off"})
-    yield server.start()
-    server.stop()
+    with folder_in_memory(otherwise=tmp_path_factory.mktemp("postgres")) as folder:
+        server = EmbeddedPostgres(folder, settings={"fsync": "off", "full_page_writes": "off"})
+        yield server.start()
+        server.stop()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from domain.failures.failure import FailureKind, Stage
+from domain.limits import AccountLimits
 from domain.secret import Secret
 from tests.fakes.tokens import FakeTokens
 from tests.integration.smtp.lanes import GREETING, PIPELINING, a_sender, commands, send_in, stages
@@ -270,6 +271,19 @@ async def test_given_a_hundred_messages_at_once_when_in_one_lane_then_five_conne
     assert len(server.messages) == 100
     assert server.most_open_connections <= 5
     assert server.connections == 5
+
+
+@pytest.mark.parametrize(("wanted", "most"), [(2, 2), (12, 12), (100, 16)])
+async def test_given_settings_that_name_connections_when_a_hundred_messages_go_at_once_then_so_many_are_opened(
+    sender: Sender, faulty_smtp: StartFaultySmtp, wanted: int, most: int
+) -> None:
+    server = await faulty_smtp(announce=("PIPELINING",))
+    settings = replace(some_settings(server.port), limits=AccountLimits(connections=wanted))
+
+    await asyncio.gather(*(sender.submit(settings, lane="a") for _ in range(100)))
+
+    assert len(server.messages) == 100
+    assert server.connections == most
 
 
 async def test_given_worn_connections_when_many_messages_wait_then_the_bound_holds_while_goodbyes_are_said(

@@ -285,7 +285,9 @@ async def test_given_an_unknown_account_when_signing_in_is_switched_off_then_tha
     with pytest.raises(ProviderRefused) as refused:
         await consented(world)
 
-    assert refused.value.failure == off
+    failure = refused.value.failure
+    assert failure == replace(off, remedy=failure.remedy)
+    assert failure.remedy.startswith(f"{off.remedy} Then call Authorize again"), "no grant was stored"
     assert refused.value.trace is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,14 @@ from typing import Any, Final, Generic, TypeVar
 
 from domain.errors import Unavailable
 from domain.ports.storage import UnitOfWork
+from service.logs import STORED_NOT_HEARD
 
 _MOST: Final = 64
 _MOST_BYTES: Final = 8 * 1024 * 1024
 _AT_ONCE: Final = 1
-"""Transactions at once: while one waits for the disk, the next one is filled and sent."""
+"""Transactions at once: while one waits for the disk, the next one fills."""
+
+_logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -32,8 +36,8 @@ class CommitTogether(Generic[Item, Result]):
     """
     Commits what its callers hand in, several in one transaction whenever several wait.
 
-    Nobody waits for company: what finds no transaction under way is committed at once, and what comes in the meantime
-    goes together with the next. A process has one for each kind of change.
+    What finds no transaction under way is committed at once, and what comes in the meantime goes together with the
+    next, which may wait a breath for more. A process has one for each kind of change.
     """
 
     def __init__(
@@ -92,6 +96,10 @@ class CommitTogether(Generic[Item, Result]):
                 await self._commit_for_all(batch)
                 if self._queue and (pause := self._breath(len(batch))):
                     await asyncio.sleep(pause.total_seconds())
+        except BaseException:
+            while self._queue:  # cancelled with the process: nobody is left waiting
+                _fail(self._queue.popleft(), asyncio.CancelledError())
+            raise
         finally:
             # Not in a callback of the task: who hands in something before that runs would find it still at work.
             self._flushing.discard(asyncio.current_task())
@@ -99,11 +107,12 @@ class CommitTogether(Generic[Item, Result]):
     async def _commit_for_all(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
         try:
             await self._commit(batch)
-        except BaseException as error:
-            # Cancelled with the process, or a fault of ours: nobody is left waiting.
+        except Exception as error:
             for each in batch:
-                if not each.outcome.done():
-                    each.outcome.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+                _fail(each, error)  # a fault of ours: those behind are done all the same
+        except BaseException:
+            for each in batch:
+                _fail(each, asyncio.CancelledError())
             raise
 
     def _take(self) -> list[_Waiting[Item, Result]]:
@@ -120,13 +129,21 @@ class CommitTogether(Generic[Item, Result]):
     async def _commit(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
         items = [each.item for each in batch]
         begin = asyncio.get_running_loop().time()
+        durable: Sequence[Result] | None = None
         try:
             async with self._uow() as work:
                 results = await self._apply(work, items)
                 await work.commit()
+                durable = results
                 if self._stored is not None:
                     self._stored(items, results)
         except BaseException as error:
+            if durable is not None:  # whatever went wrong since, it must not be done again, nor be told to have failed
+                _settle(batch, durable)
+                if not isinstance(error, Exception):
+                    raise
+                _logger.exception(STORED_NOT_HEARD)
+                return
             if self._failed is not None:
                 self._failed(items)
             if not isinstance(error, Exception):
@@ -141,11 +158,15 @@ class CommitTogether(Generic[Item, Result]):
             for each in batch:
                 await self._commit([each])
             return
-        for each, result in zip(batch, results, strict=True):
-            if not each.outcome.done():
-                each.outcome.set_result(result)
+        _settle(batch, durable)
 
 
-def _fail(waiting: _Waiting[Item, Result], error: Exception) -> None:
+def _settle(batch: Sequence[_Waiting[Item, Result]], results: Sequence[Result]) -> None:
+    for each, result in zip(batch, results, strict=True):
+        if not each.outcome.done():
+            each.outcome.set_result(result)
+
+
+def _fail(waiting: _Waiting[Item, Result], error: BaseException) -> None:
     if not waiting.outcome.done():
         waiting.outcome.set_exception(error)

@@ -11,10 +11,7 @@ FIRST: Final = {
     "tests/proofs/test_deadlines.py": "machine",
     "tests/faults/": "machine",
     "tests/proofs/": "storms",
-    # One site, one scene, one Dovecot for all of a file.
-    "tests/end_to_end/test_canaries.py": "canaries",
-    "tests/end_to_end/test_flow_attacks.py": "flow attacks",
-    "tests/integration/smtp/test_dovecot_tokens.py": "Dovecot with tokens",
+    "tests/integration/smtp/test_dovecot_tokens.py": "Dovecot with tokens",  # one for all of the file
 }
 """
 Groups, by how the names of their tests begin. Each is done by one process, a test at a time, and the long ones first.
@@ -22,13 +19,16 @@ Groups, by how the names of their tests begin. Each is done by one process, a te
 What loads the machine on purpose is in two of them: more of it at once, and waits would be judged that are the suite's.
 """
 
+_BY_FILE: Final = ("tests/unit/", "tests/end_to_end/")
+"""Quick ones, not worth being handed out one by one; and those that often start one site for all of a file."""
+
 
 def group_of(nodeid: str) -> str:
     """Returns with what a test is done; tests of one group follow each other in one process."""
     for beginning, group in FIRST.items():
         if nodeid.startswith(beginning):
             return group
-    return nodeid.partition("::")[0] if nodeid.startswith("tests/unit/") else nodeid
+    return nodeid.partition("::")[0] if nodeid.startswith(_BY_FILE) else nodeid
 
 
 class _InGroups(LoadScopeScheduling):  # type: ignore[misc]

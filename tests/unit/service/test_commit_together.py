@@ -13,6 +13,7 @@ from domain.errors import Unavailable
 from domain.grant import Grant
 from domain.ports.storage import UnitOfWork
 from service.commit_together import CommitTogether
+from service.logs import STORED_NOT_HEARD
 from tests.builders import a_configuration
 from tests.consent_builders import a_grant
 from tests.fakes.storage import FakeStore, FakeUnitOfWork
@@ -287,3 +288,38 @@ async def test_given_a_breath_when_nothing_else_waits_then_nobody_is_kept_waitin
     done = [await commit(counted.saving(name)) for name in "abc"]
 
     assert done == ["a", "b", "c"]
+
+
+async def test_given_a_fault_after_the_commit_when_several_changed_then_all_hear_of_success_and_nothing_is_done_twice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    counted = await a_store()
+
+    def stored(changes: object, results: object) -> None:
+        raise ZeroDivisionError
+
+    commit = grouped(counted, stored=stored)
+
+    done = await asyncio.gather(*(commit(counted.saving(name)) for name in "abc"))
+
+    assert done == ["a", "b", "c"]
+    assert sum(counted.commits) == 3
+    assert counted.names() == {"a", "b", "c"}
+    assert {record.message for record in caplog.records} == {STORED_NOT_HEARD}
+
+
+async def test_given_a_process_that_ends_when_others_stand_behind_a_commit_then_nobody_is_left_waiting() -> None:
+    counted = await a_store()
+    commit = grouped(counted)
+    counted.may_commit.clear()
+    changes = [asyncio.create_task(commit(counted.saving("under way")))]
+    await until(lambda: counted.units == 1)
+    changes.append(asyncio.create_task(commit(counted.saving("behind it"))))
+    await asyncio.sleep(0)
+
+    for task in asyncio.all_tasks():
+        if task.get_name() == "group commit":
+            task.cancel()
+    outcomes = await asyncio.gather(*changes, return_exceptions=True)
+
+    assert [type(each) for each in outcomes] == [asyncio.CancelledError] * 2

@@ -8,6 +8,7 @@ from typing import Final
 
 from domain.errors import Warning
 from domain.failures.trace import Trace
+from domain.providers.preset import ProviderPreset
 from domain.reasons import Reason
 from domain.sender_policy import DmarcPolicy, SenderPosture, SendingServer, SpfCoverage
 from domain.settings.advice import advise
@@ -58,6 +59,46 @@ def server_warnings(trace: Trace, *, now: datetime) -> tuple[Warning, ...]:
             )
         )
     return tuple(warnings)
+
+
+def freemail_warnings(domain: str, server: SendingServer, owner: ProviderPreset) -> tuple[Warning, ...]:
+    """Returns that *server*, which is not *owner*'s, cannot send for *domain*, in which *owner* gives out mailboxes."""
+    return (
+        Warning(
+            _FROM,
+            Reason.SPF_NOT_COVERING,
+            f"{domain} belongs to {owner.display_name}, and only that provider's servers may send its mail: receivers "
+            f"may take what {server.host} sends in its name for forged.",
+            f"Send through {owner.smtp_endpoints[0].host} with that account, or from an address of a domain of your "
+            "own.",
+        ),
+    )
+
+
+def left_unchecked(domain: str, server: SendingServer, posture: SenderPosture, *, judges_spf: bool) -> tuple[str, ...]:
+    """Returns what of *domain* could not be judged, and why; *judges_spf*: whether its SPF record is of any account."""
+    if not posture.is_domain_known:
+        records = "SPF and DMARC records were" if judges_spf else "DMARC record was"
+        return (f"The DNS asked from here does not know {domain}: its {records} not judged.",)
+    told = []
+    if server.is_private and judges_spf:
+        told.append(unjudged_address(domain, server))
+    elif judges_spf and posture.spf is SpfCoverage.UNKNOWN:
+        told.append(
+            f"Whether the SPF record of {domain} names {server.host} could not be found out: the DNS gave no full "
+            "answer in time, or the record depends on the message."
+        )
+    if posture.dmarc is DmarcPolicy.UNKNOWN:
+        told.append(f"The DMARC record of {domain} could not be found out: the DNS gave no answer in time.")
+    return tuple(told)
+
+
+def unjudged_address(domain: str, server: SendingServer) -> str:
+    """Returns why SPF is not judged for a *server* that was reached at a private address."""
+    return (
+        f"{server.host} was reached at an address that receivers never see: whether {domain} lets the one that they "
+        "see send was not judged."
+    )
 
 
 def sender_warnings(domain: str, server: SendingServer, posture: SenderPosture) -> tuple[Warning, ...]:

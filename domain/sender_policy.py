@@ -20,6 +20,11 @@ _TERM: Final = re.compile(
 )
 _REDIRECT: Final = re.compile(r"redirect=(?P<domain>\S+)", re.IGNORECASE)
 _POLICY: Final = re.compile(r"(?:^|;)\s*p\s*=\s*(none|quarantine|reject)\s*(?:;|$)", re.IGNORECASE)
+_PRIVATE: Final[tuple[Network, ...]] = tuple(
+    ipaddress.ip_network(each)
+    for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+"""RFC 1918, RFC 6598 and RFC 4193; the standard library's `is_private` has networks for documentation besides."""
 _SECOND_LEVEL: Final = frozenset({"ac", "co", "com", "edu", "gov", "net", "or", "org"})
 
 
@@ -70,7 +75,7 @@ class SpfCoverage(StrEnum):
     SEVERAL = "SEVERAL"
     """There are several, which counts as an error (RFC 7208 section 4.5)."""
     UNKNOWN = "UNKNOWN"
-    """The DNS was away, or what the record says depends on the message."""
+    """The DNS was away or does not know the domain, or what the record says depends on the message."""
 
 
 class DmarcPolicy(StrEnum):
@@ -82,7 +87,7 @@ class DmarcPolicy(StrEnum):
     MISSING = "missing"
     """There is no record."""
     UNKNOWN = "unknown"
-    """The DNS was away."""
+    """The DNS was away, or does not know the domain."""
 
     @property
     def is_strict(self) -> bool:
@@ -96,6 +101,8 @@ class SenderPosture:
 
     spf: SpfCoverage = SpfCoverage.UNKNOWN
     dmarc: DmarcPolicy = DmarcPolicy.UNKNOWN
+    is_domain_known: bool = True
+    """False: the DNS that was asked has nothing of the domain, so that a record not found there may well exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,11 @@ class SendingServer:
     spf_domains: tuple[str, ...] = ()
     """Whose records name the hosts that it sends by, where the provider is known."""
 
+    @property
+    def is_private(self) -> bool:
+        """Tells whether it was reached at an address that receivers never see: SPF is about the one that they do."""
+        return bool(self.addresses) and all(_is_private(address) for address in self.addresses)
+
     def is_named_by(self, domain: str) -> bool:
         """
         Tells whether including *domain* is including the server: its provider's record, or one of its own domain.
@@ -116,7 +128,7 @@ class SendingServer:
         Mail often leaves by other hosts than it came in by; an operator's record, under whatever name, has them all.
         """
         name = _name(domain)
-        return name in self.spf_domains or (bool(name) and _organisation(name) == _organisation(self.host))
+        return name in self.spf_domains or (bool(name) and organisation_of(name) == organisation_of(self.host))
 
     def is_in(self, network: Network) -> bool:
         """Tells whether one of its addresses lies in *network*."""
@@ -154,8 +166,15 @@ def read_dmarc(texts: Iterable[str]) -> DmarcPolicy:
 
 def dmarc_names(domain: str) -> tuple[str, ...]:
     """Returns where the policy for *domain* may stand, the nearest first: at itself, and at its organisation's."""
-    nearest, top = f"_dmarc.{domain}", f"_dmarc.{_organisation(domain)}"
+    nearest, top = f"_dmarc.{domain}", f"_dmarc.{organisation_of(domain)}"
     return (nearest,) if nearest == top else (nearest, top)
+
+
+def organisation_of(domain: str) -> str:
+    """Returns the part that somebody registers, near enough without a list of all registries."""
+    labels = domain.split(".")
+    count = 3 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL else 2
+    return ".".join(labels[-count:])
 
 
 def _term(word: str) -> SpfTerm | None:
@@ -177,8 +196,8 @@ def _name(domain: str) -> str:
     return domain.strip().lower().removesuffix(".")
 
 
-def _organisation(domain: str) -> str:
-    """Returns the part that somebody registers, near enough without a list of all registries."""
-    labels = domain.split(".")
-    count = 3 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL else 2
-    return ".".join(labels[-count:])
+def _is_private(address: str) -> bool:
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
+    return parsed.is_loopback or parsed.is_link_local or any(parsed in network for network in _PRIVATE)

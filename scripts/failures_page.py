@@ -7,6 +7,7 @@ Run it with the project's own Python: ``.venv/bin/python scripts/failures_page.p
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from domain.failures.catalogue import CATALOGUE, OUTCOME_UNKNOWN, Entry  # noqa:
 from domain.failures.catalogue.exceptions import SIGNS  # noqa: E402
 from domain.failures.failure import FailureKind, Fix  # noqa: E402
 from domain.reasons import Reason  # noqa: E402
+from mailport.v1 import failure_pb2  # noqa: E402
+from scripts.failure_samples import sample_of  # noqa: E402
+from service.rpc.render.failures import render_fix  # noqa: E402
 
 PAGE: Final = _ROOT / "docs" / "failures.md"
 _PROTO: Final = _ROOT / "proto" / "mailport" / "v1" / "error_reason.proto"
@@ -37,7 +41,9 @@ $ mailport explain AADSTS50173
 $ mailport explain --surface imap - < answer.txt
 ```
 
-The RPC `Explain` does the same. A program branches on the **kind**, and on the **reason** where it knows it:
+The RPC `Explain` does the same. What stands behind **Fix** goes to `mailport configure ID` as it is.
+
+A program branches on the **kind**, and on the **reason** where it knows it:
 
 | kind | what happens |
 |---|---|
@@ -82,7 +88,7 @@ def _rows(reason: Reason) -> Iterator[_Row]:
 
 
 def _row(entry: Entry) -> _Row:
-    fixes = "".join(f" Fix: {_changes(fix)}." for fix in entry.fixes)
+    fixes = "".join(f" **Fix:** {_changes(fix)}." for fix in entry.fixes)
     link = f" [Their page]({entry.help_url})." if entry.help_url else ""
     wait = f" Wait: {_span(entry)}." if entry.pause else ""
     return _Row(
@@ -95,7 +101,13 @@ def _row(entry: Entry) -> _Row:
 
 
 def _changes(fix: Fix) -> str:
-    return " and ".join(f"`{change.field}` = `{change.value}`" for change in fix.changes)
+    """Writes *fix* as `mailport configure ID --apply-fix` takes it."""
+    rendered = render_fix(fix)
+    return "`" + " ".join(f"--apply-fix {_argument(each)}" for each in (rendered, *rendered.also)) + "`"
+
+
+def _argument(fix: failure_pb2.Fix) -> str:
+    return shlex.quote(f"{fix.field}={fix.value}")
 
 
 def _table(rows: list[_Row]) -> Iterator[str]:
@@ -114,16 +126,8 @@ def _where(entry: Entry) -> str:
 
 
 def _sample(entry: Entry) -> str:
-    sample = entry.sample or next((sign.sample for sign in SIGNS if sign.symptom is entry.symptom), "")
-    if sample:
-        return "`" + " ⏎ ".join(line.replace("`", "'") for line in sample.splitlines()) + "`"
-    marks = [entry.code.replace(".", "x"), entry.error, _numbers(entry.subcode)]
-    return " ".join(f"`{mark.replace('|', ' or ')}`" for mark in marks if mark)
-
-
-def _numbers(subcode: str) -> str:
-    """Writes `AADSTS(1|2)` as `AADSTS 1 or 2`."""
-    return re.sub(r"^AADSTS\((.*)\)$", r"AADSTS \1", subcode)
+    lines = [line.replace("`", "'").strip() for line in sample_of(entry).splitlines()]
+    return "`" + " ⏎ ".join(line for line in lines if line) + "`" if lines else "–"
 
 
 def _plain(template: str) -> str:

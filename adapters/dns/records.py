@@ -14,6 +14,8 @@ from domain.ports.sender_dns import RecordsAway
 
 LONGEST: Final = timedelta(seconds=2)
 _MOST: Final = 100
+_OF_A_DOMAIN: Final = ("NS", "MX", "A", "AAAA", "TXT")
+"""The likeliest first."""
 _NONE: Final = (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer)
 
 
@@ -24,6 +26,13 @@ class DnsRecords:
         """Asks *resolver*, else the name servers that the system is configured with."""
         self._resolver = resolver
         self._longest = longest
+
+    async def knows(self, name: str) -> bool:
+        """Tells whether there is such a name; see the port."""
+        for kind in _OF_A_DOMAIN:
+            if await self._ask(name, kind):
+                return True
+        return False
 
     async def texts(self, name: str) -> tuple[str, ...]:
         """Returns the TXT records; see the port."""

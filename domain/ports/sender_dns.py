@@ -18,6 +18,15 @@ class SenderRecords(Protocol):
     raises RecordsAway when there is no answer, and nothing else.
     """
 
+    async def knows(self, name: str) -> bool:
+        """
+        Tells whether *name* has name servers, exchangers, addresses or texts.
+
+        Of a domain that somebody registered it is False only where another DNS than the public one is asked. Takes five
+        look-ups at most.
+        """
+        ...
+
     async def texts(self, name: str) -> tuple[str, ...]:
         """Returns the TXT records, each with its strings joined (RFC 7208 section 3.3)."""
         ...

@@ -10,7 +10,7 @@ from typing import Final
 import grpc
 from google.protobuf.message import Message
 from google.rpc.code_pb2 import Code
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, PreconditionFailure, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, Help, PreconditionFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from domain.errors import (
@@ -34,6 +34,7 @@ from domain.errors import (
     Violation,
 )
 from domain.failures.failure import Failure, FailureKind
+from domain.failures.help import help_url_of
 from domain.reasons import Reason
 from mailport.v1 import failure_pb2 as failure_pb
 from mailport.v1 import mail_service_pb2 as pb
@@ -46,6 +47,7 @@ _LONGEST_TEXT: Final = 1024
 _SHORTER_TEXTS: Final = (512, 256, 128, 64)
 _MOST_METADATA: Final = 8
 _MOST_VIOLATIONS: Final = 500
+_THEIR_PAGE: Final = "The provider's own page about it"
 
 CODES: Final[dict[type[MailportError], Code.ValueType]] = {
     InputInvalid: Code.INVALID_ARGUMENT,
@@ -186,6 +188,8 @@ def _hints(error: MailportError, now: datetime) -> Iterator[Message]:
         yield PreconditionFailure(violations=[violation])
     if (delay := _retry_delay(error, now)) is not None:
         yield RetryInfo(retry_delay=duration(delay))
+    if isinstance(error, ProviderRefused) and (url := help_url_of(error.failure)):
+        yield Help(links=[Help.Link(description=_THEIR_PAGE, url=url)])
 
 
 def _retry_delay(error: MailportError, now: datetime) -> timedelta | None:

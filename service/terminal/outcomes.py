@@ -41,12 +41,14 @@ def draw_tested(response: mail_service_pb2.SendTestResponse, style: Style) -> li
 
 
 def draw_checked(response: mail_service_pb2.CheckAccountResponse, style: Style) -> list[str]:
-    """Returns which settings were tried, the trace, and what will bite later."""
+    """Returns which settings were tried, the trace, what will bite later, and what nobody could find out."""
     tested = word(mail_service_pb2.TestedSettings.DESCRIPTOR, response.tested, prefix="TESTED_SETTINGS_")
+    unchecked = [f"  Not checked: {plain(each)}" for each in response.unchecked]
+    ahead = [*draw_warnings(response.warnings, style), *unchecked]
     return [
         f"{style.tick} The server let the account in, with the {tested} settings; nothing was sent.",
         *draw_trace(response.trace, style),
-        *(draw_warnings(response.warnings, style) or ["  Nothing is known that would end that."]),
+        *(ahead or ["  Nothing is known that would end that."]),
     ]
 
 

@@ -26,6 +26,8 @@ class AccountChecked:
     trace: Trace
     tested: Tested
     warnings: tuple[Warning, ...]
+    unchecked: tuple[str, ...] = ()
+    """What could not be looked at, and why."""
 
 
 class CheckAccount:
@@ -66,9 +68,10 @@ class CheckAccount:
             configuration_id=configuration_id,
         )
         left = deadline - self._clock.monotonic()
-        warnings = await self._preflight(settings, revision.warnings, trace, time_left=left)
+        ahead = await self._preflight(settings, revision.warnings, trace, time_left=left)
         return AccountChecked(
             trace=trace,
             tested=Tested.DRAFT if current.draft is not None else Tested.ACTIVE,
-            warnings=(*warnings, *proven_elsewhere(settings.data_center, here=self._data_center)),
+            warnings=(*ahead.warnings, *proven_elsewhere(settings.data_center, here=self._data_center)),
+            unchecked=ahead.unchecked,
         )

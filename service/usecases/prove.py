@@ -17,6 +17,7 @@ from domain.mime.compose import compose, make_message_id
 from domain.ports.environment import Clock, Entropy
 from domain.ports.transport import MailTransport, Patience
 from domain.reasons import Reason
+from domain.sendable import can_send_by_graph
 from domain.settings.model import GraphTransport, MailSettings, unreadable_secrets
 from service.usecases.find_fixes import FindFixes
 from service.usecases.token_sources import ProvableTokens
@@ -100,11 +101,10 @@ class Prove:
 
     async def _signed_in(self, settings: MailSettings, tokens: ProvableTokens | None, time_left: timedelta) -> Trace:
         check_usable(settings)
+        check_transport(settings)
         patience = interactive_patience(time_left)
         if tokens is not None:
             await tokens.check()
-        if isinstance(settings.transport, GraphTransport):
-            check_sendable(settings)
         told = await self._transport.sign_in(settings, patience=patience, tokens=tokens)
         if told.failure is not None:
             raise ProviderRefused(told.failure, trace=told.trace)
@@ -121,12 +121,11 @@ class Prove:
         is_to_be_saved: bool,
     ) -> Proof:
         check_usable(settings)
+        check_transport(settings)
         time_left = deadline - self._clock.monotonic()
         interactive_patience(time_left)
         if tokens is not None:
             await self._check(tokens)
-        if isinstance(settings.transport, GraphTransport):
-            check_sendable(settings)
         before = await self._prove_tokens(tokens, time_left) if tokens is not None and is_to_be_saved else None
         patience = interactive_patience(deadline - self._clock.monotonic())
         message_id = make_message_id(str(self._entropy.uuid()), settings.from_address)
@@ -183,13 +182,18 @@ async def _in_time(step: Awaitable[None], time_left: timedelta) -> None:
         ) from None
 
 
-def check_sendable(settings: MailSettings) -> None:
-    """Raises Unimplemented for settings that this version cannot put into use, whatever the server says."""
-    if isinstance(settings.transport, GraphTransport):
+def check_transport(settings: MailSettings) -> None:
+    """Raises Unimplemented for a transport that this version has not: before anybody is asked for a consent to it."""
+    if isinstance(settings.transport, GraphTransport) and not can_send_by_graph():
         raise Unimplemented(
             "This version cannot send through Microsoft Graph yet.",
             remedy="Configure SMTP: smtp.office365.com, port 587, with the same OAuth client.",
         )
+
+
+def check_sendable(settings: MailSettings) -> None:
+    """Raises Unimplemented for settings that this version cannot put into use, whatever the server says."""
+    check_transport(settings)
     if settings.mailbox is not None:
         raise Unimplemented(
             "This version cannot prove a mailbox yet, and nothing unproven is saved.",

@@ -108,8 +108,8 @@ class SendTest:
         )
         elsewhere = proven_elsewhere(choice.settings.data_center, here=self._data_center)
         left = deadline - self._clock.monotonic()
-        warnings = await self._preflight(choice.settings, choice.warnings, proof.trace, time_left=left)
-        return TestSent(proof=proof, tested=choice.tested, warnings=(*warnings, *elsewhere))
+        ahead = await self._preflight(choice.settings, choice.warnings, proof.trace, time_left=left)
+        return TestSent(proof=proof, tested=choice.tested, warnings=(*ahead.warnings, *elsewhere))
 
     async def _choose(self, caller: Caller, configuration_id: str, unsaved: WrittenSettings | None) -> _Choice:
         if unsaved is None:

@@ -18,6 +18,7 @@ from domain.sender_policy import (
     SpfMechanism,
     SpfTerm,
     dmarc_names,
+    organisation_of,
     read_dmarc,
     read_spf,
 )
@@ -34,24 +35,30 @@ class ReadPosture:
     async def __call__(
         self, domain: str, server: SendingServer, *, judges_spf: bool, within: timedelta
     ) -> SenderPosture:
-        """Returns the posture of *domain* within the time; without *judges_spf* SPF is left UNKNOWN. Never raises."""
-        dmarc = asyncio.create_task(_in_time(self._dmarc(domain), within, DmarcPolicy.UNKNOWN))
+        """
+        Returns the posture of *domain* within the time; without *judges_spf* SPF is left UNKNOWN. Never raises.
+
+        What is not found of a domain that the DNS has nothing of is UNKNOWN, and not missing: many machines ask a DNS
+        that knows their own network alone.
+        """
+        asked = _Known(self._records, organisation_of(domain))
+        dmarc = asyncio.create_task(_in_time(self._dmarc(domain, asked), within, DmarcPolicy.UNKNOWN))
         try:
             spf = SpfCoverage.UNKNOWN
             if judges_spf:
-                spf = await _in_time(self._spf(domain, server), within, SpfCoverage.UNKNOWN)
-            return SenderPosture(spf=spf, dmarc=await dmarc)
+                spf = await _in_time(self._spf(domain, server, asked), within, SpfCoverage.UNKNOWN)
+            return SenderPosture(spf=spf, dmarc=await dmarc, is_domain_known=asked.answer is not False)
         finally:
             dmarc.cancel()
 
-    async def _dmarc(self, domain: str) -> DmarcPolicy:
+    async def _dmarc(self, domain: str, asked: _Known) -> DmarcPolicy:
         for name in dmarc_names(domain):
             policy = read_dmarc(await self._records.texts(name))
             if policy is not DmarcPolicy.MISSING:
                 return policy
-        return DmarcPolicy.MISSING
+        return DmarcPolicy.MISSING if await asked() else DmarcPolicy.UNKNOWN
 
-    async def _spf(self, domain: str, server: SendingServer) -> SpfCoverage:
+    async def _spf(self, domain: str, server: SendingServer, asked: _Known) -> SpfCoverage:
         """Follows the record and what it includes, up to RFC 7208's ten look-ups, until one names the server."""
         waiting, seen, is_certain = deque([domain]), set[str](), True
         while waiting and len(seen) < MOST_LOOKUPS:
@@ -62,7 +69,9 @@ class ReadPosture:
             record = read_spf(await self._records.texts(name))
             if isinstance(record, SpfCoverage):
                 if name == domain:
-                    return record
+                    is_told = record is not SpfCoverage.MISSING or await asked()
+                    return record if is_told else SpfCoverage.UNKNOWN
+                is_certain = is_certain and await self._records.knows(organisation_of(name))
                 continue
             for term in record.terms:
                 if term.is_computed:
@@ -96,6 +105,21 @@ class ReadPosture:
         if name == server.host:
             return True
         return not set(server.addresses).isdisjoint(await self._records.addresses(name))
+
+
+class _Known:
+    """Asks whether the DNS knows a domain, and keeps the answer."""
+
+    def __init__(self, records: SenderRecords, domain: str) -> None:
+        self._records = records
+        self._domain = domain
+        self.answer: bool | None = None
+        """None: it was not asked, or there was no answer."""
+
+    async def __call__(self) -> bool:
+        if self.answer is None:
+            self.answer = await self._records.knows(self._domain)
+        return self.answer
 
 
 async def _in_time(step: Awaitable[_T], within: timedelta, otherwise: _T) -> _T:

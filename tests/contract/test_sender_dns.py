@@ -59,6 +59,8 @@ def _in_file(kind: str, place: int, value: str) -> str:
             return f'"{value}"'
         case "MX":
             return f"{10 * place} {value}."
+        case "NS":
+            return f"{value}."
     return value
 
 
@@ -98,10 +100,25 @@ async def test_given_no_such_name_or_record_when_asked_for_then_there_are_none(w
     assert await world.records.exchangers("gone.corp.de") == ()
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("NS", "ns.corp.de"), ("MX", "mx.corp.de"), ("A", "192.0.2.7"), ("AAAA", "2001:db8::7"), ("TXT", "any")],
+)
+async def test_given_any_record_when_asked_then_the_name_is_known_and_others_are_not(
+    world: World, kind: str, value: str
+) -> None:
+    world.has("corp.de", kind, value)
+
+    assert await world.records.knows("corp.de")
+    assert await world.records.knows("corp.de.")
+    assert not await world.records.knows("gone.de")
+    assert not await world.records.knows("sub.corp.de")
+
+
 async def test_given_no_answer_when_asked_then_the_records_are_away(world: World) -> None:
     world.has("corp.de", "TXT", "v=spf1 -all")
     world.go_away()
 
-    for ask in (world.records.texts, world.records.addresses, world.records.exchangers):
+    for ask in (world.records.texts, world.records.addresses, world.records.exchangers, world.records.knows):
         with pytest.raises(RecordsAway):
             await ask("corp.de")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import Help
 
 from adapters.system.resolver import SystemResolver
 from domain.ports.network import PeerAddress
@@ -35,6 +36,12 @@ def failure_of(error: grpc.aio.AioRpcError) -> failure_pb2.Failure:
     failure = details(error)["Failure"]
     assert isinstance(failure, failure_pb2.Failure)
     return failure
+
+
+def help_of(error: grpc.aio.AioRpcError) -> Help:
+    page = details(error)["Help"]
+    assert isinstance(page, Help)
+    return page
 
 
 async def consent_refused(peers: Scripted) -> failure_pb2.Failure:
@@ -87,7 +94,7 @@ async def test_given_the_wrong_directory_when_refused_then_the_fix_names_the_rig
     assert stored.draft.settings.oauth.directory_tenant == "consumers"
 
 
-async def test_given_smtp_auth_switched_off_when_validated_then_graph_is_offered_to_a_token_and_can_be_configured(
+async def test_given_smtp_auth_switched_off_when_validated_then_graph_is_not_advised_as_long_as_it_cannot_send(
     peers: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def resolve(_: SystemResolver, host: str, port: int) -> tuple[PeerAddress, ...]:
@@ -107,13 +114,11 @@ async def test_given_smtp_auth_switched_off_when_validated_then_graph_is_offered
         await complete(peers.stub, returned(session, code="C0DE"))
 
     failure = failure_of(refused.value)
-    (fix,) = failure.fixes
-    stored = await configure(peers.stub, applied(settings, fix))
 
-    assert (failure.reason, fix.field) == ("SMTP_AUTH_DISABLED", "settings.graph")
-    assert stored.draft.settings.WhichOneof("transport") == "graph"
-    assert "https://graph.microsoft.com/Mail.Send" in stored.draft.settings.oauth.scopes
-    assert stored.draft.state == configuration_pb2.REVISION_STATE_NEEDS_AUTHORIZATION
+    assert (failure.reason, list(failure.fixes)) == ("SMTP_AUTH_DISABLED", [])
+    assert "Turn on Authenticated SMTP" in failure.remedy
+    assert "Graph" not in failure.remedy
+    assert [link.url for link in help_of(refused.value).links] == ["https://aka.ms/smtp_auth_disabled"]
 
 
 async def test_given_a_password_when_smtp_auth_is_switched_off_then_no_fix_is_offered_that_settings_cannot_take(

@@ -35,6 +35,7 @@ def details(error: grpc.aio.AioRpcError) -> dict[str, object]:
         error_details_pb2.BadRequest,
         error_details_pb2.PreconditionFailure,
         error_details_pb2.RetryInfo,
+        error_details_pb2.Help,
         failure_pb2.Failure,
         failure_pb2.Trace,
     )

@@ -81,12 +81,27 @@ async def test_given_all_that_bites_later_when_checked_and_when_tested_then_each
         "FROM_ADDRESS_NOT_ACCOUNT",
         "SERVER_CERTIFICATE_EXPIRING",
         "TLS_1_3_NOT_SPOKEN",
-        "SPF_NOT_COVERING",
         "DMARC_MISSING",
     ]
     assert reasons(checked) == reasons(tested) == expected
     assert all(warning.field and warning.message and warning.remedy for warning in checked.warnings)
     assert len(server.messages) == 1
+
+
+async def test_given_a_name_server_that_does_not_know_the_domain_when_checked_then_that_is_said_and_nothing_warned_of(
+    mailport: Mailport, faulty_smtp: StartFaultySmtp, ca: TestCA, names: DnsServer
+) -> None:
+    context = server_context(ca.issue("long", ends_in=timedelta(days=90)))
+    server = await faulty_smtp(context=context, passwords=PASSWORDS)
+    names.zone["other.de", "NS"] = ["ns.other.de."]
+    await configured(mailport, settings_for(server.port, ca))
+
+    checked = await mailport.stub.CheckAccount(CHECK)
+
+    assert reasons(checked) == []
+    assert list(checked.unchecked) == [
+        "The DNS asked from here does not know corp.de: its SPF and DMARC records were not judged."
+    ]
 
 
 async def test_given_a_name_server_that_says_nothing_when_checked_then_it_is_not_waited_for_long(

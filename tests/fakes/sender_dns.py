@@ -11,7 +11,8 @@ Zone = Mapping[tuple[str, str], Sequence[str]]
 
 class FakeSenderRecords:
     """
-    `domain.ports.sender_dns.SenderRecords`: *zone* maps a name and TXT, A, AAAA or MX to records; other names are none.
+    `domain.ports.sender_dns.SenderRecords`: *zone* maps a name and TXT, A, AAAA, MX or NS to records; other
+    names are none.
 
     `is_away` lets nothing be answered. Every name asked for is in `asked`.
     """
@@ -20,6 +21,9 @@ class FakeSenderRecords:
         self.zone: dict[tuple[str, str], Sequence[str]] = dict(zone or {})
         self.is_away = False
         self.asked: list[str] = []
+
+    async def knows(self, name: str) -> bool:
+        return any(self._records(name, kind) for kind in ("NS", "MX", "A", "AAAA", "TXT"))
 
     async def texts(self, name: str) -> tuple[str, ...]:
         return self._records(name, "TXT")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
-from domain.failures.catalogue.wording import REST_LATER, WAIT, WAIT_A_DAY, WAIT_LONGER
+from domain.failures.catalogue.wording import OR_GRAPH, REST_LATER, WAIT, WAIT_A_DAY, WAIT_LONGER
 from domain.failures.failure import FailureKind, Fix, Stage
 from domain.reasons import Reason
 
@@ -59,8 +59,7 @@ MICROSOFT_CODES: Final = (
         FailureKind.MISCONFIGURED,
         "Exchange Online refuses this sign-in by a setting of the organisation or the mailbox: authenticated SMTP or "
         "passwords are switched off, or security defaults or Conditional Access block it{reply}.",
-        "Read the words behind the code. Switch authenticated SMTP on for the mailbox and use OAuth, or send through "
-        "Microsoft Graph.",
+        f"Read the words behind the code. Switch authenticated SMTP on for the mailbox and use OAuth{OR_GRAPH}.",
         help_url=_EXCHANGE_PAGE,
         sample="535 5.7.139",
     ),
@@ -132,7 +131,7 @@ MICROSOFT_CODES: Final = (
         Reason.BASIC_AUTHENTICATION_RETIRED,
         FailureKind.MISCONFIGURED,
         "Microsoft takes no passwords for SMTP from this organisation any more.",
-        "Switch the configuration to OAuth, or send through Microsoft Graph.",
+        f"Switch the configuration to OAuth{OR_GRAPH}.",
         provider="microsoft",
         sample="550 5.7.30",
     ),

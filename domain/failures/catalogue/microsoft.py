@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Final
 
 from domain.failures.catalogue.entry import Entry
-from domain.failures.catalogue.wording import WAIT, WAIT_A_DAY, WAIT_LONGER
+from domain.failures.catalogue.wording import OR_GRAPH, WAIT, WAIT_A_DAY, WAIT_LONGER
 from domain.failures.evidence import Surface
 from domain.failures.failure import FailureKind, Fix, Stage
 from domain.reasons import Reason
+from domain.sendable import can_send_by_graph
 
 _NDR: Final = (
     "https://learn.microsoft.com/exchange/troubleshoot/email-delivery/ndr/non-delivery-reports-in-exchange-online"
@@ -18,13 +19,10 @@ _RETIREMENT: Final = (
     "https://learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/"
     "deprecation-of-basic-authentication-exchange-online"
 )
-_GRAPH_INSTEAD: Final = (
-    Fix(
-        "settings.graph",
-        "{}",
-        also=(Fix("settings.oauth.scopes", "https://graph.microsoft.com/Mail.Send offline_access"),),
-    ),
+_GRAPH: Final = Fix(
+    "settings.graph", "{}", also=(Fix("settings.oauth.scopes", "https://graph.microsoft.com/Mail.Send offline_access"),)
 )
+_GRAPH_INSTEAD: Final = (_GRAPH,) if can_send_by_graph() else ()
 
 _SIGN_IN: Final = (
     Entry(
@@ -33,8 +31,7 @@ _SIGN_IN: Final = (
         kind=FailureKind.MISCONFIGURED,
         cause="Authenticated SMTP is switched off for this mailbox, for passwords and OAuth alike.",
         remedy="Run Set-CASMailbox with SmtpClientAuthenticationDisabled $false for the mailbox and wait up to an "
-        "hour, or "
-        "send through Microsoft Graph.",
+        f"hour{OR_GRAPH}.",
         fixes=_GRAPH_INSTEAD,
         help_url="https://aka.ms/smtp_auth_disabled",
         sample="535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
@@ -44,8 +41,7 @@ _SIGN_IN: Final = (
         reason=Reason.SMTP_AUTH_DISABLED,
         kind=FailureKind.MISCONFIGURED,
         cause="Authenticated SMTP is switched off for the whole organisation, for passwords and OAuth alike.",
-        remedy="Turn on Authenticated SMTP for this mailbox in the Microsoft 365 admin center, or send through "
-        "Microsoft Graph.",
+        remedy=f"Turn on Authenticated SMTP for this mailbox in the Microsoft 365 admin center{OR_GRAPH}.",
         fixes=_GRAPH_INSTEAD,
         help_url="https://aka.ms/smtp_auth_disabled",
         sample="535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",
@@ -55,7 +51,7 @@ _SIGN_IN: Final = (
         reason=Reason.BASIC_AUTHENTICATION_RETIRED,
         kind=FailureKind.MISCONFIGURED,
         cause="Microsoft takes no passwords from this account any more; app passwords count as passwords.",
-        remedy="Switch the configuration to OAuth, or send through Microsoft Graph.",
+        remedy=f"Switch the configuration to OAuth{OR_GRAPH}.",
         surfaces=frozenset({Surface.SMTP, Surface.IMAP}),
         help_url=_RETIREMENT,
         sample="550 5.7.30 Basic authentication is not supported for Client Submission.",
@@ -74,7 +70,8 @@ _SIGN_IN: Final = (
         reason=Reason.SIGN_IN_BLOCKED,
         kind=FailureKind.MISCONFIGURED,
         cause="A Conditional Access or authentication policy refused this sign-in.",
-        remedy="Exempt the mailbox from the policy that blocks legacy authentication, or use OAuth or Microsoft Graph.",
+        remedy="Exempt the mailbox from the policy that blocks legacy authentication, or switch the configuration to "
+        f"OAuth{OR_GRAPH}.",
         sample="535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be authenticated "
         "successfully.",
     ),

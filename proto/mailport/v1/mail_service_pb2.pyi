@@ -890,6 +890,7 @@ class CheckAccountResponse(_message.Message):
     TRACE_FIELD_NUMBER: _builtins.int
     TESTED_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    UNCHECKED_FIELD_NUMBER: _builtins.int
     tested: Global___TestedSettings.ValueType
     """Which settings were used."""
     @_builtins.property
@@ -902,16 +903,23 @@ class CheckAccountResponse(_message.Message):
         far as the DNS told them within two seconds.
         """
 
+    @_builtins.property
+    def unchecked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What could not be looked at, and why, in words for a person; empty where everything was. No warning of these things
+        does not mean that they are in order.
+        """
+
     def __init__(
         self,
         *,
         trace: _failure_pb2.Trace | None = ...,
         tested: Global___TestedSettings.ValueType = ...,
         warnings: _abc.Iterable[_configuration_pb2.SettingsWarning] | None = ...,
+        unchecked: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tested", b"tested", "trace", b"trace", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tested", b"tested", "trace", b"trace", "unchecked", b"unchecked", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ def render_failure(failure: Failure) -> pb.Failure:
         cause=text(failure.cause),
         remedy=text(failure.remedy),
         retry_time=timestamp(failure.retry_time),
-        fixes=[_fix(fix) for fix in failure.fixes],
+        fixes=[render_fix(fix) for fix in failure.fixes],
     )
 
 
@@ -38,11 +38,11 @@ def render_optional_failure(failure: Failure | None) -> pb.Failure | None:
     return render_failure(failure) if failure is not None else None
 
 
-def _fix(fix: Fix) -> pb.Fix:
+def render_fix(fix: Fix) -> pb.Fix:
     """Writes the value as the API's JSON does, so that a caller can set it as it is."""
     stem, prefix = _ENUM_PREFIXES.get(fix.field, ("", ""))
     value = prefix + fix.value.removeprefix(stem) if fix.value else ""
-    return pb.Fix(field=fix.field, value=value, also=[_fix(each) for each in fix.also])
+    return pb.Fix(field=fix.field, value=value, also=[render_fix(each) for each in fix.also])
 
 
 def render_trace(trace: Trace) -> pb.Trace:

@@ -45,4 +45,5 @@ def render_account_checked(checked: AccountChecked) -> pb.CheckAccountResponse:
         trace=render_trace(checked.trace),
         tested=enum_value(pb.TestedSettings, "TESTED_SETTINGS_", checked.tested),
         warnings=render_warnings(checked.warnings),
+        unchecked=[text(each) for each in checked.unchecked],
     )

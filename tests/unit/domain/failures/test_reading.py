@@ -113,17 +113,9 @@ def test_given_a_pause_in_a_final_refusal_when_explained_then_nothing_is_waited_
     assert explain(evidence).retry_time is None
 
 
-GRAPH = Fix(
-    "settings.graph",
-    "{}",
-    also=(Fix("settings.oauth.scopes", "https://graph.microsoft.com/Mail.Send offline_access"),),
-)
-
-
 @pytest.mark.parametrize(
     ("text", "fix"),
     [
-        ("535 5.7.139 SmtpClientAuthentication is disabled for the Tenant.", GRAPH),
         ("[SSL: WRONG_VERSION_NUMBER] wrong version number", Fix("settings.smtp.security", "STARTTLS")),
         ("503 5.5.4 StartTls command has been already sent.", Fix("settings.smtp.security", "IMPLICIT_TLS")),
         ("530 Must issue a STARTTLS command first", Fix("settings.smtp.security", "STARTTLS")),

@@ -173,6 +173,20 @@ def test_given_an_account_when_checked_then_what_will_bite_is_shown_or_that_noth
     assert "Nothing is known that would end that." in good.output
 
 
+def test_given_what_could_not_be_found_out_when_an_account_is_checked_then_that_is_said_and_not_that_all_is_well(
+    run: Run, mailport: FakeMailport
+) -> None:
+    mailport.answers["CheckAccount"] = api.CheckAccountResponse(
+        trace=a_trace(), tested=api.TESTED_SETTINGS_ACTIVE, unchecked=["The DNS is away.", "Nobody\x1b[31m knows."]
+    )
+
+    result = run("check-account", "alerts")
+
+    assert "Not checked: The DNS is away." in result.output
+    assert "\x1b[31m" not in result.output
+    assert "Nothing is known" not in result.output
+
+
 def test_given_filters_when_deliveries_are_listed_then_they_go_over(run: Run, mailport: FakeMailport) -> None:
     mailport.answers["ListDeliveries"] = api.ListDeliveriesResponse(deliveries=[a_delivery()])
     filters = ("--configuration", "alerts", "--state", "sent", "--state", "in-doubt", "--since", "2026-03-01T12:00Z",

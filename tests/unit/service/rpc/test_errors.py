@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from google.rpc.code_pb2 import Code
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, PreconditionFailure, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, Help, PreconditionFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +37,9 @@ from domain.errors import (
     Unimplemented,
     Violation,
 )
+from domain.failures.explain import explain_fully
 from domain.failures.failure import Failure, FailureKind, Fix, Stage
+from domain.failures.reading import read_answer
 from domain.failures.trace import Trace, TraceStep
 from domain.reasons import Reason
 from mailport.v1 import error_reason_pb2, failure_pb2
@@ -44,6 +47,7 @@ from service.rpc.errors import CODES, CODES_BY_KIND, grpc_code, render_error, re
 from service.rpc.fitting import LARGEST_TRAILERS_BYTES, trailers_size
 from tests.unit.service.rpc.builders import NOW, a_failure, a_trace
 
+SMTP_AUTH_DISABLED = "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant."
 D = TypeVar("D", bound=Message)
 
 
@@ -231,6 +235,34 @@ def test_given_a_trace_that_cannot_fit_when_rendered_then_the_failure_stays_whol
 
     assert not details(status, failure_pb2.Trace)
     assert details(status, failure_pb2.Failure)[0].remedy == "Enter the password again."
+
+
+def test_given_a_failure_with_a_page_of_its_provider_when_rendered_then_help_leads_there() -> None:
+    explanation = explain_fully(read_answer(SMTP_AUTH_DISABLED))
+
+    (page,) = details(render_error(ProviderRefused(explanation.failure, trace=a_trace()), now=NOW), Help)
+
+    assert [link.url for link in page.links] == [explanation.help_url]
+    assert page.links[0].description
+    assert explanation.help_url.startswith("https://")
+
+
+def test_given_a_failure_without_a_page_or_another_error_when_rendered_then_there_is_no_help() -> None:
+    for error in (ProviderRefused(a_failure()), NotFound("There is none."), Overloaded("Busy.")):
+        assert details(render_error(error, now=NOW), Help) == []
+
+
+@pytest.mark.parametrize("size", [1, 40, 1000])
+def test_given_a_page_and_a_long_trace_when_rendered_then_the_page_stays_and_it_fits(size: int) -> None:
+    failure = explain_fully(read_answer(SMTP_AUTH_DISABLED)).failure
+    fixes = tuple(Fix(f"settings.{'x' * 200}{number}", "y" * 200) for number in range(40))
+    told = replace(failure, fixes=fixes, provider_reply="漢" * 1024)
+
+    status = render_error(ProviderRefused(told, trace=a_trace(steps=size, reply="x" * 512)), now=NOW)
+
+    assert trailers_size(status) <= LARGEST_TRAILERS_BYTES
+    assert len(details(status, Help)) == 1
+    assert len(details(status, failure_pb2.Failure)) == 1
 
 
 texts = st.text(max_size=40) | st.sampled_from(["x" * 5000, "漢字" * 2000, "😀" * 1500, "\ud800" * 3000, "%" * 3000])

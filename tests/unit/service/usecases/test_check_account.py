@@ -8,7 +8,7 @@ import pytest
 
 from domain.configuration import Configuration
 from domain.connection import ConnectionSecurity
-from domain.errors import MailportError, NotFound, NotReady, ProviderRefused
+from domain.errors import MailportError, NotFound, NotReady, ProviderRefused, Unimplemented
 from domain.failures.failure import FailureKind, Fix, Stage
 from domain.ports.probe import Offer
 from domain.reasons import Reason
@@ -19,6 +19,7 @@ from tests.builders import (
     a_caller,
     a_configuration,
     a_draft,
+    a_graph_transport,
     a_revision,
     a_warning,
     an_address,
@@ -57,6 +58,7 @@ async def test_given_settings_when_checked_then_nothing_is_sent_and_nothing_stor
 
 async def test_given_what_will_bite_when_checked_then_stored_warnings_and_the_dns_both_tell() -> None:
     world = World()
+    world.records.zone["corp.de", "NS"] = ["ns.corp.de"]
     await world.given(a_configuration(active=a_revision(settings=CORP, warnings=(a_warning(),))))
 
     checked = await world.check_account(CALLER, CONFIGURATION_ID, time_left=MINUTE)
@@ -65,8 +67,20 @@ async def test_given_what_will_bite_when_checked_then_stored_warnings_and_the_dn
     assert reasons == [a_warning().reason, Reason.SPF_NOT_COVERING, Reason.DMARC_MISSING]
 
 
+async def test_given_a_dns_that_does_not_know_the_domain_when_checked_then_that_is_told_in_place_of_warnings() -> None:
+    world = World()
+    await world.given(a_configuration(settings=CORP))
+
+    checked = await world.check_account(CALLER, CONFIGURATION_ID, time_left=MINUTE)
+
+    assert checked.warnings == ()
+    assert len(checked.unchecked) == 1
+    assert "does not know corp.de" in checked.unchecked[0]
+
+
 async def test_given_a_test_mail_when_sent_then_it_warns_as_the_check_does() -> None:
     world = World()
+    world.records.zone["corp.de", "NS"] = ["ns.corp.de"]
     await world.given(a_configuration(settings=CORP))
 
     sent = await world.send_test(CALLER, CONFIGURATION_ID, to="anna@example.com", unsaved=None, time_left=MINUTE)
@@ -100,6 +114,12 @@ async def test_given_a_server_that_says_no_when_checked_then_failure_trace_and_f
             a_draft(settings=some_settings(authentication=an_oauth_authentication())),
             MailportError,
             Reason.NEEDS_AUTHORIZATION,
+        ),
+        (
+            CALLER,
+            a_draft(settings=some_settings(transport=a_graph_transport(), authentication=an_oauth_authentication())),
+            Unimplemented,
+            Reason.NOT_IMPLEMENTED,
         ),
     ],
 )

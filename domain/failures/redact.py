@@ -32,7 +32,8 @@ _NAMED: Final = re.compile(
     re.IGNORECASE,
 )
 _SPOKEN: Final = re.compile(
-    rf"((?<![A-Za-z0-9=])(?:{_PASSWORD})[\"')]?\s{{1,3}}(?:(?:is|was|of|ist|war|lautet|->|=>)\s{{1,3}})?\(?)"
+    rf"((?<![A-Za-z0-9=])(?:{_PASSWORD})[\"')]?\s{{1,3}}(?:(?:for|of)\s\S{{1,320}}\s(?:is|was)\s|"
+    rf"(?:is|was|of|ist|war|lautet|->|=>)\s{{1,3}})?\(?)"
     rf"({_QUOTED}|{_GROUPS}|[\"']?{_VALUE})"
     r"(?P<after>(?=[\"')]{0,2}[.,;:!]?(?:\s{1,3}(?:for|is|was|by|not|rejected|refused|failed|wrong|incorrect|invalid|"
     r"denied|does|from)\b|\s{0,3}(?:\n|\Z))))?",
@@ -60,7 +61,15 @@ _MARKS: Final = (
 """One of these is in whatever `_SHAPED` finds; looking for them first costs a reply nothing."""
 _CODE: Final = re.compile(r"(\b(?:user_|device_)?code(?:=|%3[Dd]))([^\s\"'&;,<>]{6,})")
 _SPOKEN_CODE: Final = re.compile(r"(\bcode[\"']?:?\s{1,3}[\"'(]?)([A-Za-z0-9_/.~-]{10,})", re.IGNORECASE)
-_STATE: Final = re.compile(r"((?<![A-Za-z0-9_])(?:state|nonce|code_challenge)(?:=|%3[Dd]))([^\s\"'&;,<>%]{6,})")
+_STATE: Final = re.compile(
+    r"((?<![A-Za-z0-9_])(?:state|nonce|code_challenge)(?:=|%3[Dd]|[\"']\s{0,3}:\s{0,3}[\"']))((?:[^\s\"'&;,<>%]|%(?!26)){6,})"
+)
+_SPOKEN_KEY: Final = re.compile(
+    r"((?<![A-Za-z0-9])(?:secret|token|api[-_ ]?key|access[-_ ]key)\s{1,3}(?:(?:is|was)\s{1,3})?[\"'(]?)"
+    r"([A-Za-z0-9_/+=.~-]{8,})",
+    re.IGNORECASE,
+)
+_USER_OPTION: Final = re.compile(r"((?:^|\s)(?:-u|--user|--proxy-user)[ =][\"']?[^\s:]{1,320}:)(\S{1,320})")
 _SASL: Final = re.compile(
     r"(\bAUTH(?:ENTICATE)?\s+[A-Z0-9-]{3,20}\s+)(\S{4,})|(\bLOGIN\s+)(\S{1,320})(\s+)(\"[^\"\n]{1,320}\"|\S+)",
     re.IGNORECASE,
@@ -140,7 +149,9 @@ def redact(text: str) -> str:
     text = _SPOKEN.sub(lambda found: masked(found) if _is_spoken(found) else found[0], text)
     text = _CODE.sub(lambda found: found[0] if found[2].isdigit() else masked(found), text)
     text = _SPOKEN_CODE.sub(lambda found: masked(found) if _is_code(found[2]) else found[0], text)
+    text = _SPOKEN_KEY.sub(lambda found: masked(found) if is_odd(found[2]) else found[0], text)
     text = _STATE.sub(masked, text)
+    text = _USER_OPTION.sub(masked, text)
     text = _without_base64(text, learn)
     text = _LONG.sub(lambda found: _MASK if _is_mixed(found[0]) else found[0], text)
     return _without_values(text, list(values))

@@ -77,6 +77,13 @@ PASTED = [
     ("535 5.7.8 nope\n2026-11-25 10:00:02 DEBUG smtp {}", "aHVudGVyMi1DQU5BUlk="),
     ("send: '{}\\r\\n'\n535 nope", "aHVudGVyMi1DQU5BUlk"),
     ("[client] >>> {}\n535 nope", "aHVudGVyMi1DQU5BUlk"),
+    ("Password for bob is {}", "hunter2"),
+    ("secret is {}", "abcDEF123"),
+    ("token {} expired", "abcDEF123456"),
+    ("the api key '{}' is invalid", "abcDEF123456"),
+    ("curl --user bob:{} smtps://smtp.example.com", "swordfish"),
+    ("https://x/cb?state={}&error=access_denied", "abc%2Fdef123"),
+    ('{{"error":"access_denied","state":"{}"}}', "STATE123456"),
     # What was recognised once is masked wherever else it stands.
     ('{{"access_token":"{}","error_description":"Bad token {}"}}', "opaque123"),
     ("AUTH PLAIN {}\n535 nope {}", PLAIN),
@@ -127,6 +134,7 @@ def test_given_a_real_answer_without_secrets_when_redacted_then_it_stays_as_it_i
         ('{"error":"invalid_grant","error_description":"no","refresh_token":"1/abc"}', "invalid_grant"),
         ('{"refresh_token":"opaque \\"123","error":"invalid_grant"}', "invalid_grant"),
         ("https://x/cb?state=STATE123456&error=access_denied", "access_denied"),
+        ("https://x/cb?state=abc%2Fdef123&error=access_denied", "access_denied"),
     ],
 )
 def test_given_a_masked_field_when_read_then_the_others_are_still_understood(text: str, error: str) -> None:

@@ -53,22 +53,27 @@ def explain(
     ] = "",
     stage: Annotated[StageWord | None, typer.Option(help="What was being done. Default: guessed.")] = None,
     http_status: Annotated[
-        int, typer.Option(metavar="STATUS", min=0, max=599, help="The HTTP status it came with.")
+        int, typer.Option(metavar="STATUS", help="The HTTP status it came with, 100 to 599; 0: none.")
     ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, the API's own.")] = False,
 ) -> None:
     """Explain a server's answer: what it means and what to do. Works offline; secrets in it are masked."""
     # Only here: the catalogue and the server's side would slow every other command's start.
     from service.rpc.render.explanations import render_explained
-    from service.usecases.explain import Question, explained
+    from service.usecases.explain import PROVIDER_IDS, Question, explained
 
     answer = _standard_input() if text == [_STDIN] else " ".join(text)
     if not answer.strip():
         raise typer.BadParameter("there is no answer to explain", param_hint="TEXT")
+    if http_status and not 100 <= http_status <= 599:
+        raise typer.BadParameter(f"{http_status} is not from 100 to 599", param_hint="--http-status")
+    known = provider.strip().lower()
+    if known and known not in PROVIDER_IDS:
+        raise typer.BadParameter(f"{provider!r} is none of {', '.join(PROVIDER_IDS)}", param_hint="--provider")
     question = Question(
         text=answer,
         surface=surface,
-        provider=provider.strip().lower(),
+        provider=known,
         stage=Stage(stage.value.replace("-", "_").upper()) if stage else None,
         http_status=http_status,
     )

@@ -15,6 +15,11 @@ from service.cli.protojson import without_values
 
 _OPTION: Final = "--apply-fix"
 _ROOT: Final = "settings."
+SECRET_OPTIONS: Final = {
+    "password": "--password-file or --password-stdin",
+    "client_secret": "--client-secret-file",
+}
+"""Fields that hold secrets, by the options that take them: the command line is in the shell's history and in ps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +32,15 @@ class Change:
 
 
 def split_fix(text: str) -> Change:
-    """Takes ``field=value`` apart as a failure's fix writes them. Raises typer.BadParameter for what is none."""
+    """
+    Takes ``field=value`` apart as a failure's fix writes them.
+
+    Raises typer.BadParameter for what is none; the value, which may be secret, is not told.
+    """
     field, separator, value = text.partition("=")
     path = tuple(field.removeprefix(_ROOT).split("."))
     if not separator or not field.startswith(_ROOT) or not all(path):
-        raise typer.BadParameter(f"{text!r} is no FIELD=VALUE, e.g. settings.smtp.port=465", param_hint=_OPTION)
+        raise typer.BadParameter(f"{field!r} is no FIELD=VALUE, e.g. settings.smtp.port=465", param_hint=_OPTION)
     return Change(path, value)
 
 
@@ -39,7 +48,7 @@ def apply_change(settings: configuration_pb2.Settings, change: Change) -> None:
     """
     Sets the field in *settings*; a member of a oneof takes the place of the other, an empty value clears.
 
-    Raises typer.BadParameter for a field that there is not, or that does not take the value.
+    Raises typer.BadParameter for a field that there is not, that does not take the value, or that holds a secret.
     """
     *parents, name = change.path
     message: Any = settings
@@ -50,14 +59,35 @@ def apply_change(settings: configuration_pb2.Settings, change: Change) -> None:
             raise _no_field(change)
         message = getattr(message, field.name)
     field = _field(message.DESCRIPTOR, name, change)
+    _refuse_secret(name)
     message.ClearField(field.name)
     if change.value == "":
         return
     try:
-        ParseDict({field.name: _json(field, change.value)}, message)
+        value = _json(field, change.value)
+        if field.message_type is not None:
+            _refuse_secrets_within(value)
+        ParseDict({field.name: value}, message)
     except (ParseError, ValueError) as error:
         told = without_values(error) if isinstance(error, ParseError) else "it is no JSON"
         raise typer.BadParameter(f"{'.'.join(change.path)}: {told}", param_hint=_OPTION) from None
+
+
+def _refuse_secret(name: str) -> None:
+    option = SECRET_OPTIONS.get(name)
+    if option is not None:
+        raise typer.BadParameter(f"{name} is a secret and not for the command line; use {option}", param_hint=_OPTION)
+
+
+def _refuse_secrets_within(value: Any) -> None:
+    """Refuses a part of the settings that has a secret, by either name that JSON has for it."""
+    if isinstance(value, list):
+        for item in value:
+            _refuse_secrets_within(item)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_secret("client_secret" if name == "clientSecret" else name)
+            _refuse_secrets_within(inner)
 
 
 def _json(field: FieldDescriptor, value: str) -> Any:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from domain.failures.evidence import Surface
 from domain.failures.explain import Explanation, explain_fully
 from domain.failures.failure import Stage
 from domain.failures.reading import read_answer
+from domain.providers import PROVIDERS
+
+PROVIDER_IDS: Final = tuple(preset.provider_id for preset in PROVIDERS)
+"""Whose answers can be asked about by name."""
+_OFF_LOOP_LENGTH: Final = 1024
+"""Characters from which on an answer is read in a thread; the longest take a tenth of a second and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +25,7 @@ class Question:
     text: str
     surface: Surface | None = None
     provider: str = ""
-    """Preset's id; one that mailport does not know is as good as none."""
+    """One of `PROVIDER_IDS`; empty: guessed."""
     stage: Stage | None = None
     http_status: int = 0
     """0: not known, or none."""
@@ -28,6 +36,8 @@ class Explain:
 
     async def __call__(self, question: Question) -> Explanation:
         """Returns the explanation; secrets in the text are masked in it."""
+        if len(question.text) > _OFF_LOOP_LENGTH:
+            return await asyncio.to_thread(explained, question)
         return explained(question)
 
 

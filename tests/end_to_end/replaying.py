@@ -252,7 +252,7 @@ class Replay:
         request = api.ExplainRequest(
             text=row.answer,
             surface=api.Surface.Value(f"SURFACE_{row.surface.name}"),
-            provider=row.provider,
+            provider="amazon-ses" if row.provider == "ses" else row.provider,
             stage=failure_pb2.FailureStage.Value(f"FAILURE_STAGE_{row.stage}"),
             http_status=row.http_status,
         )

@@ -12,7 +12,7 @@ from domain.failures.reading import LONGEST_ANSWER
 from domain.reasons import Reason
 from mailport.v1 import failure_pb2, mail_service_pb2
 from service.rpc.parse.values import choice
-from service.usecases.explain import Question
+from service.usecases.explain import PROVIDER_IDS, Question
 
 _LONGEST_PROVIDER: Final = 63
 _E = TypeVar("_E", bound=StrEnum)
@@ -35,6 +35,11 @@ def parse_question(request: mail_service_pb2.ExplainRequest) -> Question:
         found.append(
             Violation("provider", Reason.VALUE_TOO_LONG, message, "Use one of GetOptions' ids, or leave it empty.")
         )
+    provider = request.provider.strip().lower()
+    if provider and len(request.provider) <= _LONGEST_PROVIDER and provider not in PROVIDER_IDS:
+        message = "mailport does not know this provider."
+        remedy = f"Leave it empty to have it guessed, or use one of: {', '.join(PROVIDER_IDS)}."
+        found.append(Violation("provider", Reason.VALUE_MALFORMED, message, remedy))
     if request.http_status and not 100 <= request.http_status <= 599:
         message = f"{request.http_status} is no HTTP status; they run from 100 to 599."
         found.append(Violation("http_status", Reason.VALUE_OUT_OF_RANGE, message, "Leave it 0 where there was none."))
@@ -43,7 +48,7 @@ def parse_question(request: mail_service_pb2.ExplainRequest) -> Question:
     question = Question(
         text=request.text,
         surface=_member(Surface, surface.lower().replace("_", "-"), field="surface", found=found),
-        provider=request.provider.strip().lower(),
+        provider=provider,
         stage=_member(Stage, stage, field="stage", found=found),
         http_status=request.http_status,
     )

@@ -88,3 +88,44 @@ def test_given_escape_codes_and_secrets_in_an_answer_when_explained_then_neither
 
     assert "\x1b" not in result.stdout
     assert "ya29" not in result.stdout
+
+
+@pytest.mark.parametrize("status", ["-1", "1", "50", "99", "600"])
+def test_given_what_is_no_http_status_when_explained_then_it_is_usage(status: str) -> None:
+    result = explain("--http-status", status, "550 no")
+
+    assert result.exit_code == ExitCode.USAGE
+    assert "599" in result.stderr
+
+
+@pytest.mark.parametrize("status", ["0", "100", "599"])
+def test_given_any_http_status_when_explained_then_it_is_taken(status: str) -> None:
+    assert explain("--http-status", status, "550 no").exit_code == ExitCode.OK
+
+
+def test_given_an_unknown_provider_when_explained_then_it_is_usage_and_the_known_ones_are_named() -> None:
+    result = explain("--provider", "nobody", "550 no")
+
+    assert result.exit_code == ExitCode.USAGE
+    assert "google" in result.stderr
+    assert "fastmail" in result.stderr
+    assert "mailjet" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("pasted", "secret"),
+    [
+        ("535 bad password hunter2 for bob", "hunter2"),
+        ("password: abcd efgh ijkl mnop", "mnop"),
+        ('{"access_token":"opaque123","error_description":"Bad token opaque123"}', "opaque123"),
+        ("535 5.7.8 nope\n2026-11-25 10:00:02 DEBUG smtp C: aHVudGVyMi1DQU5BUlk=", "aHVudGVy"),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_given_a_secret_however_it_is_said_when_explained_then_it_is_not_printed(
+    pasted: str, secret: str, options: tuple[str, ...]
+) -> None:
+    result = explain(*options, pasted)
+
+    assert result.exit_code == ExitCode.OK
+    assert secret not in result.output

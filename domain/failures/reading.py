@@ -18,6 +18,14 @@ from domain.failures.failure import Stage
 from domain.failures.guess import guess_provider, guess_stage
 from domain.failures.oauth_error import read_oauth_error
 from domain.failures.redact import redact
+from domain.failures.replies import (
+    REPLY,
+    Refusal,
+    certain_refusal,
+    loose_refusal,
+    refusal_in_lines,
+    without_enhanced,
+)
 from domain.failures.wording import alike
 
 LONGEST_ANSWER: Final = 32 * 1024
@@ -32,11 +40,6 @@ _STAGES: Final = {
     Surface.OAUTH_TOKEN: Stage.TOKEN,
     Surface.OAUTH_AUTHORIZE: Stage.CONSENT,
 }
-_REPLY: Final = re.compile(r"^\s*(?:S: ?|< ?|<<< ?|<- ?)?([2-5]\d\d)(?:[ -]|$)(.*)$")
-_INNER_REPLY: Final = re.compile(
-    r"(?<![\d.:#/=-])([45]\d\d)[ -]#?([45]\.\d{1,3}\.\d{1,3})\b|(?:^|said: |code |[\"'(:] ?)([45]\d\d)[ -]"
-)
-_ENHANCED: Final = re.compile(r"^\s*#?([245]\.\d{1,3}\.\d{1,3})(?=$|[\s:;,)])[\s:;,]*")
 _ANYWHERE: Final = re.compile(r"(?<![\d.])#?([45]\.\d{1,2}\.\d{1,3})(?![\d.])")
 _IMAP: Final = re.compile(
     r"^\s*(?:S: ?|< ?)?(\*|[A-Za-z]{0,8}\d{0,10}) (NO|BAD|BYE)\b ?(?:\[([A-Za-z-]{1,40})[^\]]{0,400}\])?(.*)$"
@@ -141,7 +144,7 @@ def _guess_surface(shown: str, fields: Mapping[str, object], asked: _Asked, open
     if number:
         return Surface.OAUTH_AUTHORIZE if number[1] in _AUTHORIZE_NUMBERS else Surface.OAUTH_TOKEN
     lines = shown.splitlines()
-    if opened or any(_REPLY.match(line) for line in lines):
+    if opened or any(REPLY.match(line) for line in lines):
         return Surface.IMAP if opened and "334" not in shown else Surface.SMTP
     if any(_IMAP.match(line) or _IMAP_CODE.search(line) for line in lines):
         return Surface.IMAP
@@ -154,7 +157,7 @@ def _guess_surface(shown: str, fields: Mapping[str, object], asked: _Asked, open
     by_stage = next((surface for surface, stage in _STAGES.items() if stage is asked.stage), None)
     if by_stage is not None:
         return by_stage
-    if _INNER_REPLY.search(shown):
+    if certain_refusal(shown):
         return Surface.SMTP
     sign = sign_in_text(alike(shown))
     return sign.surface if sign else Surface.SMTP
@@ -216,32 +219,35 @@ def _imap(status: str, code: str, text: str) -> Evidence:
 
 def _read_smtp(shown: str, opened: bool) -> Evidence:
     lines = shown.splitlines()
-    replies = [(line, found) for line in lines if (found := _REPLY.match(line))]
-    refusals = [found for _, found in replies if found[1][0] in "45"]
-    if refusals:
-        code = refusals[0][1]
-        texts = [found[2] for found in refusals if found[1] == code]
-        enhanced, text = _without_codes(texts)
-        others = [line for line in lines if not _REPLY.match(line)]
-        return _smtp(int(code), enhanced, " ".join([text, *others]))
+    ended = refusal_in_lines(lines)
+    if ended:
+        others = [line for line in lines if not REPLY.match(line)]
+        return _smtp(ended.code, ended.enhanced_code, " ".join([ended.text, *others]))
     if opened:
         return _smtp(334, "", shown)
-    inner = _INNER_REPLY.search(shown)
-    if inner:
-        code, enhanced = inner[1] or inner[3], inner[2] or ""
-        rest, text = _without_codes([shown[inner.end() :]])
-        return _smtp(int(code), enhanced or rest, text or shown)
+    certain = certain_refusal(shown)
+    if certain:
+        return _refused(certain, shown)
     sign = sign_in_text(alike(shown))
     if sign:
         return _signed(sign, shown, Surface.SMTP)
-    if replies and replies[0][1][1] != "220":
-        return _smtp(int(replies[0][1][1]), "", shown)
+    loose = loose_refusal(shown)
+    if loose:
+        return _refused(loose, shown)
+    replies = [found for line in lines if (found := REPLY.match(line))]
+    if replies and replies[0][1] != "220":
+        enhanced, text = without_enhanced(replies[-1][3])
+        return _smtp(int(replies[-1][1]), enhanced, text)
     enhanced, text = _without_codes(lines)
     anywhere = _ANYWHERE.search(shown)
     known = enhanced or (anywhere[1] if anywhere else "")
     if not known and re.search(r"HTTP/\d|^\s*220 ", shown):
         return Evidence(surface=Surface.SMTP, stage=Stage.EHLO, symptom=Symptom.GARBAGE, detail=_bounded(text))
-    return _smtp(int(known[0]) * 100 if known else 0, known, text)
+    return _smtp(0, known, text)
+
+
+def _refused(refusal: Refusal, shown: str) -> Evidence:
+    return _smtp(refusal.code, refusal.enhanced_code, refusal.text if refusal.text.strip() else shown)
 
 
 def _smtp(code: int, enhanced: str, text: str) -> Evidence:
@@ -255,14 +261,8 @@ def _smtp(code: int, enhanced: str, text: str) -> Evidence:
 
 def _without_codes(texts: list[str]) -> tuple[str, str]:
     """Returns the first enhanced code that begins a line, and the lines without theirs."""
-    enhanced, left = "", []
-    for text in texts:
-        found = _ENHANCED.match(text)
-        if found:
-            enhanced = enhanced or found[1]
-            text = text[found.end() :]
-        left.append(text)
-    return enhanced, " ".join(left)
+    read = [without_enhanced(text) for text in texts]
+    return next((enhanced for enhanced, _ in read if enhanced), ""), " ".join(text for _, text in read)
 
 
 def _signed(sign: Sign, shown: str, surface: Surface) -> Evidence:

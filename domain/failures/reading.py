@@ -237,7 +237,8 @@ def _read_smtp(shown: str, opened: bool) -> Evidence:
     replies = [found for line in lines if (found := REPLY.match(line))]
     if replies and replies[0][1] != "220":
         enhanced, text = without_enhanced(replies[-1][3])
-        return _smtp(int(replies[-1][1]), enhanced, text)
+        others = [line for line in lines if not REPLY.match(line)]
+        return _smtp(int(replies[-1][1]), enhanced, " ".join([*others, text]))
     enhanced, text = _without_codes(lines)
     anywhere = _ANYWHERE.search(shown)
     known = enhanced or (anywhere[1] if anywhere else "")

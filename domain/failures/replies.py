@@ -59,11 +59,6 @@ class _Part:
     def is_refusal(self) -> bool:
         return self.code[0] in "45"
 
-    @property
-    def is_consequence(self) -> bool:
-        """Tells whether a server only says so because it refused something before."""
-        return self.code == "503" or (self.code in ("421", "554") and bool(_CONSEQUENCE.search(self.text)))
-
 
 def refusal_in_lines(lines: list[str]) -> Refusal | None:
     """Returns the refusal among *lines* that are replies which ended the session; None for none."""
@@ -124,19 +119,27 @@ def _decisive(parts: list[_Part]) -> Refusal | None:
 
     One that only follows from an earlier one (no recipient left, the session ended) gives way to that one.
     """
-    refusals = [index for index, part in enumerate(parts) if part.is_refusal]
+    replies: list[list[_Part]] = []
+    for part in parts:
+        if replies and _is_one_reply(replies[-1][-1], part):
+            replies[-1].append(part)
+        else:
+            replies.append([part])
+    refusals = [reply for reply in replies if reply[0].is_refusal]
     if not refusals:
         return None
-    last = next((index for index in reversed(refusals) if not parts[index].is_consequence), refusals[-1])
-    first = last
-    while first > 0 and _is_one_reply(parts[first - 1], parts[last]):
-        first -= 1
-    whole = parts[first : last + 1]
-    enhanced = next((part.enhanced for part in whole if part.enhanced), "")
-    return Refusal(int(parts[last].code), enhanced, " ".join(part.text for part in whole))
+    decisive = next((reply for reply in reversed(refusals) if not _is_consequence(reply)), refusals[0])
+    enhanced = next((part.enhanced for part in decisive if part.enhanced), "")
+    return Refusal(int(decisive[0].code), enhanced, " ".join(part.text for part in decisive))
 
 
 def _is_one_reply(earlier: _Part, later: _Part) -> bool:
     return earlier.code == later.code and (
         earlier.goes_on or not (earlier.enhanced and later.enhanced) or earlier.enhanced == later.enhanced
     )
+
+
+def _is_consequence(reply: list[_Part]) -> bool:
+    """Tells whether a server only says so because it refused something before."""
+    code = reply[0].code
+    return code == "503" or (code in ("421", "554") and any(_CONSEQUENCE.search(part.text) for part in reply))

@@ -32,8 +32,8 @@ class Entry:
     unless: str = ""
     """Regular expression that must not be found in the text."""
     code: str = ""
-    """Regular expression for the whole reply code, e.g. ``5..``; an unknown one is ``000``, and ``500`` or ``400`` where
-    the enhanced code alone is known."""
+    """Regular expression for the whole reply code, e.g. ``5..``; an unknown one is ``000``, and ``500`` or ``400``
+    where the enhanced code alone is known."""
     enhanced: str = ""
     """Regular expression for the whole enhanced status code, e.g. ``5\\.7\\.139``."""
     error: str = ""

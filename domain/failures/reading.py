@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from domain.failures.catalogue.exceptions import Sign, sign_in_text
 from domain.failures.evidence import Evidence, Surface, Symptom
 from domain.failures.failure import Stage
-from domain.failures.guess import guess_provider, guess_stage
+from domain.failures.guess import guess_provider, guess_provider_by_code, guess_stage
 from domain.failures.oauth_error import read_oauth_error
 from domain.failures.redact import redact
 from domain.failures.replies import (
@@ -49,7 +49,21 @@ _IMAP_CODE: Final = re.compile(
     r"NOPERM|INUSE|SERVERBUG|CLIENTBUG|CANNOT|LIMIT|OVERQUOTA|NONEXISTENT|TRYCREATE|ALERT|WEBALERT|CORRUPTION)"
     r"[^\]]{0,400}\](.*)$"
 )
-_HTTP: Final = re.compile(r"\bHTTP/[\d.]{1,4} ([1-5]\d\d)\b|<(?:title|h1)>\s*([45]\d\d)\b", re.IGNORECASE)
+_HTTP: Final = re.compile(
+    r"\bHTTP(?:/[\d.]{1,4})?(?:[ _-](?:status|code|error|response)){0,3}[ :=]{1,3}([1-5]\d\d)\b|"
+    r"<(?:title|h1)>\s*([45]\d\d)\b",
+    re.IGNORECASE,
+)
+_HTTP_PHRASE: Final = re.compile(
+    r"(?<![\d.])(400:? bad request|401:? (?:client error:? )?unauthori[sz]ed|403:? (?:client error:? )?forbidden|"
+    r"404:? (?:client error:? )?not found|405:? method not allowed|408:? request time-?out|409:? conflict|410:? gone|"
+    r"413:? (?:payload|content|request entity) too large|415:? unsupported media type|"
+    r"429:? (?:client error:? )?too many requests|50\d:? server error|500:? internal server error|502:? bad gateway|"
+    r"503:? service (?:temporarily )?unavailable|504:? gateway time-?out)\b",
+    re.IGNORECASE,
+)
+"""A status with its own reason phrase (RFC 9110 section 15), which no mail server says."""
+_OVER_HTTP: Final = frozenset({None, Stage.TOKEN, Stage.CONSENT, Stage.API})
 _PAGE: Final = re.compile(r"\bError ([45]\d\d): ([a-z_]{3,40})\b")
 _AADSTS: Final = re.compile(r"\bAADSTS(\d{4,8})\b", re.IGNORECASE)
 _QUERY: Final = re.compile(r"(?:^|[?&#\s])error=[A-Za-z0-9_]{2,60}")
@@ -67,6 +81,12 @@ _ON_THE_PAGE: Final = re.compile(
     r"redirect_uri_mismatch|google verification|org_internal|admin_policy|disallowed_useragent|need admin approval|"
     r"only an admin can grant"
 )
+_COMMAND: Final = re.compile(
+    r"(?im)^(?![^\n]{0,80}\b[2-5]\d\d[ -])[^\n]{0,80}?\bAUTH "
+    r"(?:(LOGIN|PLAIN|CRAM-MD5|DIGEST-MD5|NTLM|SCRAM-[\w-]{1,20})|XOAUTH2|OAUTHBEARER)"
+    r"(?= ?$| (?:\S{1,4000})$)(?! (?:LOGIN|PLAIN|XOAUTH2|OAUTHBEARER|CRAM-MD5|NTLM)\b)"
+)
+"""A client's command in a pasted session (RFC 4954 section 4); a server's list of what it offers is none."""
 _CONTROLS: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _AUTHORIZE_NUMBERS: Final = frozenset({"50011", "90094", "65004", "50194"})
 
@@ -106,8 +126,8 @@ def read_answer(
     seen = replace(
         found,
         stage=where,
-        with_token=None,
-        provider=provider or guess_provider(alike(shown)),
+        with_token=_with_token(shown),
+        provider=provider or guess_provider(alike(shown)) or guess_provider_by_code(found),
         text=_bounded(found.text),
     )
     return replace(seen, past_no_return=where is Stage.DATA and seen.symptom is not None)
@@ -143,13 +163,18 @@ def _guess_surface(shown: str, fields: Mapping[str, object], asked: _Asked, open
     number = _AADSTS.search(shown)
     if number:
         return Surface.OAUTH_AUTHORIZE if number[1] in _AUTHORIZE_NUMBERS else Surface.OAUTH_TOKEN
+    if not opened and asked.stage in _OVER_HTTP and _speaks_http(shown):
+        return Surface.GRAPH if _GRAPH_WORD.search(shown) or asked.stage is Stage.API else Surface.OAUTH_TOKEN
     lines = shown.splitlines()
     if opened or any(REPLY.match(line) for line in lines):
         return Surface.IMAP if opened and "334" not in shown else Surface.SMTP
     if any(_IMAP.match(line) or _IMAP_CODE.search(line) for line in lines):
         return Surface.IMAP
-    if _OAUTH_WORD.search(shown.casefold()):
-        return Surface.OAUTH_TOKEN
+    word = _OAUTH_WORD.search(shown.casefold())
+    if word:
+        # Token endpoints have no such error (RFC 6749 section 5.2), but for some that limit the rate with it.
+        is_denial = word[0] == "access_denied" and "too many" not in shown.casefold()
+        return Surface.OAUTH_AUTHORIZE if is_denial else Surface.OAUTH_TOKEN
     if _GRAPH_WORD.search(shown) or asked.stage is Stage.API:
         return Surface.GRAPH
     if _HTTP.search(shown) or asked.http_status or asked.stage is Stage.TOKEN:
@@ -161,6 +186,13 @@ def _guess_surface(shown: str, fields: Mapping[str, object], asked: _Asked, open
         return Surface.SMTP
     sign = sign_in_text(alike(shown))
     return sign.surface if sign else Surface.SMTP
+
+
+def _speaks_http(shown: str) -> bool:
+    """Tells whether a status with its phrase is the verdict itself, and no words of a mail server's reply."""
+    phrase = _HTTP_PHRASE.search(shown)
+    reply = refusal_in_lines(shown.splitlines()) or certain_refusal(shown)
+    return phrase is not None and (reply is None or (reply.code == int(phrase[0][:3]) and not reply.enhanced_code))
 
 
 def _read_oauth(shown: str, fields: Mapping[str, object], surface: Surface, asked: _Asked) -> Evidence:
@@ -266,6 +298,12 @@ def _without_codes(texts: list[str]) -> tuple[str, str]:
     return next((enhanced for enhanced, _ in read if enhanced), ""), " ".join(text for _, text in read)
 
 
+def _with_token(shown: str) -> bool | None:
+    """Returns whether the session signed in with a token, by its last command that says so; None where none does."""
+    commands = list(_COMMAND.finditer(shown))
+    return not commands[-1][1] if commands else None
+
+
 def _signed(sign: Sign, shown: str, surface: Surface) -> Evidence:
     """Returns evidence of a symptom; where a connection was expected to stand already, a time-out is silence."""
     where = surface if surface in (Surface.OAUTH_TOKEN, Surface.SMTP, Surface.IMAP) else sign.surface
@@ -275,7 +313,10 @@ def _signed(sign: Sign, shown: str, surface: Surface) -> Evidence:
 
 def _status(shown: str) -> int:
     found = _HTTP.search(shown) or _PAGE.search(shown)
-    return int(found[1] or found[2]) if found else 0
+    if found:
+        return int(found[1] or found[2])
+    phrase = _HTTP_PHRASE.search(shown)
+    return int(phrase[0][:3]) if phrase else 0
 
 
 def _query(shown: str) -> Mapping[str, object]:

@@ -113,6 +113,93 @@ def test_given_a_pause_in_a_final_refusal_when_explained_then_nothing_is_waited_
     assert explain(evidence).retry_time is None
 
 
+@pytest.mark.parametrize(
+    ("text", "surface", "status", "reason"),
+    [
+        ("503 Service Unavailable", Surface.OAUTH_TOKEN, 503, Reason.AUTH_UNAVAILABLE),
+        ("502 Bad Gateway", Surface.OAUTH_TOKEN, 502, Reason.AUTH_UNAVAILABLE),
+        ("500 Server Error: Internal for url: https://example.com", Surface.OAUTH_TOKEN, 500, Reason.AUTH_UNAVAILABLE),
+        ("401 Unauthorized", Surface.OAUTH_TOKEN, 401, Reason.CLIENT_CONFIG),
+        ("403 Forbidden", Surface.OAUTH_TOKEN, 403, Reason.PROTOCOL_ERROR),
+        ("404 Not Found", Surface.OAUTH_TOKEN, 404, Reason.PROTOCOL_ERROR),
+        ("the endpoint said: 404 Not Found", Surface.OAUTH_TOKEN, 404, Reason.PROTOCOL_ERROR),
+        ("HTTP 429", Surface.OAUTH_TOKEN, 429, Reason.THROTTLED),
+        ("HTTP status code: 503", Surface.OAUTH_TOKEN, 503, Reason.AUTH_UNAVAILABLE),
+        ("429 Too Many Requests", Surface.OAUTH_TOKEN, 429, Reason.THROTTLED),
+        ("429 Too Many Requests ApplicationThrottled", Surface.GRAPH, 429, Reason.THROTTLED),
+    ],
+)
+def test_given_an_http_status_when_read_then_it_is_no_mail_servers_verdict(
+    text: str, surface: Surface, status: int, reason: Reason
+) -> None:
+    evidence = read_answer(text)
+
+    assert (evidence.surface, evidence.code) == (surface, status)
+    assert explain(evidence).reason is reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "503 5.5.1 Bad sequence",
+        "503 5.5.0 503 Service unavailable",
+        "554 Service unavailable; blocked",
+        "450 4.7.1 429 Too Many Requests",
+        "550 blocked, lookup said 404 Not Found",
+    ],
+)
+def test_given_a_mail_servers_reply_when_read_then_it_is_none_of_http(text: str) -> None:
+    assert read_answer(text).surface is Surface.SMTP
+
+
+REFUSED_BY_EXCHANGE = "535 5.7.3 Authentication unsuccessful [LO4P123CA0207.GBRP123.PROD.OUTLOOK.COM]"
+
+
+@pytest.mark.parametrize(
+    ("session", "kind"),
+    [
+        ("AUTH LOGIN\n334 VXNlcm5hbWU6\n{}", FailureKind.MISCONFIGURED),
+        ("C: AUTH PLAIN AGJvYgBzZWNyZXQ=\nS: {}", FailureKind.MISCONFIGURED),
+        ("S: 250-AUTH LOGIN XOAUTH2\nC: AUTH LOGIN\nS: {}", FailureKind.MISCONFIGURED),
+        ("AUTH XOAUTH2 AGJvYgBzZWNyZXQ=\n{}", FailureKind.REAUTHORIZE),
+        ("AUTH LOGIN\n504 5.7.4 no\nAUTH XOAUTH2\n{}", FailureKind.REAUTHORIZE),
+        ("250-AUTH LOGIN XOAUTH2\n{}", FailureKind.REAUTHORIZE),
+        ("250 AUTH LOGIN\n{}", FailureKind.REAUTHORIZE),
+        ("{}", FailureKind.REAUTHORIZE),
+    ],
+)
+def test_given_a_session_when_read_then_its_own_command_tells_a_password_from_a_token(
+    session: str, kind: FailureKind
+) -> None:
+    failure = explain(read_answer(session.format(REFUSED_BY_EXCHANGE)))
+
+    assert (failure.reason, failure.kind) == (Reason.AUTH_REJECTED, kind)
+    assert failure.provider_code == "535 5.7.3"
+    assert bool(failure.fixes or "consent" in failure.remedy) is (kind is FailureKind.REAUTHORIZE)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("550 5.7.30", Reason.BASIC_AUTHENTICATION_RETIRED),
+        ("5.7.30", Reason.BASIC_AUTHENTICATION_RETIRED),
+        ("550 5.7.705", Reason.SENDING_BLOCKED),
+        ("550 5.7.501 Access denied", Reason.SENDING_BLOCKED),
+        ("550 5.7.708", Reason.SENDING_BLOCKED),
+        ("access_denied", Reason.AUTHORIZATION_DENIED),
+        ("Error: access_denied", Reason.AUTHORIZATION_DENIED),
+        ("access_denied: Too many requests", Reason.THROTTLED),
+        ("Error 403: access_denied The developer hasn\u2019t given you access to this app.", Reason.CLIENT_CONFIG),
+    ],
+)
+def test_given_a_code_alone_when_explained_then_it_means_what_its_provider_means(text: str, reason: Reason) -> None:
+    assert explain(read_answer(text)).reason is reason
+
+
+def test_given_registered_code_with_words_when_read_then_it_is_nobodys_own() -> None:
+    assert read_answer("550 5.7.30 REQUIRETLS support required").provider == ""
+
+
 GRAPH = Fix(
     "settings.graph",
     "{}",

@@ -26,6 +26,7 @@ from domain.failures.replies import (
     refusal_in_lines,
     without_enhanced,
 )
+from domain.failures.telling import telling_lines
 from domain.failures.wording import alike
 
 LONGEST_ANSWER: Final = 32 * 1024
@@ -112,11 +113,11 @@ def read_answer(
     """
     Returns what *text* is evidence of: a reply of one or many lines, JSON, a page, an exception, or a code alone.
 
-    What is not given is guessed. Secrets are taken out by their look. At most `LONGEST_ANSWER` characters are read;
-    never raises, whatever the text.
+    What is not given is guessed. Secrets are taken out by their look. Of a text longer than `LONGEST_ANSWER`
+    characters the lines are read that tell what went wrong, the last ones of them; never raises, whatever the text.
     """
     asked = _Asked(surface, provider, stage, http_status)
-    shown = _visible(text[:LONGEST_ANSWER])
+    shown = _visible(text if len(text) <= LONGEST_ANSWER else telling_lines(text, LONGEST_ANSWER))
     opened, shown = _with_challenge(shown)
     shown = redact(shown)
     fields = _json_in(shown)

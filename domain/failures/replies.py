@@ -17,7 +17,8 @@ _CERTAIN: Final = re.compile(
     rf"(?<![\d./-])({_CODE})[ -]#?({_X_Y_Z})\b|\(({_CODE}), ?b?[\"']\s?(?:#?({_X_Y_Z})\b)?|\bsaid: ({_CODE})(?=[ -])"
 )
 _LOOSE: Final = re.compile(
-    rf"(?:^|\b(?:code|error|status|reply|response|returned|answered|with)\b[ :=]{{1,3}}|[\"'(:<] ?)({_CODE})(?=[ -])"
+    rf"(?:^|\b(?:code|error|status|reply|response|returned|answered|with)\b[ :=]{{1,3}}|[\"'(:<] ?)({_CODE})(?=[ -])|"
+    rf"(?:response|reply|smtp|status)[ _-]?code[\"']?[ :=]{{1,3}}({_CODE})\b"
     r"(?! ?(?:bytes|octets|[km]b|ms|millis\w*|seconds)\b)",
     re.IGNORECASE,
 )
@@ -85,7 +86,7 @@ def loose_refusal(shown: str) -> Refusal | None:
     if found is None:
         return None
     enhanced, text = without_enhanced(shown[found.end() :])
-    return Refusal(int(found[1]), enhanced, text)
+    return Refusal(int(found[1] or found[2]), enhanced, text)
 
 
 def without_ports_and_times(shown: str) -> str:

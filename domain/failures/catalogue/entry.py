@@ -46,6 +46,8 @@ class Entry:
     """Fits sign-ins but for those that are known to have been made with a password."""
     without_person: bool = False
     """Fits only questions for tokens that take no person's consent."""
+    pasted: bool = False
+    """Fits only answers that somebody pasted: no server is known that gave them."""
     stages: frozenset[Stage] = frozenset()
     surfaces: frozenset[Surface] = frozenset()
     security: str = ""
@@ -76,6 +78,7 @@ class Entry:
             and (not self.with_token or evidence.with_token is True)
             and (not self.perhaps_token or evidence.with_token is not False)
             and (not self.without_person or evidence.without_person)
+            and (not self.pasted or not evidence.host)
             and (not self.text or _compiled(self.text).search(words) is not None)
             and (not self.unless or _compiled(self.unless).search(words) is None)
         )

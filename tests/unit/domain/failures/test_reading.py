@@ -237,6 +237,35 @@ def test_given_an_answer_that_nobody_knows_when_explained_then_it_says_so_and_na
     assert explain_fully(read_answer("550 5.1.1 User unknown")).is_recognized
 
 
+@pytest.mark.parametrize("text", ["250 2.0.0 OK", "250 OK id=1", "221 2.0.0 Bye", "2.1.5", "C: QUIT\nS: 250 OK"])
+def test_given_an_acceptance_when_explained_then_nothing_is_said_to_be_wrong(text: str) -> None:
+    failure = explain(read_answer(text))
+
+    assert failure.reason is Reason.PROTOCOL_ERROR
+    assert "accepted" in failure.cause
+    assert "queued" not in failure.remedy
+
+
+@pytest.mark.parametrize(
+    "text", ["hello world", "\x00\x01\xff\xfe", "?", "587", "10:11:12:451", "smtp.example.com:587"]
+)
+def test_given_no_answer_at_all_when_explained_then_it_asks_for_one(text: str) -> None:
+    explanation = explain_fully(read_answer(text))
+
+    assert not explanation.is_recognized
+    assert explanation.failure.reason is Reason.PROTOCOL_ERROR
+    assert explanation.failure.cause == "No answer of a server was found in this text."
+    assert "Paste the line" in explanation.failure.remedy
+    assert "queued" not in explanation.failure.remedy
+
+
+def test_given_a_server_that_was_met_when_its_answer_has_no_meaning_then_its_port_is_doubted() -> None:
+    met = replace(read_answer("250 OK"), host="mx.example.com", port=587)
+
+    assert "mx.example.com:587 answered" in explain(met).cause
+    assert "host and port" in explain(met).remedy
+
+
 HOSTILE = {
     "ten megabytes": "550 5.7.1 " + "a" * 10_000_000,
     "many blanks": "550 " + " " * 1_000_000 + "x",

@@ -93,3 +93,8 @@ def test_given_any_port_when_the_connection_is_refused_then_no_code_is_told(port
     failure = explain(read_answer(f"{host}:{port} - Connection refused"))
 
     assert (failure.reason, failure.provider_code) == (REFUSED, "")
+
+
+@pytest.mark.parametrize("text", ["responseCode: 535,", '"responseCode": 535', "smtp code=535;", "error code 535 - no"])
+def test_given_the_fields_of_a_library_when_explained_then_the_code_is_told(text: str) -> None:
+    assert explain(read_answer(text)).provider_code == "535"

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.failures.catalogue import CATALOGUE, FALLBACKS, OUTCOME_UNKNOWN, Entry
+from domain.failures.catalogue.entry import code_of
 from domain.failures.evidence import Evidence, Surface
 from domain.failures.failure import Failure, FailureKind
 from domain.failures.wording import alike
@@ -70,12 +71,12 @@ def matching(evidence: Evidence, words: str) -> Entry:
 
 
 def _is_definite(evidence: Evidence) -> bool:
-    return evidence.symptom is None and 400 <= evidence.code <= 599
+    return evidence.symptom is None and 400 <= code_of(evidence) <= 599
 
 
 def _failure(entry: Entry, evidence: Evidence, words: str) -> Failure:
     places = _places(evidence)
-    temporary = 400 <= evidence.code <= 499 and evidence.surface not in _HTTP
+    temporary = 400 <= code_of(evidence) <= 499 and evidence.surface not in _HTTP
     kind = FailureKind.TRANSIENT if temporary and entry.kind is FailureKind.PERMANENT else entry.kind
     return Failure(
         reason=entry.reason,

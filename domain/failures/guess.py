@@ -28,6 +28,8 @@ _PROVIDERS: Final = tuple(
         ("mailjet", r"mailjet"),
     )
 )  # fmt: skip
+_MICROSOFTS_OWN: Final = re.compile(r"[45]\.7\.(139|[5-8]\d\d)")
+"""Numbers that no registry has. Without words 5.7.30 is Microsoft's too: REQUIRETLS (RFC 8689) is rare beside it."""
 _SIGN_IN_CODES: Final = frozenset({334, 432, 435, 525, 534, 535, 538})
 _SIGN_IN_ENHANCED: Final = re.compile(r"[45]\.7\.(3|8|9|11|12|13|139|30)|5\.7\.4")
 _SIGN_IN: Final = re.compile(
@@ -55,6 +57,12 @@ _RECIPIENT: Final = re.compile(
 def guess_provider(words: str) -> str:
     """Returns the preset's id of the provider that *words*, as `alike` writes them, show; empty for none."""
     return next((provider for provider, pattern in _PROVIDERS if pattern.search(words)), "")
+
+
+def guess_provider_by_code(evidence: Evidence) -> str:
+    """Returns the preset's id of the provider whose own enhanced code it is; empty where a registry has it too."""
+    code = evidence.enhanced_code
+    return "microsoft" if _MICROSOFTS_OWN.fullmatch(code) or (code == "5.7.30" and not evidence.text) else ""
 
 
 def guess_stage(evidence: Evidence, words: str) -> Stage:

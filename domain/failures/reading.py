@@ -15,9 +15,18 @@ from urllib.parse import parse_qsl
 from domain.failures.catalogue.exceptions import Sign, sign_in_text
 from domain.failures.evidence import Evidence, Surface, Symptom
 from domain.failures.failure import Stage
-from domain.failures.guess import guess_provider, guess_stage
+from domain.failures.guess import guess_provider, guess_provider_by_code, guess_stage
 from domain.failures.oauth_error import read_oauth_error
 from domain.failures.redact import redact
+from domain.failures.replies import (
+    REPLY,
+    Refusal,
+    certain_refusal,
+    loose_refusal,
+    refusal_in_lines,
+    without_enhanced,
+)
+from domain.failures.telling import telling_lines
 from domain.failures.wording import alike
 
 LONGEST_ANSWER: Final = 32 * 1024
@@ -32,11 +41,6 @@ _STAGES: Final = {
     Surface.OAUTH_TOKEN: Stage.TOKEN,
     Surface.OAUTH_AUTHORIZE: Stage.CONSENT,
 }
-_REPLY: Final = re.compile(r"^\s*(?:S: ?|< ?|<<< ?|<- ?)?([2-5]\d\d)(?:[ -]|$)(.*)$")
-_INNER_REPLY: Final = re.compile(
-    r"(?<![\d.:#/=-])([45]\d\d)[ -]#?([45]\.\d{1,3}\.\d{1,3})\b|(?:^|said: |code |[\"'(:] ?)([45]\d\d)[ -]"
-)
-_ENHANCED: Final = re.compile(r"^\s*#?([245]\.\d{1,3}\.\d{1,3})(?=$|[\s:;,)])[\s:;,]*")
 _ANYWHERE: Final = re.compile(r"(?<![\d.])#?([45]\.\d{1,2}\.\d{1,3})(?![\d.])")
 _IMAP: Final = re.compile(
     r"^\s*(?:S: ?|< ?)?(\*|[A-Za-z]{0,8}\d{0,10}) (NO|BAD|BYE)\b ?(?:\[([A-Za-z-]{1,40})[^\]]{0,400}\])?(.*)$"
@@ -46,7 +50,21 @@ _IMAP_CODE: Final = re.compile(
     r"NOPERM|INUSE|SERVERBUG|CLIENTBUG|CANNOT|LIMIT|OVERQUOTA|NONEXISTENT|TRYCREATE|ALERT|WEBALERT|CORRUPTION)"
     r"[^\]]{0,400}\](.*)$"
 )
-_HTTP: Final = re.compile(r"\bHTTP/[\d.]{1,4} ([1-5]\d\d)\b|<(?:title|h1)>\s*([45]\d\d)\b", re.IGNORECASE)
+_HTTP: Final = re.compile(
+    r"\bHTTP(?:/[\d.]{1,4})?(?:[ _-](?:status|code|error|response)){0,3}[ :=]{1,3}([1-5]\d\d)\b|"
+    r"<(?:title|h1)>\s*([45]\d\d)\b",
+    re.IGNORECASE,
+)
+_HTTP_PHRASE: Final = re.compile(
+    r"(?<![\d.])(400:? bad request|401:? (?:client error:? )?unauthori[sz]ed|403:? (?:client error:? )?forbidden|"
+    r"404:? (?:client error:? )?not found|405:? method not allowed|408:? request time-?out|409:? conflict|410:? gone|"
+    r"413:? (?:payload|content|request entity) too large|415:? unsupported media type|"
+    r"429:? (?:client error:? )?too many requests|50\d:? server error|500:? internal server error|502:? bad gateway|"
+    r"503:? service (?:temporarily )?unavailable|504:? gateway time-?out)\b",
+    re.IGNORECASE,
+)
+"""A status with its own reason phrase (RFC 9110 section 15), which no mail server says."""
+_OVER_HTTP: Final = frozenset({None, Stage.TOKEN, Stage.CONSENT, Stage.API})
 _PAGE: Final = re.compile(r"\bError ([45]\d\d): ([a-z_]{3,40})\b")
 _AADSTS: Final = re.compile(r"\bAADSTS(\d{4,8})\b", re.IGNORECASE)
 _QUERY: Final = re.compile(r"(?:^|[?&#\s])error=[A-Za-z0-9_]{2,60}")
@@ -64,6 +82,12 @@ _ON_THE_PAGE: Final = re.compile(
     r"redirect_uri_mismatch|google verification|org_internal|admin_policy|disallowed_useragent|need admin approval|"
     r"only an admin can grant"
 )
+_COMMAND: Final = re.compile(
+    r"(?im)^(?![^\n]{0,80}\b[2-5]\d\d[ -])[^\n]{0,80}?\bAUTH "
+    r"(?:(LOGIN|PLAIN|CRAM-MD5|DIGEST-MD5|NTLM|SCRAM-[\w-]{1,20})|XOAUTH2|OAUTHBEARER)"
+    r"(?= ?$| (?:\S{1,4000})$)(?! (?:LOGIN|PLAIN|XOAUTH2|OAUTHBEARER|CRAM-MD5|NTLM)\b)"
+)
+"""A client's command in a pasted session (RFC 4954 section 4); a server's list of what it offers is none."""
 _CONTROLS: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _AUTHORIZE_NUMBERS: Final = frozenset({"50011", "90094", "65004", "50194"})
 
@@ -89,11 +113,11 @@ def read_answer(
     """
     Returns what *text* is evidence of: a reply of one or many lines, JSON, a page, an exception, or a code alone.
 
-    What is not given is guessed. Secrets are taken out by their look. At most `LONGEST_ANSWER` characters are read;
-    never raises, whatever the text.
+    What is not given is guessed. Secrets are taken out by their look. Of a text longer than `LONGEST_ANSWER`
+    characters the lines are read that tell what went wrong, the last ones of them; never raises, whatever the text.
     """
     asked = _Asked(surface, provider, stage, http_status)
-    shown = _visible(text[:LONGEST_ANSWER])
+    shown = _visible(text if len(text) <= LONGEST_ANSWER else telling_lines(text, LONGEST_ANSWER))
     opened, shown = _with_challenge(shown)
     shown = redact(shown)
     fields = _json_in(shown)
@@ -103,8 +127,8 @@ def read_answer(
     seen = replace(
         found,
         stage=where,
-        with_token=None,
-        provider=provider or guess_provider(alike(shown)),
+        with_token=_with_token(shown),
+        provider=provider or guess_provider(alike(shown)) or guess_provider_by_code(found),
         text=_bounded(found.text),
     )
     return replace(seen, past_no_return=where is Stage.DATA and seen.symptom is not None)
@@ -140,13 +164,18 @@ def _guess_surface(shown: str, fields: Mapping[str, object], asked: _Asked, open
     number = _AADSTS.search(shown)
     if number:
         return Surface.OAUTH_AUTHORIZE if number[1] in _AUTHORIZE_NUMBERS else Surface.OAUTH_TOKEN
+    if not opened and asked.stage in _OVER_HTTP and _speaks_http(shown):
+        return Surface.GRAPH if _GRAPH_WORD.search(shown) or asked.stage is Stage.API else Surface.OAUTH_TOKEN
     lines = shown.splitlines()
-    if opened or any(_REPLY.match(line) for line in lines):
+    if opened or any(REPLY.match(line) for line in lines):
         return Surface.IMAP if opened and "334" not in shown else Surface.SMTP
     if any(_IMAP.match(line) or _IMAP_CODE.search(line) for line in lines):
         return Surface.IMAP
-    if _OAUTH_WORD.search(shown.casefold()):
-        return Surface.OAUTH_TOKEN
+    word = _OAUTH_WORD.search(shown.casefold())
+    if word:
+        # Token endpoints have no such error (RFC 6749 section 5.2), but for some that limit the rate with it.
+        is_denial = word[0] == "access_denied" and "too many" not in shown.casefold()
+        return Surface.OAUTH_AUTHORIZE if is_denial else Surface.OAUTH_TOKEN
     if _GRAPH_WORD.search(shown) or asked.stage is Stage.API:
         return Surface.GRAPH
     if _HTTP.search(shown) or asked.http_status or asked.stage is Stage.TOKEN:
@@ -154,10 +183,17 @@ def _guess_surface(shown: str, fields: Mapping[str, object], asked: _Asked, open
     by_stage = next((surface for surface, stage in _STAGES.items() if stage is asked.stage), None)
     if by_stage is not None:
         return by_stage
-    if _INNER_REPLY.search(shown):
+    if certain_refusal(shown):
         return Surface.SMTP
     sign = sign_in_text(alike(shown))
     return sign.surface if sign else Surface.SMTP
+
+
+def _speaks_http(shown: str) -> bool:
+    """Tells whether a status with its phrase is the verdict itself, and no words of a mail server's reply."""
+    phrase = _HTTP_PHRASE.search(shown)
+    reply = refusal_in_lines(shown.splitlines()) or certain_refusal(shown)
+    return phrase is not None and (reply is None or (reply.code == int(phrase[0][:3]) and not reply.enhanced_code))
 
 
 def _read_oauth(shown: str, fields: Mapping[str, object], surface: Surface, asked: _Asked) -> Evidence:
@@ -216,32 +252,36 @@ def _imap(status: str, code: str, text: str) -> Evidence:
 
 def _read_smtp(shown: str, opened: bool) -> Evidence:
     lines = shown.splitlines()
-    replies = [(line, found) for line in lines if (found := _REPLY.match(line))]
-    refusals = [found for _, found in replies if found[1][0] in "45"]
-    if refusals:
-        code = refusals[0][1]
-        texts = [found[2] for found in refusals if found[1] == code]
-        enhanced, text = _without_codes(texts)
-        others = [line for line in lines if not _REPLY.match(line)]
-        return _smtp(int(code), enhanced, " ".join([text, *others]))
+    ended = refusal_in_lines(lines)
+    if ended:
+        others = [line for line in lines if not REPLY.match(line)]
+        return _smtp(ended.code, ended.enhanced_code, " ".join([ended.text, *others]))
     if opened:
         return _smtp(334, "", shown)
-    inner = _INNER_REPLY.search(shown)
-    if inner:
-        code, enhanced = inner[1] or inner[3], inner[2] or ""
-        rest, text = _without_codes([shown[inner.end() :]])
-        return _smtp(int(code), enhanced or rest, text or shown)
+    certain = certain_refusal(shown)
+    if certain:
+        return _refused(certain, shown)
     sign = sign_in_text(alike(shown))
     if sign:
         return _signed(sign, shown, Surface.SMTP)
-    if replies and replies[0][1][1] != "220":
-        return _smtp(int(replies[0][1][1]), "", shown)
+    loose = loose_refusal(shown)
+    if loose:
+        return _refused(loose, shown)
+    replies = [found for line in lines if (found := REPLY.match(line))]
+    if replies and replies[0][1] != "220":
+        enhanced, text = without_enhanced(replies[-1][3])
+        others = [line for line in lines if not REPLY.match(line)]
+        return _smtp(int(replies[-1][1]), enhanced, " ".join([*others, text]))
     enhanced, text = _without_codes(lines)
     anywhere = _ANYWHERE.search(shown)
     known = enhanced or (anywhere[1] if anywhere else "")
     if not known and re.search(r"HTTP/\d|^\s*220 ", shown):
         return Evidence(surface=Surface.SMTP, stage=Stage.EHLO, symptom=Symptom.GARBAGE, detail=_bounded(text))
-    return _smtp(int(known[0]) * 100 if known else 0, known, text)
+    return _smtp(0, known, text)
+
+
+def _refused(refusal: Refusal, shown: str) -> Evidence:
+    return _smtp(refusal.code, refusal.enhanced_code, refusal.text if refusal.text.strip() else shown)
 
 
 def _smtp(code: int, enhanced: str, text: str) -> Evidence:
@@ -255,14 +295,14 @@ def _smtp(code: int, enhanced: str, text: str) -> Evidence:
 
 def _without_codes(texts: list[str]) -> tuple[str, str]:
     """Returns the first enhanced code that begins a line, and the lines without theirs."""
-    enhanced, left = "", []
-    for text in texts:
-        found = _ENHANCED.match(text)
-        if found:
-            enhanced = enhanced or found[1]
-            text = text[found.end() :]
-        left.append(text)
-    return enhanced, " ".join(left)
+    read = [without_enhanced(text) for text in texts]
+    return next((enhanced for enhanced, _ in read if enhanced), ""), " ".join(text for _, text in read)
+
+
+def _with_token(shown: str) -> bool | None:
+    """Returns whether the session signed in with a token, by its last command that says so; None where none does."""
+    commands = list(_COMMAND.finditer(shown))
+    return not commands[-1][1] if commands else None
 
 
 def _signed(sign: Sign, shown: str, surface: Surface) -> Evidence:
@@ -274,7 +314,10 @@ def _signed(sign: Sign, shown: str, surface: Surface) -> Evidence:
 
 def _status(shown: str) -> int:
     found = _HTTP.search(shown) or _PAGE.search(shown)
-    return int(found[1] or found[2]) if found else 0
+    if found:
+        return int(found[1] or found[2])
+    phrase = _HTTP_PHRASE.search(shown)
+    return int(phrase[0][:3]) if phrase else 0
 
 
 def _query(shown: str) -> Mapping[str, object]:

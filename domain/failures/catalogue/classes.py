@@ -6,6 +6,7 @@ from typing import Final
 
 from domain.failures.catalogue.entry import Entry
 from domain.failures.catalogue.wording import WAIT
+from domain.failures.evidence import Surface
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
 
@@ -160,9 +161,46 @@ _FOR_GOOD: Final = (
     ),
 )
 
+_PASTE: Final = (
+    "Paste the line with the code, such as one that begins with 535 or 550, or the whole text of the error message."
+)
+_NO_REFUSAL: Final = (
+    Entry(
+        pasted=True,
+        code="2..",
+        surfaces=frozenset({Surface.SMTP}),
+        reason=Reason.PROTOCOL_ERROR,
+        kind=FailureKind.TRANSIENT,
+        cause="A code that begins with 2 means that the server accepted what it was told; nothing is wrong in "
+        "this answer.",
+        remedy=f"Nothing needs mending here. If mail fails nevertheless, another line says why. {_PASTE}",
+    ),
+    Entry(
+        pasted=True,
+        code="3..",
+        surfaces=frozenset({Surface.SMTP}),
+        reason=Reason.PROTOCOL_ERROR,
+        kind=FailureKind.TRANSIENT,
+        cause="A code that begins with 3 means that the server waits for what comes next; nothing is wrong in "
+        "this answer.",
+        remedy=f"Look at the line behind it: it says how the session went on. {_PASTE}",
+    ),
+    Entry(
+        pasted=True,
+        code="000",
+        surfaces=frozenset({Surface.SMTP}),
+        reason=Reason.PROTOCOL_ERROR,
+        kind=FailureKind.TRANSIENT,
+        cause="No answer of a server was found in this text.",
+        remedy=_PASTE,
+    ),
+)
+"""What a person asks about and is none; the reason is that of `CLASSES`' last entry, since no program asks this."""
+
 CLASSES: Final = (
     *_FOR_NOW,
     *_FOR_GOOD,
+    *_NO_REFUSAL,
     Entry(
         reason=Reason.PROTOCOL_ERROR,
         kind=FailureKind.TRANSIENT,

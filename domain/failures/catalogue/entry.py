@@ -32,7 +32,8 @@ class Entry:
     unless: str = ""
     """Regular expression that must not be found in the text."""
     code: str = ""
-    """Regular expression for the whole reply code, e.g. ``5..``; an unknown one is ``000``."""
+    """Regular expression for the whole reply code, e.g. ``5..``; an unknown one is ``000``, and ``500`` or ``400``
+    where the enhanced code alone is known."""
     enhanced: str = ""
     """Regular expression for the whole enhanced status code, e.g. ``5\\.7\\.139``."""
     error: str = ""
@@ -45,6 +46,8 @@ class Entry:
     """Fits sign-ins but for those that are known to have been made with a password."""
     without_person: bool = False
     """Fits only questions for tokens that take no person's consent."""
+    pasted: bool = False
+    """Fits only answers that somebody pasted: no server is known that gave them."""
     stages: frozenset[Stage] = frozenset()
     surfaces: frozenset[Surface] = frozenset()
     security: str = ""
@@ -68,16 +71,22 @@ class Entry:
             and (not self.stages or evidence.stage in self.stages)
             and (not self.provider or self.provider == evidence.provider)
             and (not self.security or evidence.security in ("", self.security))
-            and (not self.code or _whole(self.code, f"{evidence.code:03d}"))
+            and (not self.code or _whole(self.code, f"{code_of(evidence):03d}"))
             and (not self.enhanced or _whole(self.enhanced, evidence.enhanced_code))
             and (not self.error or _whole(self.error, evidence.error))
             and (not self.subcode or _whole(self.subcode, evidence.subcode))
             and (not self.with_token or evidence.with_token is True)
             and (not self.perhaps_token or evidence.with_token is not False)
             and (not self.without_person or evidence.without_person)
+            and (not self.pasted or not evidence.host)
             and (not self.text or _compiled(self.text).search(words) is not None)
             and (not self.unless or _compiled(self.unless).search(words) is None)
         )
+
+
+def code_of(evidence: Evidence) -> int:
+    """Returns the reply code; where only an enhanced code is known, the class it belongs to (RFC 3463 section 2)."""
+    return evidence.code or (int(evidence.enhanced_code[0]) * 100 if evidence.enhanced_code else 0)
 
 
 @cache

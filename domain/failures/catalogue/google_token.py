@@ -63,7 +63,8 @@ _ON_THE_PAGE: Final = (
     ),
     Entry(
         surfaces=_AUTHORIZE,
-        text=r"has not completed the Google verification process|developer-approved testers",
+        text=r"has not completed the Google verification process|developer-approved testers|"
+        r"developer has(n't| not) given you access",
         reason=Reason.CLIENT_CONFIG,
         kind=FailureKind.MISCONFIGURED,
         cause="The consent screen is in Testing, and this user is not on its list of testers.",

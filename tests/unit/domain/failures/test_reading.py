@@ -25,12 +25,12 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
     ("text", "surface", "stage", "code", "enhanced"),
     [
         ("535 5.7.139", Surface.SMTP, Stage.AUTH, 535, "5.7.139"),
-        ("5.7.139", Surface.SMTP, Stage.AUTH, 500, "5.7.139"),
+        ("5.7.139", Surface.SMTP, Stage.AUTH, 0, "5.7.139"),
         ("550-5.1.1 The email account\r\n550 5.1.1 does not exist", Surface.SMTP, Stage.RCPT_TO, 550, "5.1.1"),
         ("553 sorry, no relay (#5.7.1)", Surface.SMTP, Stage.RCPT_TO, 553, "5.7.1"),
         ("550 #5.1.0 Address rejected.", Surface.SMTP, Stage.RCPT_TO, 550, "5.1.0"),
         ("host mx.example.com said: 550 5.1.1 User unknown", Surface.SMTP, Stage.RCPT_TO, 550, "5.1.1"),
-        ("smtplib.SMTPDataError: (554, b'5.7.1 Spam')", Surface.SMTP, Stage.DATA, 500, "5.7.1"),
+        ("smtplib.SMTPDataError: (554, b'5.7.1 Spam')", Surface.SMTP, Stage.DATA, 554, "5.7.1"),
         ("S: 250 ok\nC: RCPT TO:<bob@example.org>\nS: 550 5.1.1 no", Surface.SMTP, Stage.RCPT_TO, 550, "5.1.1"),
         ("530 5.7.0 Must issue a STARTTLS command first", Surface.SMTP, Stage.MAIL_FROM, 530, "5.7.0"),
     ],
@@ -114,6 +114,93 @@ def test_given_a_pause_in_a_final_refusal_when_explained_then_nothing_is_waited_
 
 
 @pytest.mark.parametrize(
+    ("text", "surface", "status", "reason"),
+    [
+        ("503 Service Unavailable", Surface.OAUTH_TOKEN, 503, Reason.AUTH_UNAVAILABLE),
+        ("502 Bad Gateway", Surface.OAUTH_TOKEN, 502, Reason.AUTH_UNAVAILABLE),
+        ("500 Server Error: Internal for url: https://example.com", Surface.OAUTH_TOKEN, 500, Reason.AUTH_UNAVAILABLE),
+        ("401 Unauthorized", Surface.OAUTH_TOKEN, 401, Reason.CLIENT_CONFIG),
+        ("403 Forbidden", Surface.OAUTH_TOKEN, 403, Reason.PROTOCOL_ERROR),
+        ("404 Not Found", Surface.OAUTH_TOKEN, 404, Reason.PROTOCOL_ERROR),
+        ("the endpoint said: 404 Not Found", Surface.OAUTH_TOKEN, 404, Reason.PROTOCOL_ERROR),
+        ("HTTP 429", Surface.OAUTH_TOKEN, 429, Reason.THROTTLED),
+        ("HTTP status code: 503", Surface.OAUTH_TOKEN, 503, Reason.AUTH_UNAVAILABLE),
+        ("429 Too Many Requests", Surface.OAUTH_TOKEN, 429, Reason.THROTTLED),
+        ("429 Too Many Requests ApplicationThrottled", Surface.GRAPH, 429, Reason.THROTTLED),
+    ],
+)
+def test_given_an_http_status_when_read_then_it_is_no_mail_servers_verdict(
+    text: str, surface: Surface, status: int, reason: Reason
+) -> None:
+    evidence = read_answer(text)
+
+    assert (evidence.surface, evidence.code) == (surface, status)
+    assert explain(evidence).reason is reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "503 5.5.1 Bad sequence",
+        "503 5.5.0 503 Service unavailable",
+        "554 Service unavailable; blocked",
+        "450 4.7.1 429 Too Many Requests",
+        "550 blocked, lookup said 404 Not Found",
+    ],
+)
+def test_given_a_mail_servers_reply_when_read_then_it_is_none_of_http(text: str) -> None:
+    assert read_answer(text).surface is Surface.SMTP
+
+
+REFUSED_BY_EXCHANGE = "535 5.7.3 Authentication unsuccessful [LO4P123CA0207.GBRP123.PROD.OUTLOOK.COM]"
+
+
+@pytest.mark.parametrize(
+    ("session", "kind"),
+    [
+        ("AUTH LOGIN\n334 VXNlcm5hbWU6\n{}", FailureKind.MISCONFIGURED),
+        ("C: AUTH PLAIN AGJvYgBzZWNyZXQ=\nS: {}", FailureKind.MISCONFIGURED),
+        ("S: 250-AUTH LOGIN XOAUTH2\nC: AUTH LOGIN\nS: {}", FailureKind.MISCONFIGURED),
+        ("AUTH XOAUTH2 AGJvYgBzZWNyZXQ=\n{}", FailureKind.REAUTHORIZE),
+        ("AUTH LOGIN\n504 5.7.4 no\nAUTH XOAUTH2\n{}", FailureKind.REAUTHORIZE),
+        ("250-AUTH LOGIN XOAUTH2\n{}", FailureKind.REAUTHORIZE),
+        ("250 AUTH LOGIN\n{}", FailureKind.REAUTHORIZE),
+        ("{}", FailureKind.REAUTHORIZE),
+    ],
+)
+def test_given_a_session_when_read_then_its_own_command_tells_a_password_from_a_token(
+    session: str, kind: FailureKind
+) -> None:
+    failure = explain(read_answer(session.format(REFUSED_BY_EXCHANGE)))
+
+    assert (failure.reason, failure.kind) == (Reason.AUTH_REJECTED, kind)
+    assert failure.provider_code == "535 5.7.3"
+    assert bool(failure.fixes or "consent" in failure.remedy) is (kind is FailureKind.REAUTHORIZE)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("550 5.7.30", Reason.BASIC_AUTHENTICATION_RETIRED),
+        ("5.7.30", Reason.BASIC_AUTHENTICATION_RETIRED),
+        ("550 5.7.705", Reason.SENDING_BLOCKED),
+        ("550 5.7.501 Access denied", Reason.SENDING_BLOCKED),
+        ("550 5.7.708", Reason.SENDING_BLOCKED),
+        ("access_denied", Reason.AUTHORIZATION_DENIED),
+        ("Error: access_denied", Reason.AUTHORIZATION_DENIED),
+        ("access_denied: Too many requests", Reason.THROTTLED),
+        ("Error 403: access_denied The developer hasn\u2019t given you access to this app.", Reason.CLIENT_CONFIG),
+    ],
+)
+def test_given_a_code_alone_when_explained_then_it_means_what_its_provider_means(text: str, reason: Reason) -> None:
+    assert explain(read_answer(text)).reason is reason
+
+
+def test_given_registered_code_with_words_when_read_then_it_is_nobodys_own() -> None:
+    assert read_answer("550 5.7.30 REQUIRETLS support required").provider == ""
+
+
+@pytest.mark.parametrize(
     ("text", "fix"),
     [
         ("[SSL: WRONG_VERSION_NUMBER] wrong version number", Fix("settings.smtp.security", "STARTTLS")),
@@ -140,6 +227,35 @@ def test_given_an_answer_that_nobody_knows_when_explained_then_it_says_so_and_na
     assert not explanation.is_recognized
     assert explanation.failure.remedy
     assert explain_fully(read_answer("550 5.1.1 User unknown")).is_recognized
+
+
+@pytest.mark.parametrize("text", ["250 2.0.0 OK", "250 OK id=1", "221 2.0.0 Bye", "2.1.5", "C: QUIT\nS: 250 OK"])
+def test_given_an_acceptance_when_explained_then_nothing_is_said_to_be_wrong(text: str) -> None:
+    failure = explain(read_answer(text))
+
+    assert failure.reason is Reason.PROTOCOL_ERROR
+    assert "accepted" in failure.cause
+    assert "queued" not in failure.remedy
+
+
+@pytest.mark.parametrize(
+    "text", ["hello world", "\x00\x01\xff\xfe", "?", "587", "10:11:12:451", "smtp.example.com:587"]
+)
+def test_given_no_answer_at_all_when_explained_then_it_asks_for_one(text: str) -> None:
+    explanation = explain_fully(read_answer(text))
+
+    assert not explanation.is_recognized
+    assert explanation.failure.reason is Reason.PROTOCOL_ERROR
+    assert explanation.failure.cause == "No answer of a server was found in this text."
+    assert "Paste the line" in explanation.failure.remedy
+    assert "queued" not in explanation.failure.remedy
+
+
+def test_given_a_server_that_was_met_when_its_answer_has_no_meaning_then_its_port_is_doubted() -> None:
+    met = replace(read_answer("250 OK"), host="mx.example.com", port=587)
+
+    assert "mx.example.com:587 answered" in explain(met).cause
+    assert "host and port" in explain(met).remedy
 
 
 HOSTILE = {

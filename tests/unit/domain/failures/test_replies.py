@@ -98,3 +98,10 @@ def test_given_any_port_when_the_connection_is_refused_then_no_code_is_told(port
 @pytest.mark.parametrize("text", ["responseCode: 535,", '"responseCode": 535', "smtp code=535;", "error code 535 - no"])
 def test_given_the_fields_of_a_library_when_explained_then_the_code_is_told(text: str) -> None:
     assert explain(read_answer(text)).provider_code == "535"
+
+
+@pytest.mark.parametrize(
+    "text", ["to smtp.example.com:550 - odd", "at 10:11:12:451 - odd", "to [2001:db8::1]:553 - odd"]
+)
+def test_given_nothing_but_a_port_or_a_time_when_explained_then_no_code_is_told(text: str) -> None:
+    assert explain(read_answer(text)).provider_code == ""

@@ -140,7 +140,9 @@ async def test_given_a_request_above_the_limit_when_sent_then_is_refused_and_not
     assert not (await mailport.stub.ListDeliveries(api.ListDeliveriesRequest())).deliveries
 
 
-async def test_given_graph_settings_when_configured_then_wait_for_a_consent(mailport: Mailport) -> None:
+async def test_given_graph_settings_when_proven_then_nobody_is_sent_through_a_consent_that_helps_nothing_yet(
+    mailport: Mailport,
+) -> None:
     settings = configuration_pb2.Settings(
         from_address="robot@example.com",
         graph=configuration_pb2.GraphTransport(),
@@ -165,8 +167,8 @@ async def test_given_graph_settings_when_configured_then_wait_for_a_consent(mail
     assert not draft.settings.oauth.client_secret
     assert "offline_access" in draft.settings.oauth.scopes
     assert any(warning.reason == "OFFLINE_ACCESS_ADDED" for warning in configured.warnings)
-    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert reason(refused.value) == "NEEDS_AUTHORIZATION"
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert reason(refused.value) == "NOT_IMPLEMENTED"
 
 
 async def test_given_a_greylisting_server_when_sent_then_the_same_message_waits_for_its_next_attempt(

@@ -14,7 +14,7 @@ from domain.allowance import Allowance, throttles
 from domain.configuration import Configuration
 from domain.delivery import Delivery
 from domain.errors import Unavailable
-from domain.failures.failure import Stage
+from domain.failures.failure import Failure, Stage
 from domain.limits import AccountLimits
 from domain.ports.delivery_queue import Claim
 from domain.ports.environment import Clock
@@ -124,6 +124,18 @@ class Allowances:
                 break
         self._wakes = {account: at for account, at in self._wakes.items() if at > self._now}
         self.passed_over()
+
+    def refused(self, account: Account, failure: Failure | None) -> bool:
+        """
+        Tells whether *failure*, just heard, says that the account sends too much; then nothing of it is claimed here.
+
+        That holds for a moment, until the store knows it by `attempted`: else what goes on meanwhile is as hasty.
+        """
+        if not throttles(failure):
+            return False
+        self._lowered |= {account}
+        self._without_share[account] = self._now + _ASK_AGAIN
+        return True
 
     async def attempted(self, claim: Claim, after: Delivery) -> None:
         """

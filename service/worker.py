@@ -16,7 +16,7 @@ from domain.account import Account
 from domain.data_center import Reach
 from domain.delivery import Delivery
 from domain.errors import Unavailable
-from domain.failures.failure import Stage
+from domain.failures.failure import Failure, Stage
 from domain.ports.acceptance import Take
 from domain.ports.delivery_queue import Claim
 from domain.ports.signals import Signals
@@ -395,7 +395,7 @@ class Worker:
         }
         begun = asyncio.get_running_loop().time()
         try:
-            after = await self._attempt(claim, talked=self._talked)
+            after = await self._attempt(claim, talked=partial(self._talked, claim.account))
         except Exception:
             # One poisoned delivery must not stop the others (F04).
             _logger.exception(ATTEMPT_FAILED, extra=fields)
@@ -416,8 +416,14 @@ class Worker:
         event = DELIVERY_SETTLED if after.is_settled else DELIVERY_ATTEMPTED
         _logger.info(event, extra={**fields, STATE: after.state.value})
 
-    def _talked(self) -> None:
-        """Frees the lane of the attempt that calls: what is left of it is to be recorded, which needs no server."""
+    def _talked(self, account: Account, failure: Failure | None) -> None:
+        """
+        Frees the lane of the attempt that calls: what is left of it is to be recorded, which needs no server.
+
+        Of an account that is told to slow down nothing more is begun.
+        """
+        if self._allowances.refused(account, failure):
+            self._give_back(self._backlog.drop(account))
         task = cast(asyncio.Task[None], asyncio.current_task())
         if self._leave_lane(task):
             self._recording.add(task)

@@ -48,7 +48,7 @@ class _Course:
     is_past_no_return: bool = False
 
 
-def _nothing() -> None:
+def _nothing(failure: Failure | None) -> None:
     """Nobody wants to know."""
 
 
@@ -91,11 +91,12 @@ class AttemptDelivery:
         self._store_again = store_again
         self._last_moment = last_moment
 
-    async def __call__(self, claim: Claim, *, talked: Callable[[], None] = _nothing) -> Delivery | None:
+    async def __call__(self, claim: Claim, *, talked: Callable[[Failure | None], None] = _nothing) -> Delivery | None:
         """
         Returns the delivery as it was recorded, or None when the lease was lost: another worker decides then.
 
-        *talked* is called when the server has had its last word, which is not recorded yet: another mail may go there.
+        *talked* is called when the server has had its last word, with what it refused if it did. That is not recorded
+        yet: another mail may go there, or none may.
 
         The lease is renewed while the server thinks. Once the server has answered, the answer is kept and stored again
         and again until the database takes it or the lease is lost; when the process stops, for a last moment.
@@ -107,7 +108,7 @@ class AttemptDelivery:
             try:
                 async with self._kept_alive(claim):
                     event, report = await self._talk(claim, course)
-                talked()
+                talked(_refusal(event))
             except LeaseLost:
                 raise
             except asyncio.CancelledError:
@@ -321,6 +322,13 @@ class AttemptDelivery:
             if is_lost and work_task.uncancel() == 0:
                 raise LeaseLost from None
             raise
+
+
+def _refusal(event: Answered | NotTried) -> Failure | None:
+    """Returns what it was refused with, as a whole or for its first refused recipient."""
+    if isinstance(event, NotTried) or event.failure is not None:
+        return event.failure
+    return next((verdict.failure for verdict in event.verdicts if verdict.failure is not None), None)
 
 
 def _note(course: _Course, configuration: Configuration | None, grants: Sequence[Grant]) -> MailSettings | Failure:

@@ -53,16 +53,17 @@ class Forks:
         self._socket = socket
         self._exit_codes: dict[int, asyncio.Future[int]] = {}
         self._writers: list[asyncio.StreamWriter] = []
-        self._connected: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+        self._connected: dict[str, asyncio.Future[Fork]] = {}
+        """By the order that each was started with: of those started side by side any may come first."""
 
     async def start(self, job: str, place: Place, **how: Any) -> Fork:
         """Starts a process that does *job*, one of `tests.faults.worker`."""
+        number = str(len(self._connected))
+        self._connected[number] = asyncio.get_running_loop().create_future()
         order = {"job": job, "socket": str(self._socket), "folder": place.folder, "database_url": place.database_url}
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({**order, "how": how}).encode() + b"\n")
-        reader, writer = await self._connected.get()
-        pid = json.loads(await reader.readline())["pid"]
-        return Fork(pid, reader, writer, self._exit_code(pid))
+        self._process.stdin.write(json.dumps({**order, "how": how, "order": number}).encode() + b"\n")
+        return await self._connected[number]
 
     async def watch(self) -> None:
         """Hears of each end."""
@@ -76,7 +77,9 @@ class Forks:
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self._writers.append(writer)
-            self._connected.put_nowait((reader, writer))
+            first = json.loads(await reader.readline())
+            fork = Fork(first["pid"], reader, writer, self._exit_code(first["pid"]))
+            self._connected[first["order"]].set_result(fork)
 
         return await asyncio.start_unix_server(connected, self._socket)
 

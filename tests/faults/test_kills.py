@@ -66,6 +66,7 @@ class _Killing:
         fork = await self._refreshing(name, kill_at=point)
         if await fork.hear() is not None:
             assert await fork.ended() == 0
+            assert point > 1, "a refresh without a single wait"
             await self.kill(point // 2)
             return
         assert await fork.ended() == -signal.SIGKILL

@@ -116,7 +116,7 @@ _JOBS: Final[dict[str, Callable[..., Awaitable[None]]]] = {"race": _race, "doome
 async def _work(order: dict[str, Any]) -> None:
     reader, writer = await asyncio.open_unix_connection(order["socket"])
     line = _Line(reader, writer)
-    line.tell(pid=os.getpid())
+    line.tell(pid=os.getpid(), order=order["order"])
     await _JOBS[order["job"]](Place(order["folder"], order["database_url"]), line, **order["how"])
     writer.close()
 

@@ -12,8 +12,8 @@ from domain.reading.structure import Leaf
 from domain.reading.transfer import ContentDecoder
 
 _SLICE: Final = 128 * 1024
-_WIDEST_CHARACTER: Final = 4
-"""In octets, of UTF-32; a body is read as far as it can still matter."""
+_WIDEST_CHARACTER: Final = 2
+"""In octets, of what is one in UTF-8 (UTF-16): a body is read as far as it can still matter."""
 _LARGEST_ENCODED: Final = 16 * 1024 * 1024
 """Looked at for a body: all but blanks and line ends of a content this long is text above the bound."""
 

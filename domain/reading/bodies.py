@@ -21,10 +21,13 @@ _LARGEST_ENCODED: Final = 16 * 1024 * 1024
 def text_and_html(leaves: list[Leaf]) -> tuple[Leaf | None, Leaf | None]:
     """Returns the leaves that are the text body and the HTML body, None for one that there is not."""
     bodies = [leaf for index, leaf in enumerate(leaves) if _may_be_body(leaf, is_first=index == 0)]
-    return (
-        next((leaf for leaf in bodies if leaf.entity.content_type == "text/plain"), None),
-        next((leaf for leaf in bodies if leaf.entity.content_type == "text/html"), None),
-    )
+    return _first(bodies, "text/plain"), _first(bodies, "text/html")
+
+
+def _first(bodies: list[Leaf], content_type: str) -> Leaf | None:
+    """Returns the first of a type, one with content if there is any: what broken structure leaves behind is empty."""
+    several = [leaf for leaf in bodies if leaf.entity.content_type == content_type]
+    return next((leaf for leaf in several if leaf.end > leaf.start), several[0] if several else None)
 
 
 def _may_be_body(leaf: Leaf, *, is_first: bool) -> bool:

@@ -98,7 +98,7 @@ class _Scanner:
         return self._leaves
 
     def _stop(self, delimiter: re.Match[bytes]) -> None:
-        """Ends what runs where a part too many begins: a message of nothing but delimiters must not cost their number."""
+        """Ends what runs where a part too many begins: a message of delimiters alone must not cost their number."""
         self._found.add(Defect.TRUNCATED)
         while self._running:
             leaf = self._running.pop()
@@ -167,9 +167,9 @@ class _Scanner:
     def _enter(self, fields: list[RawField], start: int, own_id: str, prefix: str) -> int:
         """Begins the entity with *fields* and its content at *start*; returns where the search goes on."""
         is_nested = any(leaf.inner is not None for leaf in self._running)
+        parent = self._open[-1] if self._open else None
+        default = "message/rfc822" if parent and parent.entity.content_type == "multipart/digest" else "text/plain"
         while True:
-            parent = self._open[-1] if self._open else None
-            default = "message/rfc822" if parent and parent.entity.content_type == "multipart/digest" else "text/plain"
             entity = read_entity(fields, self._found, default_type=default)
             if entity.is_multipart:
                 if self._push(entity, start, own_id, prefix, is_nested=is_nested):
@@ -183,7 +183,7 @@ class _Scanner:
                 return start
             fields, start = self._inner_header(leaf)
             leaf.inner = fields
-            is_nested = True
+            is_nested, default = True, "text/plain"
             own_id, prefix = f"{own_id}.1", f"{own_id}."
 
     def _inner_header(self, leaf: Leaf) -> tuple[list[RawField], int]:

@@ -11,7 +11,8 @@ from tests.unit.domain.message_builders import MESSAGE_ID, NOW, a_written_messag
 from tests.unit.domain.reading.laws import check_any, check_header
 
 FRAGMENTS = [
-    b"\r\n", b"\n", b"\r", b"\r\n\r\n", b": ", b";", b'"', b"=", b"?=", b"=?utf-8?B?", b"=?x?q?", b"<", b">", b"@", b",",
+    b"\r\n", b"\n", b"\r", b"\r\n\r\n", b": ", b";", b'"', b"=", b"?=", b"=?utf-8?B?", b"=?x?q?", b"<", b">", b"@",
+    b",",
     b"From: ",
     b"To: ", b"Subject: ", b"Date: ", b"Message-ID: ", b"References: ", b"Content-Type: ", b"text/plain",
     b"text/html", b"multipart/mixed; boundary=b", b"multipart/report; boundary=b", b"message/rfc822", b"--b", b"--b--",

@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Final
 
-from service.sandbox.graph.errors import recipient_invalid
+from service.sandbox.graph.errors import property_value_invalid
 from service.sandbox.graph.item import Attachment, Fields, Item, Recipient
 from service.sandbox.graph.mime_form import content_fields, read_mime, split, without
 from service.sandbox.spool import Spool
@@ -29,7 +29,7 @@ def compose(item: Item, *, submitter: str, on_behalf: bool, now: datetime) -> Sp
     Returns the message as recipients get it: without Bcc, with what it lacked of From, Date and Message-ID.
 
     *submitter*: whom recipients see too if the message goes out on behalf of its From. What came as MIME and got no
-    further files is as it came otherwise. Raises GraphError for an address that no header can have.
+    further files is as it came otherwise. Raises GraphError for a text that cannot be written.
     """
     if item.mime is not None:
         extra, headers, rest = _from_mime(item.mime.read(), item.fields, submitter if on_behalf else "", now)
@@ -39,7 +39,10 @@ def compose(item: Item, *, submitter: str, on_behalf: bool, now: datetime) -> Sp
         body, outer = _octets(inner + rest), extra + outer
     else:
         extra = _lines({"Sender": submitter} if on_behalf else {}) + _lines({"Date": format_datetime(now)})
-        body, outer = _octets(_text_part(item.fields)), extra + _header_block(item.fields)
+        try:
+            body, outer = _octets(_text_part(item.fields)), extra + _header_block(item.fields)
+        except ValueError:  # half of a character, which JSON can carry
+            raise property_value_invalid() from None
         if inline := [each for each in item.attachments if each.is_inline]:
             body = _multipart("related", [body, *map(_file, inline)])
     out = Spool()
@@ -75,14 +78,11 @@ def _lines(fields: dict[str, str]) -> bytes:
 def _header_block(fields: Fields) -> bytes:
     addresses = [each.address for each in (fields.from_, *fields.to, *fields.cc, *fields.reply_to) if each]
     message = EmailMessage(policy=policy.SMTP if all(map(str.isascii, addresses)) else policy.SMTPUTF8)
-    try:
-        if fields.from_ is not None:
-            message["From"] = _address(fields.from_)
-        for name, found in (("To", fields.to), ("Cc", fields.cc), ("Reply-To", fields.reply_to)):
-            if found:
-                message[name] = [_address(each) for each in found]
-    except (ValueError, IndexError):
-        raise recipient_invalid() from None
+    if fields.from_ is not None:
+        message["From"] = _address(fields.from_)
+    for name, found in (("To", fields.to), ("Cc", fields.cc), ("Reply-To", fields.reply_to)):
+        if found:
+            message[name] = [_address(each) for each in found]
     message["Subject"] = fields.subject
     if fields.internet_message_id:
         message["Message-ID"] = fields.internet_message_id

@@ -103,7 +103,7 @@ class MessageCalls:
     async def send(self, call: Call) -> Response:
         """Sends a draft, which goes to Sent Items (https://learn.microsoft.com/graph/api/message-send)."""
         item = self.found(call)
-        if not item.is_draft:
+        if item.folder is not Folder.DRAFTS:
             raise item_not_found()
         await self._simulator.sending.send(item, call.caller, copy_delay=call.copy_delay)
         return accepted()

@@ -14,12 +14,23 @@ from typing import Final
 
 from service.sandbox.graph.errors import property_value_invalid
 from service.sandbox.graph.item import Attachment, Fields, Item, Recipient
-from service.sandbox.graph.mime_form import content_fields, read_mime, split, without
+from service.sandbox.graph.mime_form import content_fields, fields_named, read_mime, split, without
 from service.sandbox.spool import Spool
 
 _LINE_OCTETS: Final = 57
 """What a line of 76 letters of Base64 holds (RFC 2045 section 6.8)."""
 _LINES: Final = 4_096
+
+_HEADERS: Final = {
+    "From": "from_",
+    "To": "to",
+    "Cc": "cc",
+    "Bcc": "bcc",
+    "Reply-To": "reply_to",
+    "Subject": "subject",
+    "Importance": "importance",
+    "Message-ID": "internet_message_id",
+}
 
 Write = Callable[[Spool], None]
 
@@ -64,6 +75,19 @@ def _from_mime(raw: bytes, fields: Fields, sender: str, now: datetime) -> tuple[
     if not any(line.lower().startswith(b"date:") for line in headers.splitlines()):
         extra["Date"] = format_datetime(now)
     return (_lines(extra), *split(without(raw, "Bcc", *extra)))
+
+
+def rewritten(raw: bytes, before: Fields, after: Fields) -> bytes:
+    """Returns a message that came as MIME with the header fields that changed. Raises GraphError if its body did."""
+    if (before.body, before.body_type) != (after.body, after.body_type):
+        raise property_value_invalid()
+    names = [name for name, field in _HEADERS.items() if getattr(before, field) != getattr(after, field)]
+    try:
+        written = _header_block(after)
+    except ValueError:
+        raise property_value_invalid() from None
+    # Bcc is in no message that goes out: whom it names is in the fields.
+    return fields_named(written, *names) + without(raw, *names)
 
 
 def new_message_id(mailbox: str) -> str:

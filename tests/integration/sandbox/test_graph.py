@@ -309,3 +309,26 @@ async def test_given_a_token_that_may_not_write_when_a_draft_is_made_then_403(cl
 
     assert error_of(await client.ask("POST", "/me/messages", json=message())) == (403, "ErrorAccessDenied")
     assert (await client.send_mime()).status_code == 202
+
+
+async def test_given_recipients_that_are_not_there_when_sent_then_202_and_a_report_comes_back(
+    client: GraphClient,
+) -> None:
+    answer = await client.send_mime(MIME.replace(b"bob@customer", b"gone@customer"))
+
+    arrived, report = client.peer.inbox
+    assert answer.status_code == 202
+    assert "gone@customer.example" not in arrived.recipients
+    assert (report.sender, report.recipients) == ("", (ACCOUNT,))
+    assert report.header("In-Reply-To") == "<one@sandbox.example>"
+    assert b"Status: 5.1.1" in report.raw
+    assert b"hidden@" not in report.raw
+
+
+async def test_given_the_simulator_s_page_when_read_then_it_has_the_account_to_try(client: GraphClient) -> None:
+    page = await client.http.get(f"{client.peer.root}/")
+
+    assert page.status_code == 200
+    for fact in (client.peer.root, "https://graph.microsoft.com/Mail.Send", "/sandbox/identity/microsoft/token"):
+        assert fact in page.text
+    assert "script-src" not in page.headers["content-security-policy"]

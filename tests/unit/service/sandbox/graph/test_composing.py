@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import email
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.sandbox.graph.composing import compose
+from service.sandbox.graph.composing import compose, rewritten
 from service.sandbox.graph.errors import GraphError
 from service.sandbox.graph.item import Attachment, Fields, Folder, Item, Recipient
 from service.sandbox.graph.mime_form import read_mime
@@ -147,3 +148,14 @@ def test_given_a_type_that_cannot_be_base64_when_composed_then_the_file_is_octet
 def test_given_half_a_character_when_composed_then_refused(change: dict[str, Any]) -> None:
     with pytest.raises(GraphError, match="ErrorInvalidProperty"):
         composed(an_item(fields(**change)))
+
+
+def test_given_mime_when_fields_change_then_those_headers_alone_are_written_anew() -> None:
+    raw = b"To: a@x.test\r\nSubject: old\r\n x\r\nX-Own: 1\r\n\r\nbody"
+    before = read_mime(raw)
+
+    changed = rewritten(raw, before, replace(before, subject="new", to=(Recipient("b@x.test"),)))
+
+    assert changed == b"To: b@x.test\r\nSubject: new\r\nX-Own: 1\r\n\r\nbody"
+    with pytest.raises(GraphError, match="ErrorInvalidProperty"):
+        rewritten(raw, before, replace(before, body="other"))

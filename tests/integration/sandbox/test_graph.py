@@ -325,6 +325,13 @@ async def test_given_recipients_that_are_not_there_when_sent_then_202_and_a_repo
     assert b"hidden@" not in report.raw
 
 
+async def test_given_nobody_who_is_there_when_sent_then_only_the_report_arrives(client: GraphClient) -> None:
+    await client.send_json(message("gone@customer.example"))
+
+    (report,) = client.peer.inbox
+    assert report.recipients == (ACCOUNT,)
+
+
 async def test_given_the_simulator_s_page_when_read_then_it_has_the_account_to_try(client: GraphClient) -> None:
     page = await client.http.get(f"{client.peer.root}/")
 

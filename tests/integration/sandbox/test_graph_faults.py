@@ -152,6 +152,7 @@ async def test_given_a_cut_when_it_strikes_then_there_is_no_answer(
     assert len(client.peer.inbox) == arrived
     (record,) = client.graph.records
     assert record.status == 0
+    assert (record.size_bytes == 0) is fault.unread
     assert (await client.send_mime()).status_code == 202
 
 

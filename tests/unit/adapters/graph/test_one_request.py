@@ -15,8 +15,8 @@ from domain.address import EmailAddress
 from domain.earlier import Earlier
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
+from tests.graph_builders import ANN, HASTY, MESSAGE_ID, Mark, a_message, a_sender
 from tests.peers.scripted_http import CUT, SILENT, Heard, Reply, ScriptedHttp, graph_error, in_json
-from tests.unit.adapters.graph.sending import ANN, HASTY, MESSAGE_ID, Mark, a_message, a_sender
 
 BOB = EmailAddress("bob", "customer.example")
 NOTHING = in_json(200, {"value": []})

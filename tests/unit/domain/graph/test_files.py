@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.graph.files import files_in, header_end, pieces_of, without_files
 from domain.message import Attachment
-from tests.unit.adapters.graph.sending import a_file, a_message
+from tests.graph_builders import a_file, a_message
 
 
 def named(name: str, content: bytes, content_id: str = "", content_type: str = "application/pdf") -> Attachment:

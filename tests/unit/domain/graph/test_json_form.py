@@ -14,7 +14,7 @@ from domain.address import EmailAddress
 from domain.graph.addressing import addressed
 from domain.graph.json_form import JsonForm, json_form, request_size, send_request
 from domain.message import Attachment, Envelope, NamedAddress
-from tests.unit.adapters.graph.sending import ANN, ROBOT, a_file, a_message
+from tests.graph_builders import ANN, ROBOT, a_file, a_message
 
 TO_ANN = Envelope(sender=ROBOT, recipients=(ANN,))
 BOB = EmailAddress("bob", "customer.example")

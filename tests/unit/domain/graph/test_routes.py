@@ -16,7 +16,7 @@ from domain.graph.routes import (
     plan,
 )
 from domain.message import Envelope
-from tests.unit.adapters.graph.sending import ANN, ROBOT, a_file, a_message
+from tests.graph_builders import ANN, ROBOT, a_file, a_message
 
 TO_ANN = Envelope(sender=ROBOT, recipients=(ANN,))
 

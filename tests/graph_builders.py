@@ -34,7 +34,8 @@ PATIENCE = Patience(
     content=timedelta(seconds=30),
     final_reply=timedelta(seconds=5),
 )
-HASTY = replace(PATIENCE, each_reply=timedelta(milliseconds=300), final_reply=timedelta(milliseconds=300))
+HASTY = replace(PATIENCE, each_reply=timedelta(seconds=1), final_reply=timedelta(seconds=1))
+"""For peers that never answer."""
 
 
 def a_message(*attachments: Attachment, text: str = "Hello\n", **changes: Any) -> bytes:

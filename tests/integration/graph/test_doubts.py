@@ -12,7 +12,7 @@ from domain.failures.failure import FailureKind
 from service.sandbox.graph.faults import Fault
 from service.sandbox.graph.operations import Operation
 from service.sandbox.graph.simulator import GraphSimulator
-from tests.graph_builders import HASTY, ROBOT, Mark, Sender, a_file, a_message, a_sender
+from tests.graph_builders import HASTY, PATIENCE, ROBOT, Mark, Sender, a_file, a_message, a_sender
 from tests.peers.graph import GraphPeer
 
 SMALL, LARGE = a_message(), a_message(a_file(3_800_000))
@@ -27,7 +27,7 @@ async def test_given_no_answer_to_a_message_that_went_out_when_submitted_then_it
 ) -> None:
     graph.fail_next(Fault(operation=operation, takes_effect=True, **how))  # type: ignore[arg-type]
 
-    report = await sender.submit(content, patience=HASTY)
+    report = await sender.submit(content, patience=HASTY if "silent" in how else PATIENCE)
 
     assert report.failure is None
     assert (len(graph.inbox), len(graph.sent()), graph.drafts()) == (1, 1, [])
@@ -49,7 +49,7 @@ async def test_given_no_answer_to_a_message_that_did_not_go_out_when_submitted_t
 ) -> None:
     graph.fail_next(Fault(operation=operation, **how))  # type: ignore[arg-type]
 
-    report = await sender.submit(content, patience=HASTY)
+    report = await sender.submit(content, patience=HASTY if "silent" in how else PATIENCE)
 
     assert report.failure is not None
     assert report.failure.kind is kind

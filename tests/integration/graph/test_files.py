@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
 import pytest
 
 from domain.failures.failure import FailureKind, Stage
@@ -12,7 +15,7 @@ from service.sandbox.graph.faults import Fault
 from service.sandbox.graph.operations import Operation
 from service.sandbox.graph.simulator import GraphSimulator
 from service.sandbox.inbox import Inbox
-from tests.graph_builders import HASTY, ROBOT, Mark, Sender, a_file, a_message, a_sender
+from tests.graph_builders import HASTY, PATIENCE, ROBOT, Mark, Sender, a_file, a_message, a_sender
 from tests.peers.graph import GraphPeer
 
 LARGE = 3_800_000
@@ -143,7 +146,7 @@ async def test_given_an_upload_that_breaks_when_submitted_then_it_goes_on_where_
     file = a_file(20_000_000)
     peer.graph.fail_next(fault)
 
-    report = await sender.submit(a_message(file), patience=HASTY)
+    report = await sender.submit(a_message(file), patience=HASTY if fault.silent else PATIENCE)
 
     assert report.failure is None
     assert arrived(peer.inbox) == [(file.file_name, file.content)]
@@ -161,7 +164,7 @@ async def test_given_an_upload_that_never_comes_through_when_submitted_then_no_d
     mark = Mark()
     graph.fail_next(Fault(operation=operation, cut=True, takes_effect=effect, times=20))
 
-    report = await sender.submit(a_message(a_file(LARGE)), before_content=mark, patience=HASTY)
+    report = await sender.submit(a_message(a_file(LARGE)), before_content=mark)
 
     assert report.failure is not None
     assert report.failure.kind is FailureKind.TRANSIENT
@@ -173,8 +176,6 @@ async def test_given_an_upload_that_never_comes_through_when_submitted_then_no_d
 async def test_given_a_mailbox_that_takes_less_when_submitted_then_it_is_too_large_for_good_and_no_draft_stays(
     peer: GraphPeer, sender: Sender
 ) -> None:
-    from dataclasses import replace
-
     peer.graph.limits = replace(peer.graph.limits, message_bytes=5_000_000)
 
     report = await sender.submit(a_message(a_file(6_000_000)))
@@ -187,8 +188,6 @@ async def test_given_a_mailbox_that_takes_less_when_submitted_then_it_is_too_lar
 async def test_given_an_upload_when_logged_and_traced_then_its_url_is_nowhere(
     peer: GraphPeer, sender: Sender, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import logging
-
     caplog.set_level(logging.DEBUG)
     peer.graph.fail_next(BREAKS[0])
 

@@ -15,9 +15,8 @@ from tests.graph_builders import PATIENCE, a_sender
 ROOMY = replace(PATIENCE, content=timedelta(minutes=8), each_reply=timedelta(minutes=1))
 
 
-async def submit(path: Path, root: str, token: str) -> None:
+async def submit(content: bytes, root: str, token: str) -> None:
     """Writes the failure, if there is one, and the most octets that the process had at a time."""
-    content = path.read_bytes()
     async with a_sender(root, token) as sender:
         report = await sender.submit(content, patience=ROOMY)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -25,4 +24,4 @@ async def submit(path: Path, root: str, token: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(submit(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
+    asyncio.run(submit(Path(sys.argv[1]).read_bytes(), sys.argv[2], sys.argv[3]))

@@ -22,7 +22,6 @@ from domain.providers.microsoft import (
 )
 from domain.providers.preset import OAuthProvider
 from domain.reasons import Reason
-from domain.sendable import can_send_by_graph
 from domain.settings.model import (
     BasicAuthentication,
     GraphTransport,
@@ -165,8 +164,7 @@ def _fitted(fix: Fix, settings: MailSettings) -> Fix | None:
         return _to_directory(fix, client)
     scopes = _scopes(fix, settings, client)
     if fix.field == _GRAPH:
-        leads_nowhere = isinstance(transport, GraphTransport) or not can_send_by_graph()
-        return None if leads_nowhere else replace(fix, also=(scopes,))
+        return None if isinstance(transport, GraphTransport) else replace(fix, also=(scopes,))
     return scopes if set(scopes.value.split()) != set(client.scopes) else None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from domain.earlier import Earlier
 from domain.failures.failure import Failure
 from domain.failures.trace import Trace
 from domain.message import Envelope
@@ -16,6 +17,7 @@ from domain.verdict import Report, Verdict
 
 __all__ = [
     "BeforeContent",
+    "Earlier",
     "Lanes",
     "MailTransport",
     "Patience",
@@ -54,6 +56,8 @@ BeforeContent = Callable[[], Awaitable[None]]
 Awaited once at most, and always to its end before the first byte of content leaves: the point of no return. It may run
 while the server is still being asked, so that it costs no round trip; a definite refusal may then come out of an
 attempt that has passed it. Whatever it raises ends the attempt with nothing sent, and is raised to the caller.
+
+Over HTTP it is the call that sends: what is put into a draft before that is not content yet.
 """
 
 
@@ -95,6 +99,7 @@ class MailTransport(Protocol):
         patience: Patience,
         tokens: TokenSource | None = None,
         lane: str = "",
+        earlier: Earlier = Earlier.NOTHING,
     ) -> Report:
         """
         Offers the message once; never retries.
@@ -105,6 +110,10 @@ class MailTransport(Protocol):
         connection may be shared: tenant, configuration, consent. A kept connection that has ended meanwhile is
         replaced and is no failure. In a lane only so many messages are offered at once; others wait for their turn,
         which counts in the *patience* as part of `overall` alone.
+
+        *earlier*: what attempts with the same content may have left. Where the server lets it look (Graph), a copy that
+        is found is reported as accepted, without sending and without *before_content*; parts that are found are used
+        or removed. Elsewhere (SMTP) it changes nothing.
 
         *content* is the flattened message with CRLF line ends, not dot-stuffed. Each refusal, lost connection,
         timeout or unspeakable peer is a result in the report, never an exception: before the point of no return it is

@@ -13,6 +13,7 @@ from domain.account import Account
 from domain.configuration import Configuration
 from domain.cures import fitted_report
 from domain.delivery import Answered, Attempt, Delivery, DeliveryState, LeaseExpired, NotTried, advance
+from domain.earlier import earlier_of
 from domain.errors import LeaseLost, NotFound, SecretUnreadable, Unavailable
 from domain.failures.failure import Failure
 from domain.failures.trace import Trace, untried
@@ -141,6 +142,7 @@ class AttemptDelivery:
                 patience=Patience(),
                 tokens=self._sources.stored(claim.delivery.tenant, claim.delivery.configuration_id, settings),
                 lane=_lane(claim, course),
+                earlier=earlier_of(claim.delivery),
             )
         except Unavailable:
             return NotTried(unmarked(), self._entropy.fraction()), None

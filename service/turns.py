@@ -109,6 +109,14 @@ class _Turn:
         self._uow = uow
         self._place = place
 
+    async def resting(self) -> timedelta:
+        """See the port."""
+        try:
+            async with self._uow() as work:
+                return await work.turns.resting(self._place)
+        except Unavailable:
+            return timedelta(0)
+
     async def rest(self, wait: timedelta) -> None:
         """See the port."""
         with contextlib.suppress(Unavailable):

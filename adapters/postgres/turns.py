@@ -28,6 +28,10 @@ _BEFORE: Final = """
     select count(*) as before from turn where host = %(host)s and mailbox = %(mailbox)s and number < %(number)s
     """
 _LEAVE: Final = "delete from turn where host = %(host)s and mailbox = %(mailbox)s and ticket = %(ticket)s"
+_RESTING: Final = """
+    select rest_until - clock_timestamp() as wait from turn_place
+    where host = %(host)s and mailbox = %(mailbox)s and rest_until > clock_timestamp()
+    """
 _REST: Final = """
     insert into turn_place (host, mailbox, rest_until)
     values (%(host)s, %(mailbox)s, clock_timestamp() + %(wait)s)
@@ -58,6 +62,12 @@ class PostgresTurns:
         assert others is not None
         rest_until = row["rest_until"] if row["rest_until"] is not None and row["rest_until"] > row["now"] else None
         return TurnTold(rest_until is None and others["before"] < most, now=row["now"], rest_until=rest_until)
+
+    async def resting(self, place: Place) -> timedelta:
+        """See the port."""
+        row = await self._session.row(_RESTING, _names(place))
+        wait: timedelta = row["wait"] if row is not None else timedelta(0)
+        return max(wait, timedelta(0))
 
     async def leave(self, place: Place, *, ticket: str) -> None:
         """See the port."""

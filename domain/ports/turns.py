@@ -10,7 +10,15 @@ from domain.turns import Place, TurnTold
 
 
 class Turn(Protocol):
-    """The right to make one request, held until its answer is here."""
+    """The right to make requests, one at a time, held until it is left."""
+
+    async def resting(self) -> timedelta:
+        """
+        Returns for how long nobody may make a request there, zero when one may: to be asked before each.
+
+        Another process may have been told to rest since the turn came. A store that is away tells of no rest.
+        """
+        ...
 
     async def rest(self, wait: timedelta) -> None:
         """
@@ -44,6 +52,10 @@ class TurnBook(Protocol):
         A ticket that is not known comes last. It stays for *lease* from now, or until it is asked again, or left.
         Nobody's turn comes while the place rests. What was said holds only once the unit is committed.
         """
+        ...
+
+    async def resting(self, place: Place) -> timedelta:
+        """Returns how long the place rests yet; zero when it does not."""
         ...
 
     async def leave(self, place: Place, *, ticket: str) -> None:

@@ -93,12 +93,26 @@ async def test_given_a_rest_when_asked_then_nobody_has_a_turn_and_all_keep_their
     assert (await ask(storage, "a", place=OTHER)).rest == timedelta(0)
 
 
+async def test_given_a_rest_when_asked_how_long_then_it_is_told_to_whoever_asks(storage: Storage) -> None:
+    async with storage.uow() as work:
+        before = await work.turns.resting(TEAM)
+    await rest(storage, MINUTE)
+
+    async with storage.uow() as work:
+        here, elsewhere = await work.turns.resting(TEAM), await work.turns.resting(OTHER)
+
+    assert timedelta(seconds=50) < here <= MINUTE
+    assert before == elsewhere == timedelta(0)
+
+
 async def test_given_a_rest_that_is_over_when_asked_then_turns_are_given_again(storage: Storage) -> None:
     await rest(storage, -SECOND)
 
     told = await ask(storage, "a")
 
     assert (told.is_given, told.rest_until, told.rest) == (True, None, timedelta(0))
+    async with storage.uow() as work:
+        assert await work.turns.resting(TEAM) == timedelta(0)
 
 
 async def test_given_rests_of_different_length_when_heard_then_the_longest_stays_a_day_at_most(

@@ -29,6 +29,11 @@ class FakeTurns:
         rests = found.rest_until is not None and found.rest_until > now
         return TurnTold(not rests and before < most, now=now, rest_until=found.rest_until if rests else None)
 
+    async def resting(self, place: Place) -> timedelta:
+        await self._unit.begin("turns.resting")
+        until = self._unit.turn_rows.get(place, StoredPlace()).rest_until
+        return max(timedelta(0), until - self._now) if until is not None else timedelta(0)
+
     async def leave(self, place: Place, *, ticket: str) -> None:
         found = await self._locked(place, "turns.leave")
         tickets = tuple(each for each in found.tickets if each[0] != ticket)

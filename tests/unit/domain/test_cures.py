@@ -153,7 +153,7 @@ def test_given_settings_that_send_by_graph_when_fitted_then_graph_is_no_fix() ->
 def test_given_smtp_that_is_switched_off_at_exchange_when_explained_then_graph_is_advised() -> (
     None
 ):
-    switched_off = [entry for entry in CATALOGUE if re.search("smtpclientauthentication", entry.text)]
+    switched_off = [entry for entry in CATALOGUE if entry.help_url.endswith("smtp_auth_disabled")]
 
     assert switched_off
     assert all(entry.fixes == (GRAPH,) and "Microsoft Graph" in entry.remedy for entry in switched_off)

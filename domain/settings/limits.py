@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from domain.limits import AccountLimits
@@ -11,6 +12,7 @@ from domain.reasons import Reason
 from domain.settings.findings import Findings
 from domain.settings.model import GraphTransport, MailSettings, SmtpTransport
 from domain.settings.written import WrittenLimits
+from domain.turns import REQUESTS_AT_ONCE
 
 PREFIX: Final = "settings.limits"
 MOST_CONNECTIONS: Final = 100
@@ -34,8 +36,16 @@ def parse_limits(written: WrittenLimits | None, *, findings: Findings) -> Accoun
 
 
 def limits_of(settings: MailSettings) -> AccountLimits:
-    """Returns what bounds sending with *settings*: what is set, else what the provider documents."""
+    """
+    Returns what bounds sending with *settings*: what is set, else what the provider documents.
+
+    Through Graph `REQUESTS_AT_ONCE` is never exceeded, whatever is set: it is the provider's fact, and each message
+    under way makes one request at a time.
+    """
     preset = _preset_of(settings.transport)
+    if isinstance(settings.transport, GraphTransport):
+        limits = settings.limits if preset is None else settings.limits.over(replace(preset.limits, connections=None))
+        return replace(limits, connections=min(limits.connections or REQUESTS_AT_ONCE, REQUESTS_AT_ONCE))
     return settings.limits if preset is None else settings.limits.over(preset.limits)
 
 

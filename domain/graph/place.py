@@ -11,7 +11,7 @@ _VERSION: Final = "v1.0"
 
 
 def mailbox_of(settings: MailSettings, graph: GraphTransport) -> str:
-    """Returns the address of the mailbox that sends, as far as the settings tell: what limits and waits are kept for."""
+    """Returns the address of the mailbox that sends, as the settings tell it: what limits and waits are kept for."""
     if graph.mailbox is not None:
         return str(graph.mailbox)
     oauth = settings.authentication

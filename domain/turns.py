@@ -7,18 +7,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.failures.failure import Failure, FailureKind, Stage
+from domain.providers.microsoft import REQUESTS_AT_ONCE
 from domain.reasons import Reason
 from domain.settings.model import GraphTransport, MailSettings, OAuthAuthentication
 
-__all__ = ["LONGEST_REST", "REQUESTS_AT_ONCE", "Place", "Resting", "TurnTold", "not_its_turn", "place_of"]
+__all__ = ["ALL_TAKEN", "LONGEST_REST", "Place", "Resting", "TurnTold", "not_its_turn", "place_of"]
 
-REQUESTS_AT_ONCE: Final = 4
-"""
-Exchange Online's bound for one mailbox: "Application is over its MailboxConcurrency limit" is said above it.
-
-Microsoft's pages disagree on whether it counts for each app apart (Graph throttling limits, seen 2026-11); for the
-mailbox as a whole is what holds either way.
-"""
+ALL_TAKEN: Final = timedelta(seconds=5)
+"""After which one may come again for whom there was no turn in time."""
 LONGEST_REST: Final = timedelta(days=1)
 """Whatever an answer asks for: an account is not forgotten over a number that a broken gateway made up."""
 

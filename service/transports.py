@@ -18,18 +18,22 @@ from domain.ports.transport import (
 from domain.settings.model import GraphTransport, MailSettings, SmtpTransport
 
 
-class KeptTransport(MailTransport, Lanes, Protocol):
-    """A transport that keeps connections for the next message."""
+class ClosableTransport(MailTransport, Protocol):
+    """A transport that has to come to an end."""
 
     async def aclose(self) -> None:
-        """Ends what is kept."""
+        """Ends what is under way or kept."""
         ...
+
+
+class KeptTransport(ClosableTransport, Lanes, Protocol):
+    """A transport that keeps connections for the next message."""
 
 
 class TransportBySettings:
     """A `domain.ports.transport.MailTransport` and its `Lanes`, made of one for each kind of settings."""
 
-    def __init__(self, *, smtp: KeptTransport, graph: KeptTransport) -> None:
+    def __init__(self, *, smtp: KeptTransport, graph: ClosableTransport) -> None:
         self._smtp = smtp
         self._graph = graph
 
@@ -62,9 +66,8 @@ class TransportBySettings:
         return await self._chosen(settings).sign_in(settings, patience=patience, tokens=tokens)
 
     def forget(self, lane: str) -> None:
-        """See `Lanes`: an account may have changed from one transport to the other, so both forget it."""
+        """See `Lanes`; of Graph nothing is kept from one message to the next."""
         self._smtp.forget(lane)
-        self._graph.forget(lane)
 
     async def aclose(self) -> None:
         """Ends what both keep."""
@@ -73,7 +76,7 @@ class TransportBySettings:
         finally:
             await self._graph.aclose()
 
-    def _chosen(self, settings: MailSettings) -> KeptTransport:
+    def _chosen(self, settings: MailSettings) -> MailTransport:
         match settings.transport:
             case SmtpTransport():
                 return self._smtp

@@ -13,15 +13,14 @@ from typing import Final
 from domain.errors import Unavailable
 from domain.ports.environment import Clock
 from domain.ports.storage import UnitOfWork
-from domain.turns import REQUESTS_AT_ONCE, Place, Resting, TurnTold
+from domain.providers.microsoft import REQUESTS_AT_ONCE
+from domain.turns import ALL_TAKEN, Place, Resting, TurnTold
 
 LEASE: Final = timedelta(seconds=20)
 """How long a process that died keeps its turns from others."""
 _PROLONG_EVERY: Final = LEASE / 4
 _LOOK_AGAIN: Final = timedelta(milliseconds=100)
 """For a turn that another process gives back; of this one's own it is heard at once."""
-_ALL_TAKEN: Final = timedelta(seconds=5)
-"""After which one may come again for whom there was no turn in time."""
 
 
 class Turns:
@@ -61,7 +60,7 @@ class Turns:
             if told.rest > left:
                 raise Resting(told.rest, is_told=True)
             if left <= timedelta(0):
-                raise Resting(_ALL_TAKEN, is_told=False)
+                raise Resting(ALL_TAKEN, is_told=False)
             await self._pause(place, told.rest or min(left, _LOOK_AGAIN), is_rest=bool(told.rest))
 
     async def _pause(self, place: Place, pause: timedelta, *, is_rest: bool) -> None:

@@ -7,12 +7,12 @@ from typing import Final
 
 from domain.limits import AccountLimits
 from domain.providers import PROVIDERS, preset_for_host
+from domain.providers.microsoft import REQUESTS_AT_ONCE
 from domain.providers.preset import ProviderPreset
 from domain.reasons import Reason
 from domain.settings.findings import Findings
 from domain.settings.model import GraphTransport, MailSettings, SmtpTransport
 from domain.settings.written import WrittenLimits
-from domain.turns import REQUESTS_AT_ONCE
 
 PREFIX: Final = "settings.limits"
 MOST_CONNECTIONS: Final = 100

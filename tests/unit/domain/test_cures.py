@@ -148,9 +148,7 @@ def test_given_settings_that_send_by_graph_when_fitted_then_graph_is_no_fix() ->
     assert fixes_of(GRAPH, some_settings(authentication=MICROSOFT, transport=a_graph_transport())) == ()
 
 
-def test_given_smtp_that_is_switched_off_at_exchange_when_explained_then_graph_is_advised() -> (
-    None
-):
+def test_given_smtp_that_is_switched_off_at_exchange_when_explained_then_graph_is_advised() -> None:
     switched_off = [entry for entry in CATALOGUE if entry.help_url.endswith("smtp_auth_disabled")]
 
     assert switched_off

@@ -176,8 +176,10 @@ class Session:
 
     async def rested(self) -> None:
         """Waits until the mailbox may be asked; the caller's time is the bound."""
-        while (wait := await self._resting()) > timedelta(0):
+        wait = await self._resting()
+        while wait > timedelta(0):
             await asyncio.sleep(wait.total_seconds())
+            wait = await self._resting()
 
     async def _wait_out(self, seconds: float) -> None:
         """

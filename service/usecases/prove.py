@@ -18,6 +18,7 @@ from domain.ports.environment import Clock, Entropy
 from domain.ports.transport import MailTransport, Patience
 from domain.reasons import Reason
 from domain.settings.model import MailSettings, unreadable_secrets
+from domain.turns import Resting, not_its_turn
 from service.usecases.find_fixes import FindFixes
 from service.usecases.token_sources import ProvableTokens
 
@@ -127,14 +128,20 @@ class Prove:
         patience = interactive_patience(deadline - self._clock.monotonic())
         message_id = make_message_id(str(self._entropy.uuid()), settings.from_address)
         content = compose(letter(), message_id=message_id, date=self._clock.now())
-        report = await self._transport.submit(
-            settings,
-            Envelope(sender=settings.from_address, recipients=(recipient,)),
-            content,
-            before_content=_nothing,
-            patience=patience,
-            tokens=tokens,
-        )
+        start_time = self._clock.now()
+        try:
+            report = await self._transport.submit(
+                settings,
+                Envelope(sender=settings.from_address, recipients=(recipient,)),
+                content,
+                before_content=_nothing,
+                patience=patience,
+                tokens=tokens,
+            )
+        except Resting as resting:
+            failure = not_its_turn(resting, now=self._clock.now())
+            took = self._clock.now() - start_time
+            raise ProviderRefused(failure, trace=untried(failure, start_time=start_time, duration=took)) from resting
         trace = replace(before, steps=(*before.steps, *report.trace.steps)) if before is not None else report.trace
         if report.first_failure is not None:
             raise ProviderRefused(report.first_failure, trace=trace)

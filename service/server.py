@@ -147,7 +147,9 @@ def _say(service: Running) -> None:
         lines.append(f"Its data is in {service.options.data_dir}")
     if service.sandbox is not None:
         lines.append(f"The sandbox's inbox is at {service.web_url}{MOUNT_PATH}/inbox")
-        lines.append(f"The sandbox's Graph, with an account to try, is at {service.sandbox.graph.root(service.web_url)}/")
+        lines.append(
+            f"The sandbox's Graph, with an account to try, is at {service.sandbox.graph.root(service.web_url)}/"
+        )
     print("\n".join(lines), flush=True)
 
 

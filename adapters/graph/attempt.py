@@ -304,9 +304,16 @@ class Attempt:
     async def _prove_mailbox(self) -> None:
         url = f"{self._root}/mailFolders/drafts?$select=id"
         ask = Ask(method="GET", url=url, label="the mailbox")
-        answer = await self._asked(ask)
-        if not answer.is_success and not is_missing_permission(answer):
-            raise Stopped(self._session.failure(answer, ask))
+        with self._trace.step(Stage.API, ask.label) as step:
+            try:
+                answer = await self._timed(self._session.ask_within(step, ask, self._timer.for_request()))
+            except NoAnswer as silence:
+                raise Stopped(self._session.silence(silence, ask)) from silence
+            if is_missing_permission(answer):
+                # Sending needs none to read; whether the mailbox is there shows with the next question.
+                step.succeeded, step.reply = True, "may not be read, which sending does not need"
+            elif not answer.is_success:
+                raise Stopped(self._session.failure(answer, ask))
 
     async def _prove_permission(self) -> None:
         ask = Ask(
@@ -328,12 +335,6 @@ class Attempt:
                 raise Stopped(self._missing(_SEND, "to send", answer))
             elif not answer.is_success:
                 raise Stopped(self._session.failure(answer, ask))
-
-    async def _asked(self, ask: Ask) -> GraphAnswer:
-        try:
-            return await self._timed(self._session.ask(ask, self._timer.for_request()))
-        except NoAnswer as silence:
-            raise Stopped(self._session.silence(silence, ask)) from silence
 
     async def _timed(self, asking: Awaitable[_T]) -> _T:
         begin = self._clock.monotonic()

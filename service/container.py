@@ -17,7 +17,9 @@ from dependency_injector import containers, providers
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.dns.records import DnsRecords
+from adapters.graph.transport import GraphMailTransport
 from adapters.oauth.client import OAuthClient
+from adapters.oauth.dialling import JudgedTransports
 from adapters.postgres.binaries import EmbeddedPostgresFailed
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.failures import DatabaseUrlInvalid, checked_dsn
@@ -59,6 +61,8 @@ from service.rpc.send_stream import SendStream
 from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
 from service.rpc.tls import TlsFilesInvalid, server_credentials
+from service.transports import TransportBySettings
+from service.turns import Turns
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import AttemptDelivery
 from service.usecases.authorize import Authorize
@@ -212,9 +216,17 @@ class Container(containers.DeclarativeContainer):
     resolver = providers.Singleton(SystemResolver, policy=egress, lookup=providers.Singleton(SystemLookup))
     uow = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault)
     group = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault, at_once=True)
-    transport = providers.Singleton(
+    smtp = providers.Singleton(
         SmtpMailTransport, resolver=resolver, clock=clock, host_name=providers.Callable(socket.gethostname)
     )
+    graph = providers.Singleton(
+        GraphMailTransport,
+        open_wire=providers.Singleton(JudgedTransports, resolver=resolver, clock=clock).provided.open,
+        clock=clock,
+        entropy=entropy,
+        turns=providers.Singleton(Turns, uow=uow.provider, clock=clock),
+    )
+    transport = providers.Singleton(TransportBySettings, smtp=smtp, graph=graph)
     rules = providers.Singleton(
         SettingsRules,
         plaintext_hosts=options.provided.plaintext_hosts,
@@ -233,7 +245,7 @@ class Container(containers.DeclarativeContainer):
     )
     token_sources = providers.Singleton(TokenSources, tokens=fresh_tokens, server=authorization_server)
 
-    find_fixes = providers.Singleton(FindFixes, probe=transport)
+    find_fixes = providers.Singleton(FindFixes, probe=smtp)
     prove = providers.Singleton(Prove, transport=transport, find_fixes=find_fixes, clock=clock, entropy=entropy)
     configure = providers.Singleton(Configure, uow=uow.provider, clock=clock, rules=rules)
     get_configuration = providers.Singleton(GetConfiguration, uow=uow.provider, clock=clock)

@@ -12,7 +12,6 @@ from typing import Final, TypeVar
 
 from adapters.graph.drafts import LOOK_AGAIN, Drafts, Fate, Unreadable
 from adapters.graph.failures import NoAnswer
-from adapters.graph.gate import Gate
 from adapters.graph.session import JSON, MIME, Ask, OpenWire, Session
 from adapters.graph.timing import Timer
 from adapters.graph.tracing import Stopped, TraceLog
@@ -28,8 +27,10 @@ from domain.graph.routes import Plan, Route, draft_mime, plan
 from domain.message import Envelope
 from domain.ports.environment import Clock, Entropy
 from domain.ports.transport import BeforeContent, Report, SignIn, TokenSource, Verdict
+from domain.ports.turns import Turns
 from domain.reasons import Reason
 from domain.settings.model import GraphTransport, MailSettings
+from domain.turns import Place
 
 _THREAD_FROM: Final = 256 * 1024
 """Octets of a message from which on reading it is a thread's work."""
@@ -65,7 +66,9 @@ class Attempt:
         settings: MailSettings,
         graph: GraphTransport,
         open_wire: OpenWire,
-        gate: Gate,
+        turns: Turns,
+        place: Place,
+        wait_for_turn: timedelta,
         timer: Timer,
         tokens: TokenSource | None,
         clock: Clock,
@@ -76,7 +79,6 @@ class Attempt:
     ) -> None:
         self._settings = settings
         self._graph = graph
-        self._gate = gate
         self._timer = timer
         self._clock = clock
         self._trace = trace
@@ -84,7 +86,14 @@ class Attempt:
         self._look_again = look_again
         self._root = root_of(settings, graph)
         self._session = Session(
-            open_wire=open_wire, gate=gate, tokens=tokens, clock=clock, entropy=entropy, trace=trace
+            open_wire=open_wire,
+            turns=turns,
+            place=place,
+            wait_for_turn=wait_for_turn,
+            tokens=tokens,
+            clock=clock,
+            entropy=entropy,
+            trace=trace,
         )
         self._rest_until: datetime | None = None
         self._unfinished: asyncio.Task[str | tuple[GraphAnswer, Ask]] | None = None
@@ -113,7 +122,6 @@ class Attempt:
     async def sign_in(self) -> SignIn:
         """Proves token, mailbox and permission, and sends nothing; raises CancelledError alone."""
         try:
-            self._session.check_rest()
             await self._session.sign_in(self._timer.for_request())
             await self._prove_mailbox()
             await self._prove_permission()
@@ -130,7 +138,6 @@ class Attempt:
         self, envelope: Envelope, content: bytes, before_content: BeforeContent, earlier: Earlier
     ) -> str:
         """Returns Graph's acceptance; raises Stopped with what it refused."""
-        self._session.check_rest()
         saves = self._graph.save_to_sent_items
         if len(content) < _THREAD_FROM:
             way = plan(content, envelope, saves=saves)
@@ -297,9 +304,16 @@ class Attempt:
     async def _prove_mailbox(self) -> None:
         url = f"{self._root}/mailFolders/drafts?$select=id"
         ask = Ask(method="GET", url=url, label="the mailbox")
-        answer = await self._asked(ask)
-        if not answer.is_success and not is_missing_permission(answer):
-            raise Stopped(self._session.failure(answer, ask))
+        with self._trace.step(Stage.API, ask.label) as step:
+            try:
+                answer = await self._timed(self._session.ask_within(step, ask, self._timer.for_request()))
+            except NoAnswer as silence:
+                raise Stopped(self._session.silence(silence, ask)) from silence
+            if is_missing_permission(answer):
+                # Sending needs none to read; whether the mailbox is there shows with the next question.
+                step.succeeded, step.reply = True, "may not be read, which sending does not need"
+            elif not answer.is_success:
+                raise Stopped(self._session.failure(answer, ask))
 
     async def _prove_permission(self) -> None:
         ask = Ask(
@@ -321,12 +335,6 @@ class Attempt:
                 raise Stopped(self._missing(_SEND, "to send", answer))
             elif not answer.is_success:
                 raise Stopped(self._session.failure(answer, ask))
-
-    async def _asked(self, ask: Ask) -> GraphAnswer:
-        try:
-            return await self._timed(self._session.ask(ask, self._timer.for_request()))
-        except NoAnswer as silence:
-            raise Stopped(self._session.silence(silence, ask)) from silence
 
     async def _timed(self, asking: Awaitable[_T]) -> _T:
         begin = self._clock.monotonic()

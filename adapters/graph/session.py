@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Protocol
 
 import httpx2
 
 from adapters.graph.failures import NoAnswer, no_answer
-from adapters.graph.gate import Gate
 from adapters.graph.tracing import Step, Stopped, TraceLog, describe_tls
 from domain.errors import MailportError, Unavailable
 from domain.failures.evidence import Evidence, Surface, Symptom
 from domain.failures.explain import explain
-from domain.failures.failure import Failure, FailureKind, Stage
+from domain.failures.failure import Failure, Stage
 from domain.failures.scrub import Scrubber, forms_of
 from domain.graph.answers import GraphAnswer, failure_of, read_answer, silence_of
 from domain.no_token import failure_without_token
 from domain.ports.environment import Clock, Entropy
 from domain.ports.network import ResolutionFailed
 from domain.ports.transport import TokenSource
+from domain.ports.turns import Turn, Turns
 from domain.reasons import Reason
 from domain.secret import Secret
+from domain.turns import Place, Resting, not_its_turn
 
 JSON: Final = "application/json"
 MIME: Final = "text/plain"
+_LONGEST_WAIT: Final = 30.0
 _MOST_OCTETS: Final = 256 * 1024
 
 
@@ -85,14 +87,20 @@ class Session:
         self,
         *,
         open_wire: OpenWire,
-        gate: Gate,
+        turns: Turns,
+        place: Place,
+        wait_for_turn: timedelta,
         tokens: TokenSource | None,
         clock: Clock,
         entropy: Entropy,
         trace: TraceLog,
     ) -> None:
         self._open_wire = open_wire
-        self._gate = gate
+        self._turns = turns
+        self._place = place
+        self._wait_for_turn = wait_for_turn
+        self._turn: Turn | None = None
+        self._stack = AsyncExitStack()
         self._tokens = tokens
         self._clock = clock
         self._entropy = entropy
@@ -103,8 +111,15 @@ class Session:
         self._is_renewed = False
 
     async def sign_in(self, seconds: float) -> None:
-        """Gets the token. Raises Stopped with why there is none."""
+        """
+        Gets the token, then a turn at the mailbox, which it keeps until it is closed.
+
+        Raises Stopped with why there is no token, Resting while the mailbox may not be asked, Unavailable.
+        """
         await self._fetch(seconds, rejected=None, detail="an access token is there")
+        if self._turn is None:
+            turn = self._turns.turn(self._place, within=self._wait_for_turn)
+            self._turn = await self._stack.enter_async_context(turn)
 
     async def ask(self, ask: Ask, seconds: float) -> GraphAnswer:
         """
@@ -117,14 +132,14 @@ class Session:
 
     async def ask_within(self, step: Step, ask: Ask, seconds: float) -> GraphAnswer:
         """Does as `ask` within a *step* that is open already."""
-        self.check_rest()
+        await self._wait_out(seconds)
         answer = await self._once(step, ask, seconds)
         if answer.status == 401 and ask.is_authorized and self._tokens is not None and not self._is_renewed:
             self._is_renewed = True
             rejected = self._token
             await self._fetch(seconds, rejected=rejected, detail="renewed, since Graph refused the access token")
             if self._token != rejected:
-                self.check_rest()
+                await self._wait_out(seconds)
                 answer = await self._once(step, ask, seconds)
         if not answer.is_success:
             step.succeeded = False
@@ -161,19 +176,35 @@ class Session:
 
     async def rested(self) -> None:
         """Waits until the mailbox may be asked; the caller's time is the bound."""
-        await self._gate.rested(self._clock)
+        wait = await self._resting()
+        while wait > timedelta(0):
+            await asyncio.sleep(wait.total_seconds())
+            wait = await self._resting()
 
-    def check_rest(self) -> None:
-        """Raises Stopped while the mailbox is to be left alone, with what asked for it."""
-        until = self._gate.resting_until(self._clock.now())
-        if until is not None:
-            raise Stopped(_at_rest(self._gate, until))
+    async def _wait_out(self, seconds: float) -> None:
+        """
+        Waits for the end of a rest that somebody was told to keep, if it comes within *seconds* and soon.
+
+        Raises Stopped if not: what is half uploaded is worth a wait, but no lane is held up for long.
+        """
+        while (wait := await self._resting()) > timedelta(0):
+            if wait.total_seconds() > min(seconds, _LONGEST_WAIT):
+                raise Stopped(not_its_turn(Resting(wait, is_told=True), now=self._clock.now()))
+            seconds -= wait.total_seconds()
+            await asyncio.sleep(wait.total_seconds())
+
+    async def _resting(self) -> timedelta:
+        return await self._turn.resting() if self._turn is not None else timedelta(0)
 
     async def aclose(self) -> None:
-        """Ends the connections."""
+        """Ends the connections, and gives the turn back."""
         wires, self._wires = list(self._wires.values()), {}
-        for wire in wires:
-            await wire.aclose()
+        try:
+            for wire in wires:
+                await wire.aclose()
+        finally:
+            self._turn = None
+            await self._stack.aclose()
 
     async def _once(self, step: Step, ask: Ask, seconds: float) -> GraphAnswer:
         client_request_id = str(self._entropy.uuid())
@@ -209,9 +240,9 @@ class Session:
             step.note(self._scrubber.clean(f"request-id {answer.request_id}"))
         words = (str(answer.status), answer.code, answer.text)
         step.reply = self._scrubber.clean(" ".join(word for word in words if word))
-        if answer.retry_time is not None and (answer.is_success or answer.status == 429 or answer.status >= 500):
-            wish = None if answer.is_success else self.failure(answer, ask)
-            self._gate.rest(answer.retry_time, wish)
+        asks_for_rest = answer.is_success or answer.status == 429 or answer.status >= 500
+        if answer.retry_time is not None and asks_for_rest and self._turn is not None:
+            await self._turn.rest(answer.retry_time - self._clock.now())
         return answer
 
     async def _drop(self, origin: _Origin) -> None:
@@ -264,19 +295,6 @@ def explain_no_consent(clock: Clock) -> Failure:
     """Returns the failure of an attempt that has no token at all."""
     return explain(
         Evidence(surface=Surface.OAUTH_TOKEN, stage=Stage.TOKEN, symptom=Symptom.NO_CONSENT, met_time=clock.now())
-    )
-
-
-def _at_rest(gate: Gate, until: datetime) -> Failure:
-    if gate.wish is not None:
-        return replace(gate.wish, retry_time=until)
-    return Failure(
-        reason=Reason.THROTTLED,
-        kind=FailureKind.THROTTLED,
-        stage=Stage.API,
-        cause="Microsoft Graph took another message and asked to be left alone for a while; nothing was asked since.",
-        remedy="Wait for the automatic retry.",
-        retry_time=until,
     )
 
 

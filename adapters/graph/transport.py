@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 from adapters.graph.attempt import Attempt
 from adapters.graph.drafts import LOOK_AGAIN, Unreadable
 from adapters.graph.failures import NoAnswer
-from adapters.graph.gate import MOST_AT_ONCE, Gate, Gates
 from adapters.graph.session import OpenWire
 from adapters.graph.timing import Timer
 from adapters.graph.tracing import Stopped, TraceLog
-from domain.failures.evidence import Symptom
-from domain.failures.failure import Stage
-from domain.graph.answers import silence_of
-from domain.graph.place import mailbox_of
+from adapters.graph.turns import TurnsHere
+from domain.errors import Unavailable
 from domain.message import Envelope
 from domain.ports.environment import Clock, Entropy
-from domain.ports.transport import BeforeContent, Earlier, Patience, Report, SignIn, TokenSource, Verdict
+from domain.ports.transport import BeforeContent, Earlier, Patience, Report, SignIn, TokenSource
+from domain.ports.turns import Turns
 from domain.settings.model import GraphTransport, MailSettings
+from domain.turns import Place, Resting, not_its_turn, place_of
 
 CLEAN_AGAIN: Final = tuple(timedelta(seconds=pause) for pause in (0, 2, 5, 15))
 """Before each try to remove a draft that was left."""
 _CLEANING: Final = timedelta(seconds=10)
+_WAIT_FOR_TURN: Final = timedelta(seconds=2)
+"""Queued mail does not hold up others: what cannot be requested soon is put back."""
+_WAIT_TO_CLEAN: Final = timedelta(minutes=10)
 _GOODBYE_SECONDS: Final = 5.0
 
 
@@ -45,12 +47,14 @@ class GraphMailTransport:
         open_wire: OpenWire,
         clock: Clock,
         entropy: Entropy,
-        most_at_once: int = MOST_AT_ONCE,
+        turns: Turns | None = None,
         look_again: Sequence[timedelta] = LOOK_AGAIN,
         clean_again: Sequence[timedelta] = CLEAN_AGAIN,
     ) -> None:
         """
         Takes *open_wire*, which gives HTTP to judged addresses alone, a fresh one each time.
+
+        *turns*: what mailboxes are spared; as far as this process knows, if there are none given.
 
         *look_again*: the pauses before each look for a message that was perhaps sent. *clean_again*: those before each
         try to remove a draft that was left.
@@ -58,7 +62,7 @@ class GraphMailTransport:
         self._open_wire = open_wire
         self._clock = clock
         self._entropy = entropy
-        self._gates = Gates(most=most_at_once)
+        self._turns = turns or TurnsHere(clock=clock)
         self._look_again = look_again
         self._clean_again = clean_again
         self._cleaners: set[asyncio.Task[None]] = set()
@@ -82,16 +86,11 @@ class GraphMailTransport:
         """
         graph = _graph_of(settings)
         trace, timer = TraceLog(self._clock), Timer(patience)
-        async with AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout_at(timer.overall_end):
-                    turn = self._gates.turn(_name(settings, graph), self._clock.now())
-                    gate = await stack.enter_async_context(turn)
-            except TimeoutError:
-                return self._crowded_out(envelope, graph, trace)
-            attempt = self._attempt(settings, graph, gate, timer, tokens, trace)
-            stack.push_async_callback(attempt.aclose)
+        attempt = self._attempt(settings, graph, timer, tokens, trace, wait_for_turn=_wait(patience))
+        try:
             return await attempt.run(envelope, content, before_content=before_content, earlier=earlier)
+        finally:
+            await attempt.aclose()
 
     async def sign_in(self, settings: MailSettings, *, patience: Patience, tokens: TokenSource | None = None) -> SignIn:
         """
@@ -101,12 +100,13 @@ class GraphMailTransport:
         """
         graph = _graph_of(settings)
         trace, timer = TraceLog(self._clock), Timer(patience)
-        async with self._gates.turn(_name(settings, graph), self._clock.now()) as gate:
-            attempt = self._attempt(settings, graph, gate, timer, tokens, trace)
-            try:
-                return await attempt.sign_in()
-            finally:
-                await attempt.aclose()
+        attempt = self._attempt(settings, graph, timer, tokens, trace, wait_for_turn=_wait(patience))
+        try:
+            return await attempt.sign_in()
+        except Resting as resting:
+            return SignIn(trace=trace.trace(), failure=not_its_turn(resting, now=self._clock.now()))
+        finally:
+            await attempt.aclose()
 
     async def aclose(self) -> None:
         """Lets the removal of drafts come to its end: five seconds at most."""
@@ -120,10 +120,11 @@ class GraphMailTransport:
         self,
         settings: MailSettings,
         graph: GraphTransport,
-        gate: Gate,
         timer: Timer,
         tokens: TokenSource | None,
         trace: TraceLog,
+        *,
+        wait_for_turn: timedelta,
     ) -> Attempt:
         def leave_draft(coming: Awaitable[str]) -> None:
             removal = self._clean_up(settings, graph, tokens, coming)
@@ -135,7 +136,9 @@ class GraphMailTransport:
             settings=settings,
             graph=graph,
             open_wire=self._open_wire,
-            gate=gate,
+            turns=self._turns,
+            place=_place(settings),
+            wait_for_turn=wait_for_turn,
             timer=timer,
             tokens=tokens,
             clock=self._clock,
@@ -153,29 +156,15 @@ class GraphMailTransport:
         patience = Patience(until_content=_CLEANING)
         for pause in self._clean_again if draft_id else ():
             await asyncio.sleep(pause.total_seconds())
-            async with self._gates.turn(_name(settings, graph), self._clock.now()) as gate:
-                await gate.rested(self._clock)
-                attempt = self._attempt(settings, graph, gate, Timer(patience), tokens, TraceLog(self._clock))
-                try:
-                    with suppress(Stopped, NoAnswer, Unreadable):
-                        if await attempt.clean_up(draft_id):
-                            return
-                finally:
-                    await attempt.aclose()
-
-    def _crowded_out(self, envelope: Envelope, graph: GraphTransport, trace: TraceLog) -> Report:
-        failure = silence_of(
-            Symptom.TOO_SLOW,
-            "as many requests as may be were busy with other mail of the mailbox all the time",
-            stage=Stage.API,
-            host=graph.base_url.partition("://")[2],
-            met_time=self._clock.now(),
-            sends=False,
-        )
-        with suppress(Stopped), trace.step(Stage.API):
-            raise Stopped(failure)
-        verdicts = tuple(Verdict(recipient=to, failure=failure) for to in envelope.recipients)
-        return Report(verdicts=verdicts, trace=trace.trace(), failure=failure)
+            attempt = self._attempt(
+                settings, graph, Timer(patience), tokens, TraceLog(self._clock), wait_for_turn=_WAIT_TO_CLEAN
+            )
+            try:
+                with suppress(Stopped, NoAnswer, Unreadable, Resting, Unavailable):
+                    if await attempt.clean_up(draft_id):
+                        return
+            finally:
+                await attempt.aclose()
 
 
 def _graph_of(settings: MailSettings) -> GraphTransport:
@@ -184,5 +173,12 @@ def _graph_of(settings: MailSettings) -> GraphTransport:
     return settings.transport
 
 
-def _name(settings: MailSettings, graph: GraphTransport) -> str:
-    return f"{graph.base_url} {mailbox_of(settings, graph)}".casefold()
+def _place(settings: MailSettings) -> Place:
+    place = place_of(settings)
+    assert place is not None, "settings for Graph have one"
+    return place
+
+
+def _wait(patience: Patience) -> timedelta:
+    """Returns how long to wait for a turn: somebody who waits himself waits for half of his time."""
+    return _WAIT_FOR_TURN if patience.overall is None else patience.overall / 2

@@ -121,12 +121,18 @@ class MailTransport(Protocol):
         happens after the server's final 2xx (a failing QUIT, a reset) changes nothing. Credentials leave only on a
         connection secured as the settings say.
 
-        Raises only what *before_content* raises, and CancelledError.
+        Raises Resting, before anything was requested and before *before_content*, when the server may not be asked for
+        a while (`domain.ports.turns`). Else only what *before_content* raises, Unavailable before that, and
+        CancelledError.
         """
         ...
 
     async def sign_in(self, settings: MailSettings, *, patience: Patience, tokens: TokenSource | None = None) -> SignIn:
-        """Connects, secures and signs in as for a message, and offers none. Raises only CancelledError."""
+        """
+        Connects, secures and signs in as for a message, and offers none.
+
+        Raises only Unavailable and CancelledError.
+        """
         ...
 
 

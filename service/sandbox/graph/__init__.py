@@ -48,6 +48,8 @@ The same over HTTP, below the base URL, as JSON with ``Content-Type: application
 `GraphSimulator.records` is the same for tests: ``records.most_at_once()``, ``records.inside_retry_after(grace=…)``.
 Limits are Microsoft's unless set (`limits.Limits`); sizes count 1 MB as 1,048,576 octets.
 
+The magic recipients of the sandbox (``gone@…``) are accepted and bounce: a report comes to the sender's address.
+
 What Microsoft does not say, and was decided here: a range out of order is 416 ErrorInvalidRange, one above 4 MB 413;
 sending a draft that was sent is ErrorItemNotFound; Base64 with line breaks is refused; between sending and the copy in
 Sent Items a message is found nowhere; a deleted draft goes to Deleted Items, still as a draft.

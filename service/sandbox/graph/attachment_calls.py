@@ -11,7 +11,7 @@ from starlette.responses import Response
 from service.sandbox.graph.answers import context, done, json
 from service.sandbox.graph.errors import GraphError, item_not_found
 from service.sandbox.graph.gateway import Call
-from service.sandbox.graph.item import Item
+from service.sandbox.graph.item import Folder, Item
 from service.sandbox.graph.message_calls import MessageCalls
 from service.sandbox.graph.reading_calls import attach, read_file, read_json
 from service.sandbox.graph.rendering import render_attachment
@@ -110,6 +110,6 @@ class AttachmentCalls:
 
     def _draft(self, call: Call) -> Item:
         item = self._messages.found(call)
-        if not item.is_draft:
+        if item.folder is not Folder.DRAFTS:
             raise GraphError(400, "ErrorInvalidOperation", "The message is not a draft.")
         return item

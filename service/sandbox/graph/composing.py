@@ -12,14 +12,25 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Final
 
-from service.sandbox.graph.errors import recipient_invalid
+from service.sandbox.graph.errors import property_value_invalid
 from service.sandbox.graph.item import Attachment, Fields, Item, Recipient
-from service.sandbox.graph.mime_form import content_fields, read_mime, split, without
+from service.sandbox.graph.mime_form import content_fields, fields_named, read_mime, split, without
 from service.sandbox.spool import Spool
 
 _LINE_OCTETS: Final = 57
 """What a line of 76 letters of Base64 holds (RFC 2045 section 6.8)."""
 _LINES: Final = 4_096
+
+_HEADERS: Final = {
+    "From": "from_",
+    "To": "to",
+    "Cc": "cc",
+    "Bcc": "bcc",
+    "Reply-To": "reply_to",
+    "Subject": "subject",
+    "Importance": "importance",
+    "Message-ID": "internet_message_id",
+}
 
 Write = Callable[[Spool], None]
 
@@ -29,7 +40,7 @@ def compose(item: Item, *, submitter: str, on_behalf: bool, now: datetime) -> Sp
     Returns the message as recipients get it: without Bcc, with what it lacked of From, Date and Message-ID.
 
     *submitter*: whom recipients see too if the message goes out on behalf of its From. What came as MIME and got no
-    further files is as it came otherwise. Raises GraphError for an address that no header can have.
+    further files is as it came otherwise. Raises GraphError for a text that cannot be written.
     """
     if item.mime is not None:
         extra, headers, rest = _from_mime(item.mime.read(), item.fields, submitter if on_behalf else "", now)
@@ -39,7 +50,10 @@ def compose(item: Item, *, submitter: str, on_behalf: bool, now: datetime) -> Sp
         body, outer = _octets(inner + rest), extra + outer
     else:
         extra = _lines({"Sender": submitter} if on_behalf else {}) + _lines({"Date": format_datetime(now)})
-        body, outer = _octets(_text_part(item.fields)), extra + _header_block(item.fields)
+        try:
+            body, outer = _octets(_text_part(item.fields)), extra + _header_block(item.fields)
+        except ValueError:  # half of a character, which JSON can carry
+            raise property_value_invalid() from None
         if inline := [each for each in item.attachments if each.is_inline]:
             body = _multipart("related", [body, *map(_file, inline)])
     out = Spool()
@@ -63,6 +77,19 @@ def _from_mime(raw: bytes, fields: Fields, sender: str, now: datetime) -> tuple[
     return (_lines(extra), *split(without(raw, "Bcc", *extra)))
 
 
+def rewritten(raw: bytes, before: Fields, after: Fields) -> bytes:
+    """Returns a message that came as MIME with the header fields that changed. Raises GraphError if its body did."""
+    if (before.body, before.body_type) != (after.body, after.body_type):
+        raise property_value_invalid()
+    names = [name for name, field in _HEADERS.items() if getattr(before, field) != getattr(after, field)]
+    try:
+        written = _header_block(after)
+    except ValueError:
+        raise property_value_invalid() from None
+    # Bcc is in no message that goes out: whom it names is in the fields.
+    return fields_named(written, *names) + without(raw, *names)
+
+
 def new_message_id(mailbox: str) -> str:
     """Returns a Message-ID for a message that has none."""
     return f"<{uuid.uuid4().hex}@{mailbox.rpartition('@')[2] or 'sandbox.example'}>"
@@ -75,14 +102,11 @@ def _lines(fields: dict[str, str]) -> bytes:
 def _header_block(fields: Fields) -> bytes:
     addresses = [each.address for each in (fields.from_, *fields.to, *fields.cc, *fields.reply_to) if each]
     message = EmailMessage(policy=policy.SMTP if all(map(str.isascii, addresses)) else policy.SMTPUTF8)
-    try:
-        if fields.from_ is not None:
-            message["From"] = _address(fields.from_)
-        for name, found in (("To", fields.to), ("Cc", fields.cc), ("Reply-To", fields.reply_to)):
-            if found:
-                message[name] = [_address(each) for each in found]
-    except (ValueError, IndexError):
-        raise recipient_invalid() from None
+    if fields.from_ is not None:
+        message["From"] = _address(fields.from_)
+    for name, found in (("To", fields.to), ("Cc", fields.cc), ("Reply-To", fields.reply_to)):
+        if found:
+            message[name] = [_address(each) for each in found]
     message["Subject"] = fields.subject
     if fields.internet_message_id:
         message["Message-ID"] = fields.internet_message_id

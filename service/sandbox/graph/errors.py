@@ -190,3 +190,8 @@ def property_invalid(name: str, kind: str) -> GraphError:
         "RequestBodyRead",
         f"Cannot convert the value of the property '{name}' to the expected type '{kind}'.",
     )
+
+
+def property_value_invalid() -> GraphError:
+    """Returns the 400 for a value that Exchange cannot keep."""
+    return GraphError(400, "ErrorInvalidProperty", "The specified value is invalid for property.")

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from service.sandbox.graph.answers import accepted, context, done, json, shown
+from service.sandbox.graph.composing import rewritten
 from service.sandbox.graph.errors import GraphError, item_not_found, no_recipients
 from service.sandbox.graph.gateway import Call
 from service.sandbox.graph.item import Folder, Item, folder_id_of
@@ -84,13 +85,15 @@ class MessageCalls:
         return shown(call, self.found(call))
 
     async def update(self, call: Call) -> Response:
-        """Changes a draft that came as JSON; of others only what is about reading."""
+        """Changes a draft; of one that came as MIME not the body; of other messages only what is about reading."""
         item = self.found(call)
         written = read_json(call)
         fields = read_message(written, before=item.fields)
         if fields != item.fields:
-            if not item.is_draft or item.mime is not None:
+            if item.folder is not Folder.DRAFTS:
                 raise GraphError(400, "ErrorInvalidPropertySet", "The property cannot be set on this message.")
+            if item.mime is not None:
+                item.mime = Spool(rewritten(item.mime.read(), item.fields, fields))
             item.fields = fields
             item.modify_time = self._simulator.now()
         return shown(call, item)
@@ -103,7 +106,7 @@ class MessageCalls:
     async def send(self, call: Call) -> Response:
         """Sends a draft, which goes to Sent Items (https://learn.microsoft.com/graph/api/message-send)."""
         item = self.found(call)
-        if not item.is_draft:
+        if item.folder is not Folder.DRAFTS:
             raise item_not_found()
         await self._simulator.sending.send(item, call.caller, copy_delay=call.copy_delay)
         return accepted()

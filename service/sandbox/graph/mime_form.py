@@ -66,9 +66,15 @@ def read_mime(raw: bytes) -> Fields:
 def without(raw: bytes, *names: str) -> bytes:
     """Returns the message without the header fields of those names, else byte for byte as it is."""
     headers, rest = split(raw)
-    unwanted = tuple(f"{name}:".lower().encode() for name in names)
-    kept = [field for field in _FIELD.findall(headers) if not _name_of(field).startswith(unwanted)]
+    unwanted = {f"{name}:".lower().encode() for name in names}
+    kept = [field for field in _FIELD.findall(headers) if _name_of(field) not in unwanted]
     return b"".join(kept) + rest
+
+
+def fields_named(headers: bytes, *names: str) -> bytes:
+    """Returns the header fields of those names."""
+    wanted = {f"{name}:".lower().encode() for name in names}
+    return b"".join(field for field in _FIELD.findall(headers) if _name_of(field) in wanted)
 
 
 def split(raw: bytes) -> tuple[bytes, bytes]:

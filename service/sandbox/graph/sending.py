@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
 from service.sandbox.graph.access import Access
+from service.sandbox.graph.bounces import bounce, undeliverable
 from service.sandbox.graph.composing import compose, new_message_id
 from service.sandbox.graph.errors import message_too_large, no_recipients
-from service.sandbox.graph.item import Item, Recipient
+from service.sandbox.graph.item import Fields, Item, Recipient
 from service.sandbox.graph.limits import Limits
 from service.sandbox.graph.mailboxes import Mailboxes
+from service.sandbox.graph.mime_form import split
 from service.sandbox.graph.rendering import from_or
 from service.sandbox.graph.tokens import Caller
 from service.sandbox.inbox import Inbox
 from service.sandbox.reading import clean
+from service.sandbox.spool import Spool
+
+_HEADERS: Final = 256 * 1024
+"""Octets of a message that its headers are looked for in, for a report."""
 
 
 class Sending:
@@ -69,13 +76,30 @@ class Sending:
             raise
         finally:
             item.is_leaving = False
-        await self._inbox.add(
-            receive_time=now,
-            sender=clean(from_address),
-            recipients=tuple(map(clean, fields.recipients)),
-            raw=content,
-            username=clean(caller.account),
-            is_smtputf8=not all(map(str.isascii, fields.recipients)),
-        )
+        await self._deliver(content, item.fields, from_address, caller, now)
         if keeps_copy:
             self._mailboxes.keep_sent(item, copy_delay=copy_delay)
+
+    async def _deliver(self, content: Spool, fields: Fields, from_address: str, caller: Caller, now: datetime) -> None:
+        """Puts the message into the inbox for whom it reaches, and a report there for whom it does not."""
+        failed = [(each, magic) for each in fields.recipients if (magic := undeliverable(each))]
+        reached = [each for each in fields.recipients if not undeliverable(each)]
+        if reached:
+            await self._inbox.add(
+                receive_time=now,
+                sender=clean(from_address),
+                recipients=tuple(map(clean, reached)),
+                raw=content,
+                username=clean(caller.account),
+                is_smtputf8=not all(map(str.isascii, reached)),
+            )
+        if failed:
+            report = bounce(
+                to=from_address,
+                subject=fields.subject,
+                message_id=fields.internet_message_id,
+                failed=failed,
+                original_headers=split(content.read(count=_HEADERS))[0],
+                now=now,
+            )
+            await self._inbox.add(receive_time=now, sender="", recipients=(clean(from_address),), raw=report)

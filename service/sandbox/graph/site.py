@@ -13,6 +13,7 @@ from service.sandbox.graph.errors import GraphError
 from service.sandbox.graph.gateway import Call, Gateway, Handler
 from service.sandbox.graph.message_calls import MessageCalls
 from service.sandbox.graph.operations import Operation
+from service.sandbox.graph.pages import GraphPages
 from service.sandbox.graph.simulator import GraphSimulator
 from service.sandbox.graph.tokens import Caller
 
@@ -59,7 +60,12 @@ def graph_routes(simulator: GraphSimulator) -> list[BaseRoute]:
     ]
     unknown = gateway.endpoint(Operation.UNKNOWN, _nowhere, _never)
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-    return [*Control(simulator).routes(), *routes, Route("/v1.0/{rest:path}", unknown, methods=methods)]
+    return [
+        Route("/", GraphPages(simulator).index),
+        *Control(simulator).routes(),
+        *routes,
+        Route("/v1.0/{rest:path}", unknown, methods=methods),
+    ]
 
 
 def _nowhere(request: Request) -> tuple[Caller, str]:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from service.sandbox.graph.errors import GraphError, item_not_found, property_invalid, property_unknown
-from service.sandbox.graph.item import Item
+from service.sandbox.graph.item import Folder, Item
 from service.sandbox.graph.limits import MB, Limits
 from service.sandbox.spool import Spool
 
@@ -81,7 +81,7 @@ class Uploads:
     def find(self, session_id: str, token: str) -> UploadSession:
         """Returns the session that *token* opens. Raises GraphError."""
         session = self._sessions.get(session_id)
-        if session is None or self._now() >= session.expire_time or not session.item.is_draft:
+        if session is None or self._now() >= session.expire_time or session.item.folder is not Folder.DRAFTS:
             raise item_not_found()
         if not hmac.compare_digest(session.token.encode(), token.encode()):
             raise GraphError(401, "InvalidAuthenticationToken", "The upload URL's token is not valid.")

@@ -15,6 +15,7 @@ from domain.address import EmailAddress
 from domain.earlier import Earlier
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
+from domain.turns import Resting
 from tests.graph_builders import ANN, HASTY, MESSAGE_ID, PATIENCE, Mark, a_message, a_sender
 from tests.peers.scripted_http import CUT, SILENT, Heard, Reply, ScriptedHttp, graph_error, in_json
 
@@ -194,14 +195,16 @@ async def test_given_a_retry_after_when_refused_then_nobody_asks_for_the_mailbox
     busy = graph_error(429, "ApplicationThrottled", "Application is over its limit.", Retry_After="120")
     async with ScriptedHttp(graph(busy)) as peer, a_sender(peer.url) as sender:
         first = await sender.submit(a_message())
-        second = await sender.submit(a_message())
+        with pytest.raises(Resting) as second:
+            await sender.submit(a_message())
         proof = await sender.sign_in()
 
     assert first.failure is not None
     assert first.failure.retry_time is not None
-    for failure in (second.failure, proof.failure):
-        assert failure is not None
-        assert (failure.kind, failure.retry_time) == (FailureKind.THROTTLED, first.failure.retry_time)
+    assert second.value.is_told
+    assert timedelta(seconds=115) < second.value.wait <= timedelta(seconds=120)
+    assert proof.failure is not None
+    assert (proof.failure.kind, proof.failure.reason) == (FailureKind.THROTTLED, Reason.THROTTLED)
     assert len(peer.heard) == 1
 
 
@@ -209,12 +212,12 @@ async def test_given_a_retry_after_beside_an_acceptance_when_submitted_then_it_i
     accepted = Reply(202, headers={"Retry-After": "60"})
     async with ScriptedHttp(graph(accepted)) as peer, a_sender(peer.url) as sender:
         first = await sender.submit(a_message())
-        second = await sender.submit(a_message())
+        with pytest.raises(Resting) as second:
+            await sender.submit(a_message())
 
     assert first.failure is None
     assert first.rest_until is not None
-    assert second.failure is not None
-    assert (second.failure.kind, second.failure.retry_time) == (FailureKind.THROTTLED, first.rest_until)
+    assert timedelta(seconds=55) < second.value.wait <= timedelta(seconds=60)
     assert len(peer.heard) == 1
 
 
@@ -231,18 +234,18 @@ async def test_given_many_messages_when_submitted_at_once_then_four_requests_run
     assert (peer.most_at_once, len(peer.heard)) == (4, 20)
 
 
-async def test_given_all_turns_taken_when_the_time_is_over_then_it_was_crowded_out_and_nothing_is_in_doubt() -> None:
+async def test_given_all_turns_taken_when_the_time_is_over_then_nothing_is_requested_and_it_may_come_again() -> None:
     async with ScriptedHttp(graph(Reply(202))) as peer, a_sender(peer.url) as sender:
         peer.gate = asyncio.Event()
         sending = [asyncio.create_task(sender.submit(a_message())) for _ in range(4)]
         await peer.until(lambda told: told.at_once == 4)
 
-        late = await sender.submit(a_message(), patience=replace(HASTY, overall=timedelta(milliseconds=50)))
+        with pytest.raises(Resting) as late:
+            await sender.submit(a_message(), patience=replace(HASTY, overall=timedelta(milliseconds=50)))
         peer.gate.set()
         await asyncio.gather(*sending)
 
-    assert late.failure is not None
-    assert late.failure.kind is FailureKind.TRANSIENT
+    assert not late.value.is_told
     assert len(peer.heard) == 4
 
 

@@ -1,8 +1,8 @@
 """
 Every row of the failure catalogue where it is really met, through gRPC: reason, kind and stage exactly.
 
-Mail servers by script, token endpoints by script, callbacks, and sockets that are really broken; Graph's rows are met in
-test_catalogue_graph.py. IMAP has no surface in this version (MailboxService answers UNIMPLEMENTED), so its rows go
+Mail servers by script, token endpoints by script, callbacks, and sockets that are really broken; Graph's rows are met
+in test_catalogue_graph.py. IMAP has no surface in this version (MailboxService answers UNIMPLEMENTED), so its rows go
 through Explain alone. Pages of authorization endpoints from which no browser comes back are foretold by Authorize and
 told by the session that expires.
 """

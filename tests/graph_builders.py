@@ -29,10 +29,10 @@ MESSAGE_ID = "<one@sandbox.example>"
 DATE = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 AT_ONCE = (timedelta(0), timedelta(milliseconds=20), timedelta(milliseconds=20))
 PATIENCE = Patience(
-    until_content=timedelta(seconds=10),
-    each_reply=timedelta(seconds=5),
-    content=timedelta(seconds=30),
-    final_reply=timedelta(seconds=5),
+    until_content=timedelta(seconds=60),
+    each_reply=timedelta(seconds=30),
+    content=timedelta(seconds=120),
+    final_reply=timedelta(seconds=30),
 )
 HASTY = replace(PATIENCE, each_reply=timedelta(seconds=1), final_reply=timedelta(seconds=1))
 """For peers that never answer."""

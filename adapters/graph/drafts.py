@@ -91,7 +91,7 @@ class Drafts:
 
         Looks first: its id survives its sending, and the copy in Sent Items is the proof that it was sent.
         """
-        if not await self._is_draft(draft_id, seconds):
+        if await self._state(draft_id, seconds) is not Fate.DRAFT:
             return True
         ask = Ask(method="DELETE", url=self.url(draft_id), label="the draft removed", is_immutable=True)
         answer = await self._session.ask(ask, seconds)
@@ -102,7 +102,7 @@ class Drafts:
         Returns what became of a message after the call that sends it got no definite answer.
 
         Looks a few times within the attempt's patience; never raises but CancelledError. With *draft_id* the draft
-        itself tells: one that is still there was not sent, one that is gone is looked for in Sent Items.
+        itself tells, since its id survives the sending; while it is nowhere, it is looked for in Sent Items.
         """
         try:
             async with asyncio.timeout(self._timer.for_looking()):
@@ -111,33 +111,39 @@ class Drafts:
             return Fate.UNKNOWN
 
     async def _looked(self, draft_id: str) -> Fate:
-        is_draft = False
+        fate = Fate.UNKNOWN
         for pause in self._look_again:
             await asyncio.sleep(pause.total_seconds())
             await self._session.rested()
             try:
-                is_draft = bool(draft_id) and await self._is_draft(draft_id, self._timer.for_looking())
-                if not is_draft and await self.is_sent():
-                    return Fate.SENT
+                fate = await self._state(draft_id, self._timer.for_looking()) if draft_id else Fate.UNKNOWN
+                if fate is Fate.UNKNOWN and await self.is_sent():
+                    fate = Fate.SENT
             except Unreadable:
                 return Fate.UNKNOWN
             except (NoAnswer, Stopped):
                 continue
-        return Fate.DRAFT if is_draft else Fate.UNKNOWN
+            if fate is Fate.SENT:
+                return fate
+        return fate
 
-    async def _is_draft(self, draft_id: str, seconds: float) -> bool:
+    async def _state(self, draft_id: str, seconds: float) -> Fate:
+        """Returns what the message of that id is; UNKNOWN when there is none, as while it is on its way."""
         ask = Ask(
             method="GET",
-            url=f"{self.url(draft_id)}?$select=isDraft,parentFolderId",
+            url=f"{self.url(draft_id)}?$select=isDraft",
             label="a look at the draft",
             is_immutable=True,
         )
         answer = await self._session.ask(ask, seconds)
         if answer.status == 403:
             raise Unreadable
-        if not answer.is_success and answer.status != 404:
+        if answer.status == 404:
+            return Fate.UNKNOWN
+        is_draft = answer.body.get("isDraft")
+        if not answer.is_success or not isinstance(is_draft, bool):
             raise Stopped(self._session.failure(answer, ask))
-        return answer.is_success and answer.body.get("isDraft") is True
+        return Fate.DRAFT if is_draft else Fate.SENT
 
     async def _listed(self, folder: str, seconds: float) -> Sequence[dict[str, Any]]:
         if not self._message_id:

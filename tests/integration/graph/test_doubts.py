@@ -180,3 +180,15 @@ async def test_given_a_throttled_draft_when_its_rest_is_over_then_it_is_removed_
     assert report.failure.kind is FailureKind.THROTTLED
     assert peer.graph.drafts() == []
     assert [record for record in peer.graph.records if record.into_retry_after is not None] == []
+
+
+async def test_given_an_exchange_that_rewrites_message_ids_when_a_draft_s_answer_is_lost_then_its_own_id_tells(
+    graph: GraphSimulator, sender: Sender
+) -> None:
+    graph.rewrites_message_ids = True
+    graph.fail_next(Fault(operation=Operation.SEND_DRAFT, cut=True, takes_effect=True))
+
+    report = await sender.submit(LARGE)
+
+    assert report.failure is None
+    assert len(graph.inbox) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import JSONResponse, Response
 
@@ -10,7 +10,7 @@ from service.sandbox.graph.gateway import Call
 from service.sandbox.graph.item import Item
 from service.sandbox.graph.rendering import read_select, render
 
-_VERSION = "v1.0"
+_VERSION: Final = "v1.0"
 
 
 def context(call: Call, what: str) -> str:

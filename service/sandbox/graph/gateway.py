@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from service.sandbox.graph.access import Need
+from service.sandbox.graph.connection import MOST_DRAINED, Cut, cut, drain, gone
 from service.sandbox.graph.errors import GraphError, error_body, request_too_large
 from service.sandbox.graph.faults import Fault
 from service.sandbox.graph.operations import Operation
@@ -24,7 +24,6 @@ from service.sandbox.graph.tokens import Caller
 _DIAGNOSTIC: Final = (
     '{"ServerInfo":{"DataCenter":"Sandbox","Slice":"E","Ring":"1","ScaleUnit":"001","RoleInstance":"SB"}}'
 )
-_MOST_DRAINED: Final = 64 * 1024 * 1024
 _NONE: Final = timedelta(0)
 
 
@@ -100,8 +99,8 @@ class Gateway:
         except GraphError as error:
             record.code = error.code
             response = self._refusal(error, record)
-            await _drain(request)
-        except (ClientDisconnect, _Cut):
+            await drain(request)
+        except (ClientDisconnect, Cut):
             is_cut = True
         finally:
             record.status = 0 if is_cut else response.status_code
@@ -148,7 +147,7 @@ class Gateway:
             record.size_bytes += len(chunk)
             if record.size_bytes <= limit:
                 body += chunk
-            elif record.size_bytes > _MOST_DRAINED:
+            elif record.size_bytes > MOST_DRAINED:
                 break
         if record.size_bytes > limit:
             raise request_too_large()
@@ -204,44 +203,3 @@ def _wait(retry_after: str, now: datetime) -> timedelta:
         return parsedate_to_datetime(retry_after) - now
     except ValueError:
         return _NONE
-
-
-class _Cut(Exception):
-    """The connection is gone."""
-
-
-async def cut(request: Request) -> None:
-    """Ends the connection without a word. Always raises."""
-    transport = getattr(getattr(request.receive, "__self__", None), "transport", None)
-    if transport is None:
-        raise ConnectionResetError("the sandbox's Graph cut the connection")  # for clients without a network
-    transport.abort()
-    while (await request.receive())["type"] != "http.disconnect":
-        continue
-    raise _Cut
-
-
-async def gone(request: Request, within: timedelta) -> None:
-    """Waits until the client has gone, or *within* has passed."""
-    if not within:
-        return
-    try:
-        async with asyncio.timeout(within.total_seconds()):
-            while (await request.receive())["type"] != "http.disconnect":
-                continue
-    except TimeoutError:
-        return
-
-
-async def _drain(request: Request) -> None:
-    """Reads what a refused client still sends: it looks at the answer only once all is said."""
-    if request.headers.get("expect", "").lower() == "100-continue":
-        return
-    read = 0
-    try:
-        async for chunk in request.stream():
-            read += len(chunk)
-            if read > _MOST_DRAINED:
-                return
-    except (ClientDisconnect, RuntimeError):  # gone, or read to the end before
-        return

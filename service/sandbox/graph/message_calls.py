@@ -13,7 +13,7 @@ from service.sandbox.graph.gateway import Call
 from service.sandbox.graph.item import Folder, Item, folder_id_of
 from service.sandbox.graph.json_form import boolean, read_message
 from service.sandbox.graph.reading_calls import MIME, attach, content_type, from_json, from_mime, read_json
-from service.sandbox.graph.rendering import read_filter, read_select, read_top, render, render_folder
+from service.sandbox.graph.rendering import read_filter, read_select, read_skip, read_top, render, render_folder
 from service.sandbox.graph.simulator import GraphSimulator
 from service.sandbox.spool import Spool
 
@@ -64,7 +64,7 @@ class MessageCalls:
         """Lists a folder or the whole mailbox, the newest first, with $filter, $select, $top and $skip."""
         query = call.request.query_params
         fits, selected = read_filter(query.get("$filter", "")), read_select(query.get("$select", ""))
-        top, skip = read_top(query.get("$top", "")), int(query.get("$skip", "") or 0)
+        top, skip = read_top(query.get("$top", "")), read_skip(query.get("$skip", ""))
         folder = self._folder(call) if "folder" in call.request.path_params else None
         found = [item for item in self._simulator.mailboxes.list(call.mailbox, folder) if fits(item)]
         where = context(call, "messages")

@@ -15,6 +15,7 @@ _TERM: Final = re.compile(r"\s*(\w+)\s+(eq|ne)\s+('(?:[^']|'')*'|true|false)\s*(
 _MOST: Final = 1_000
 _USUAL_TOP: Final = 10
 _PREVIEW: Final = 255
+_LONGEST_NUMBER: Final = 9
 
 
 def render(item: Item, *, selected: frozenset[str], immutable: bool, context: str) -> dict[str, Any]:
@@ -82,9 +83,16 @@ def read_top(text: str) -> int:
     """Returns how many messages a page has. Raises GraphError."""
     if not text:
         return _USUAL_TOP
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST:
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_NUMBER or not 1 <= int(text) <= _MOST:
         raise GraphError(400, "BadRequest", f"Invalid value '{text}' for $top query option found.")
     return int(text)
+
+
+def read_skip(text: str) -> int:
+    """Returns how many messages a page leaves out. Raises GraphError."""
+    if text and (not text.isascii() or not text.isdigit() or len(text) > _LONGEST_NUMBER):
+        raise GraphError(400, "BadRequest", f"Invalid value '{text}' for $skip query option found.")
+    return int(text or 0)
 
 
 def read_filter(text: str) -> Callable[[Item], bool]:

@@ -66,19 +66,19 @@ class Sending:
             from_=fields.from_ or Recipient(item.mailbox),
             sender=Recipient(submitter) if on_behalf else fields.sender,
         )
-        item.is_leaving = True
+        item.is_leaving = True  # a second request to send it finds it no more
         try:
             content = await run_in_threadpool(compose, item, submitter=submitter, on_behalf=on_behalf, now=now)
             if content.size_bytes > self._limits().message_bytes:
                 raise message_too_large()
+            await self._deliver(content, item.fields, from_address, caller, now)
+            if keeps_copy:
+                self._mailboxes.keep_sent(item, copy_delay=copy_delay)
         except BaseException:
             item.fields = fields
             raise
         finally:
             item.is_leaving = False
-        await self._deliver(content, item.fields, from_address, caller, now)
-        if keeps_copy:
-            self._mailboxes.keep_sent(item, copy_delay=copy_delay)
 
     async def _deliver(self, content: Spool, fields: Fields, from_address: str, caller: Caller, now: datetime) -> None:
         """Puts the message into the inbox for whom it reaches, and a report there for whom it does not."""

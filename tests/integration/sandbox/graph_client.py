@@ -69,7 +69,7 @@ class GraphClient:
 @asynccontextmanager
 async def graph_client(**options: Any) -> AsyncIterator[GraphClient]:
     """A simulator on a port of its own and a client of it."""
-    async with started_graph(**options) as peer, httpx2.AsyncClient(timeout=30) as http:
+    async with started_graph(**options) as peer, httpx2.AsyncClient(timeout=120) as http:
         yield GraphClient(peer, http)
 
 

@@ -10,12 +10,16 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx2
 import pytest
 
 from service.sandbox.graph.directory import Right
 from service.sandbox.graph.limits import MB, Limits
+from service.sandbox.identity.behaviour import Behaviour
 from service.sandbox.reading import read_contents
+from service.sandbox.sandbox import Sandbox
 from tests.integration.sandbox.graph_client import ACCOUNT, ANN, MIME, GraphClient, error_of, graph_client, message
+from tests.integration.sandbox.test_identity_smtp import GRAPH, OUTLOOK, access_token
 
 IMMUTABLE = {"Prefer": 'IdType="ImmutableId"'}
 
@@ -339,3 +343,36 @@ async def test_given_the_simulator_s_page_when_read_then_it_has_the_account_to_t
     for fact in (client.peer.root, "https://graph.microsoft.com/Mail.Send", "/sandbox/identity/microsoft/token"):
         assert fact in page.text
     assert "script-src" not in page.headers["content-security-policy"]
+
+
+async def test_given_a_page_size_when_listed_then_the_next_link_leads_on(client: GraphClient) -> None:
+    drafts = [(await client.draft(message()))["id"] for _ in range(3)]
+
+    first = (await client.ask("GET", "/me/messages?$top=2&$select=id")).json()
+    headers = {"Authorization": f"Bearer {client.token}"}
+    second = (await client.http.get(first["@odata.nextLink"], headers=headers)).json()
+
+    assert [each["id"] for each in first["value"] + second["value"]] == drafts[::-1]
+    assert "@odata.nextLink" not in second
+
+
+async def test_given_a_consent_for_two_resources_when_a_token_for_graph_is_asked_for_then_the_sandbox_sends(
+    sandbox: Sandbox, browser: httpx2.AsyncClient
+) -> None:
+    scopes = "https://graph.microsoft.com/Mail.Send https://outlook.office.com/SMTP.Send"
+    graph = await access_token(sandbox, browser, Behaviour.MICROSOFT, scopes, ask=GRAPH)
+    outlook = await access_token(sandbox, browser, Behaviour.MICROSOFT, scopes, ask=OUTLOOK)
+
+    answers = [
+        await browser.post(
+            "/sandbox/graph/v1.0/me/sendMail",
+            content=base64.b64encode(MIME),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "text/plain"},
+        )
+        for token in (graph, outlook)
+    ]
+
+    assert answers[0].status_code == 202
+    assert error_of(answers[1]) == (401, "InvalidAuthenticationToken")
+    assert answers[1].json()["error"]["message"] == "Access token validation failure. Invalid audience."
+    assert [message.sender for message in sandbox.inbox] == [ACCOUNT]

@@ -56,6 +56,21 @@ async def test_given_ten_at_once_when_asked_then_four_go_on_and_the_rest_are_thr
     assert len(client.peer.inbox) == 4
 
 
+async def test_given_a_draft_when_sent_twice_at_once_then_it_goes_out_once(
+    client: GraphClient, gate: asyncio.Event
+) -> None:
+    path = f"/me/messages/{(await client.draft(message()))['id']}/send"
+    first = asyncio.create_task(client.ask("POST", path))
+    second = asyncio.create_task(client.ask("POST", path))
+    await client.graph.wait_for(lambda each: each.operation is Operation.SEND_DRAFT and each.status == 404, SOON)
+
+    gate.set()
+    answers = await asyncio.gather(first, second)
+
+    assert sorted(answer.status_code for answer in answers) == [202, 404]
+    assert len(client.peer.inbox) == 1
+
+
 async def test_given_requests_when_recorded_then_those_inside_a_retry_after_are_told_apart(
     client: GraphClient,
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 from service.sandbox.graph.errors import GraphError
 from service.sandbox.graph.item import Fields, Item
 from service.sandbox.graph.mailboxes import Mailboxes
-from service.sandbox.graph.rendering import read_filter, read_select, read_top, render
+from service.sandbox.graph.rendering import read_filter, read_select, read_skip, read_top, render
 from tests.unit.service.sandbox.identity.client import Clock
 
 
@@ -50,7 +50,13 @@ def test_given_a_selection_when_rendered_then_it_has_those_and_the_id() -> None:
         render(item, selected=frozenset({"x"}), immutable=False, context="c")
 
 
-@pytest.mark.parametrize("text", ["0", "1001", "x", "-1"])
+@pytest.mark.parametrize("text", ["0", "1001", "x", "-1", "9" * 5_000, "٣"])
 def test_given_a_wrong_page_size_when_read_then_refused(text: str) -> None:
     with pytest.raises(GraphError, match=r"\$top"):
         read_top(text)
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "9" * 5_000])
+def test_given_a_wrong_start_of_a_page_when_read_then_refused(text: str) -> None:
+    with pytest.raises(GraphError, match=r"\$skip"):
+        read_skip(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from email.parser import BytesHeaderParser
+from email import message_from_bytes
 from typing import Final
 
 from mailport.v1 import configuration_pb2
@@ -42,13 +42,15 @@ def arrivals(peer: GraphPeer) -> list[Arrival]:
     found = []
     for message in peer.inbox:
         raw = message.raw
-        headers = BytesHeaderParser().parsebytes(raw)
-        if key := headers.get(KEY_HEADER, ""):
-            digest = hashlib.sha256(raw).hexdigest()
+        parsed = message_from_bytes(raw)
+        if key := parsed.get(KEY_HEADER, ""):
+            # Of what it says, part by part: Exchange draws the boundaries between files that were uploaded.
+            parts = [part.get_payload(decode=True) for part in parsed.walk() if not part.is_multipart()]
+            digest = hashlib.sha256(b"\0".join(part for part in parts if isinstance(part, bytes))).hexdigest()
             found.append(
                 Arrival(
                     key=key,
-                    message_id=headers.get("Message-ID", ""),
+                    message_id=parsed.get("Message-ID", ""),
                     digest=digest,
                     sender=message.sender,
                     recipients=message.recipients,

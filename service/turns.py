@@ -56,7 +56,13 @@ class Turns:
         """Returns when the turn has come."""
         deadline = self._clock.monotonic() + within
         while True:
-            told = await self._ask(place, ticket)
+            try:
+                told = await self._ask(place, ticket)
+            except Unavailable:
+                if self._clock.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(_LOOK_AGAIN.total_seconds())  # it may be back in a moment, and nothing is lost
+                continue
             if told.is_given:
                 return
             left = deadline - self._clock.monotonic()

@@ -87,9 +87,9 @@ class Storm:
             for _ in range(kills):
                 self._graph.fail_next(a_fault(self._choices))
                 await asyncio.sleep(self._choices.uniform(*BETWEEN_KILLS))
-                while len(alive := [each for each in self._replicas if each.is_serving]) < 2:
+                while sum(each.is_serving for each in self._replicas) < 2:  # noqa: ASYNC110 - a start tells nobody
                     await asyncio.sleep(0.05)
-                victim = self._choices.choice(alive)
+                victim = self._choices.choice([each for each in self._replicas if each.is_serving])
                 self.dead.append(await victim.kill())
                 await self.time_passes()
                 tasks.create_task(victim.start())

@@ -219,6 +219,7 @@ class Container(containers.DeclarativeContainer):
     resolver = providers.Singleton(SystemResolver, policy=egress, lookup=providers.Singleton(SystemLookup))
     uow = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault)
     group = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault, at_once=True)
+    worker_name = providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}")
     smtp = providers.Singleton(
         SmtpMailTransport, resolver=resolver, clock=clock, host_name=providers.Callable(socket.gethostname)
     )
@@ -227,7 +228,7 @@ class Container(containers.DeclarativeContainer):
         open_wire=providers.Singleton(JudgedTransports, resolver=resolver, clock=clock).provided.open,
         clock=clock,
         entropy=entropy,
-        turns=providers.Singleton(Turns, uow=uow.provider, clock=clock),
+        turns=providers.Singleton(Turns, uow=uow.provider, clock=clock, name=worker_name),
     )
     transport = providers.Singleton(TransportBySettings, smtp=smtp, graph=graph)
     rules = providers.Singleton(
@@ -323,7 +324,6 @@ class Container(containers.DeclarativeContainer):
         order=options.provided.data_centers,
         has_worker=providers.Callable(lambda roles: ProcessRole.WORKER in roles, options.provided.roles),
     )
-    worker_name = providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}")
     allowances = providers.Singleton(Allowances, uow=uow.provider, known=known, clock=clock, worker=worker_name)
     worker = providers.Singleton(
         Worker,

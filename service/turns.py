@@ -26,8 +26,11 @@ _LOOK_AGAIN: Final = timedelta(milliseconds=100)
 class Turns:
     """A `domain.ports.turns.Turns`; one object a process."""
 
-    def __init__(self, *, uow: Callable[[], UnitOfWork], clock: Clock, most: int = REQUESTS_AT_ONCE) -> None:
-        """*most*: turns at a place at once."""
+    def __init__(
+        self, *, uow: Callable[[], UnitOfWork], clock: Clock, name: str = "", most: int = REQUESTS_AT_ONCE
+    ) -> None:
+        """*name*: the process's, which its tickets begin with. *most*: turns at a place at once."""
+        self._name = name
         self._uow = uow
         self._clock = clock
         self._most = most
@@ -38,7 +41,7 @@ class Turns:
     @asynccontextmanager
     async def turn(self, place: Place, *, within: timedelta) -> AsyncIterator[_Turn]:
         """See the port."""
-        ticket = secrets.token_hex(16)
+        ticket = f"{self._name} {secrets.token_hex(16)}"
         try:
             await self._come(place, ticket, within)
             keeping = asyncio.create_task(self._keep(place, ticket), name="keep a turn")
@@ -53,7 +56,13 @@ class Turns:
         """Returns when the turn has come."""
         deadline = self._clock.monotonic() + within
         while True:
-            told = await self._ask(place, ticket)
+            try:
+                told = await self._ask(place, ticket)
+            except Unavailable:
+                if self._clock.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(_LOOK_AGAIN.total_seconds())  # it may be back in a moment, and nothing is lost
+                continue
             if told.is_given:
                 return
             left = deadline - self._clock.monotonic()

@@ -114,9 +114,21 @@ async def test_given_a_store_that_is_away_when_a_turn_is_wanted_then_nothing_is_
     world.store.away = True
 
     with pytest.raises(Unavailable):
-        await world.request()
+        await world.request(within=AT_ONCE)
 
     assert world.most == 0
+
+
+async def test_given_a_store_that_comes_back_when_a_turn_is_wanted_then_it_is_waited_for() -> None:
+    world = Processes()
+    world.store.away = True
+
+    asked = asyncio.create_task(world.request())
+    await asyncio.sleep(0.01)
+    world.store.away = False
+    await asked
+
+    assert (world.most, world.tickets) == (1, 0)
 
 
 async def test_given_a_store_that_goes_away_when_the_request_ends_then_its_answer_is_not_lost() -> None:

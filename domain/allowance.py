@@ -120,6 +120,10 @@ class Allowance:
             return resting
         return replace(resting, factor=max(FLOOR, self.share(now=now) * LOWERING), lower_time=now)
 
+    def rested(self, until: datetime, *, now: datetime) -> Allowance:
+        """Returns it with a rest *until* then at least, a day at most: asked for beside mail that was taken."""
+        return replace(self, rest_until=max(min(until, now + LONGEST_REST), self._rest(now)))
+
     def settled(self, *, now: datetime) -> Allowance:
         """Returns it without what was lowered, if all of that has been raised again."""
         if self.is_lowered(now=now):

@@ -13,6 +13,9 @@ from domain.ports.probe import Offer
 from domain.providers import preset_for_host
 from domain.providers.microsoft import (
     GRAPH_SEND,
+    GRAPH_SEND_SHARED,
+    GRAPH_WRITE,
+    GRAPH_WRITE_SHARED,
     IMAP_PERMISSION,
     OFFLINE_ACCESS,
     SMTP_PERMISSION,
@@ -22,7 +25,6 @@ from domain.providers.microsoft import (
 )
 from domain.providers.preset import OAuthProvider
 from domain.reasons import Reason
-from domain.sendable import can_send_by_graph
 from domain.settings.model import (
     BasicAuthentication,
     GraphTransport,
@@ -40,6 +42,9 @@ _MINIMUM: Final = "settings.smtp.minimum_tls_version"
 _GRAPH: Final = "settings.graph"
 _SCOPES: Final = "settings.oauth.scopes"
 _TENANT: Final = "settings.oauth.directory_tenant"
+_GRAPH_PERMISSIONS: Final = {
+    name.lower(): name for name in (GRAPH_SEND, GRAPH_SEND_SHARED, GRAPH_WRITE, GRAPH_WRITE_SHARED)
+}
 _WAY: Final = (_SECURITY, _PORT)
 _USUAL: Final = ((587, ConnectionSecurity.STARTTLS), (465, ConnectionSecurity.IMPLICIT_TLS))
 """RFC 6409 section 3.1 and RFC 8314 section 7.3."""
@@ -165,8 +170,7 @@ def _fitted(fix: Fix, settings: MailSettings) -> Fix | None:
         return _to_directory(fix, client)
     scopes = _scopes(fix, settings, client)
     if fix.field == _GRAPH:
-        leads_nowhere = isinstance(transport, GraphTransport) or not can_send_by_graph()
-        return None if leads_nowhere else replace(fix, also=(scopes,))
+        return None if isinstance(transport, GraphTransport) else replace(fix, also=(scopes,))
     return scopes if set(scopes.value.split()) != set(client.scopes) else None
 
 
@@ -192,11 +196,18 @@ def _scopes(fix: Fix, settings: MailSettings, client: OAuthAuthentication) -> Fi
     """Returns the scopes that sending needs by *fix*, written for the cloud; what opens no mail is kept."""
     cloud = _cloud(client)
     to_graph = fix.field == _GRAPH or isinstance(settings.transport, GraphTransport)
-    sending = cloud.graph_scope(GRAPH_SEND) if to_graph else cloud.outlook_scope(SMTP_PERMISSION)
+    sending = _graph_scopes(fix, cloud) if to_graph else (cloud.outlook_scope(SMTP_PERMISSION),)
     reads = settings.mailbox is not None and settings.mailbox.use_oauth
     reading = (cloud.outlook_scope(IMAP_PERMISSION),) if reads else ()
     kept = (scope for scope in client.scopes if scope.lower() in RESERVED)
-    return Fix(_SCOPES, " ".join(dict.fromkeys((sending, *reading, *kept, OFFLINE_ACCESS))))
+    return Fix(_SCOPES, " ".join(dict.fromkeys((*sending, *reading, *kept, OFFLINE_ACCESS))))
+
+
+def _graph_scopes(fix: Fix, cloud: MicrosoftCloud) -> tuple[str, ...]:
+    """Returns Graph's permissions that *fix* names, in full for the cloud; what sending needs where it names none."""
+    names = (scope.rpartition("/")[2] for scope in fix.value.split()) if fix.field == _SCOPES else ()
+    named = [_GRAPH_PERMISSIONS[name.lower()] for name in names if name.lower() in _GRAPH_PERMISSIONS]
+    return tuple(cloud.graph_scope(name) for name in named or [GRAPH_SEND])
 
 
 def _cloud(client: OAuthAuthentication) -> MicrosoftCloud:

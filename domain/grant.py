@@ -188,17 +188,38 @@ def covers(basis: GrantBasis, settings: MailSettings) -> bool:
     False without OAuth.
     """
     wanted = settings.authentication
+    return isinstance(wanted, OAuthAuthentication) and _is_of(basis, wanted) and not _not_asked_for(basis, wanted)
+
+
+def uncovered_scopes(settings: MailSettings, grants: Iterable[Grant]) -> tuple[str, ...]:
+    """
+    Returns what *settings* ask for and no living consent of their client and account was asked for, in order.
+
+    Of several consents the one that lacks the least is meant. Empty when one covers the settings, or there is none that
+    could: scopes are what keeps a consent from serving then, not another account.
+    """
+    wanted = settings.authentication
     if not isinstance(wanted, OAuthAuthentication):
-        return False
-    issuer = issuer_of(wanted)
+        return ()
+    lacking = [_not_asked_for(each.basis, wanted) for each in grants if not each.is_dead and _is_of(each.basis, wanted)]
+    return min(lacking, key=len, default=())
+
+
+def _is_of(basis: GrantBasis, wanted: OAuthAuthentication) -> bool:
+    """Tells whether client and account agree."""
     return (
         basis.grant_type is wanted.grant_type
         and basis.client_id == wanted.client_id
         and basis.authorization_endpoint == wanted.authorization_endpoint
         and basis.token_endpoint == wanted.token_endpoint
         and basis.username.lower() == wanted.username.lower()
-        and comparable(wanted.scopes, provider=issuer) <= comparable(basis.scopes, provider=issuer)
     )
+
+
+def _not_asked_for(basis: GrantBasis, wanted: OAuthAuthentication) -> tuple[str, ...]:
+    issuer = issuer_of(wanted)
+    had = comparable(basis.scopes, provider=issuer)
+    return tuple(scope for scope in wanted.scopes if not comparable([scope], provider=issuer) <= had)
 
 
 def grant_for(settings: MailSettings, grants: Iterable[Grant]) -> Grant | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from domain.address import EmailAddress
 from domain.failures.failure import Failure, FailureKind
@@ -43,6 +44,11 @@ class Report:
     """
     What ended the attempt for the message as a whole (connect, TLS, sign-in, sender, content); None when single
     recipients at most were refused.
+    """
+    rest_until: datetime | None = None
+    """
+    When the server wants to be asked again for this account, though it took this message; None: it did not say. What it
+    wants with a refusal is the failure's `retry_time`.
     """
 
     @property

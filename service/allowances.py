@@ -91,7 +91,7 @@ class Allowances:
         That is so without limits, and where connections alone are limited, once this process has all it can use.
         """
         configuration = self._known.latest(account)
-        if configuration is None or account in self._lowered:
+        if configuration is None or account in self._lowered or self._wakes.get(account, self._now) > self._now:
             return False
         limits = _limits(configuration)
         if limits.connections is None or not replace(limits, connections=None).are_none:
@@ -134,8 +134,20 @@ class Allowances:
         if not throttles(failure):
             return False
         self._lowered |= {account}
+        return self.paused(account)
+
+    def paused(self, account: Account) -> bool:
+        """Lets nothing of *account* be claimed here for a moment, until the store knows why by `rested`; always so."""
         self._without_share[account] = self._now + _ASK_AGAIN
         return True
+
+    async def rested(self, claim: Claim, wait: timedelta) -> None:
+        """
+        Lets the account rest for *wait*, as its provider wants it; what it may send stays as it is.
+
+        A store that is away is not waited for, see `attempted`.
+        """
+        await self._change(claim, lambda allowance, now: allowance.rested(now + wait, now=now))
 
     async def attempted(self, claim: Claim, after: Delivery) -> None:
         """

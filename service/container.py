@@ -17,7 +17,9 @@ from dependency_injector import containers, providers
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.dns.records import DnsRecords
+from adapters.graph.transport import GraphMailTransport
 from adapters.oauth.client import OAuthClient
+from adapters.oauth.dialling import JudgedTransports
 from adapters.postgres.binaries import EmbeddedPostgresFailed
 from adapters.postgres.embedded import EmbeddedPostgres
 from adapters.postgres.failures import DatabaseUrlInvalid, checked_dsn
@@ -60,6 +62,8 @@ from service.rpc.send_stream import SendStream
 from service.rpc.server import GrpcServer
 from service.rpc.servicer import MailServicer
 from service.rpc.tls import TlsFilesInvalid, server_credentials
+from service.transports import TransportBySettings
+from service.turns import Turns
 from service.usecases.announce_ends import AnnounceEnds
 from service.usecases.attempt import AttemptDelivery
 from service.usecases.authorize import Authorize
@@ -215,9 +219,18 @@ class Container(containers.DeclarativeContainer):
     resolver = providers.Singleton(SystemResolver, policy=egress, lookup=providers.Singleton(SystemLookup))
     uow = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault)
     group = providers.Factory(PostgresUnitOfWork, pool=pool, vault=vault, at_once=True)
-    transport = providers.Singleton(
+    worker_name = providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}")
+    smtp = providers.Singleton(
         SmtpMailTransport, resolver=resolver, clock=clock, host_name=providers.Callable(socket.gethostname)
     )
+    graph = providers.Singleton(
+        GraphMailTransport,
+        open_wire=providers.Singleton(JudgedTransports, resolver=resolver, clock=clock).provided.open,
+        clock=clock,
+        entropy=entropy,
+        turns=providers.Singleton(Turns, uow=uow.provider, clock=clock, name=worker_name),
+    )
+    transport = providers.Singleton(TransportBySettings, smtp=smtp, graph=graph)
     rules = providers.Singleton(
         SettingsRules,
         plaintext_hosts=options.provided.plaintext_hosts,
@@ -236,7 +249,7 @@ class Container(containers.DeclarativeContainer):
     )
     token_sources = providers.Singleton(TokenSources, tokens=fresh_tokens, server=authorization_server)
 
-    find_fixes = providers.Singleton(FindFixes, probe=transport)
+    find_fixes = providers.Singleton(FindFixes, probe=smtp)
     prove = providers.Singleton(Prove, transport=transport, find_fixes=find_fixes, clock=clock, entropy=entropy)
     configure = providers.Singleton(Configure, uow=uow.provider, clock=clock, rules=rules)
     get_configuration = providers.Singleton(GetConfiguration, uow=uow.provider, clock=clock)
@@ -311,7 +324,6 @@ class Container(containers.DeclarativeContainer):
         order=options.provided.data_centers,
         has_worker=providers.Callable(lambda roles: ProcessRole.WORKER in roles, options.provided.roles),
     )
-    worker_name = providers.Callable(lambda: f"{socket.gethostname()}/{os.getpid()}")
     allowances = providers.Singleton(Allowances, uow=uow.provider, known=known, clock=clock, worker=worker_name)
     worker = providers.Singleton(
         Worker,

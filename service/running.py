@@ -102,8 +102,8 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
         service.parts = parts
         if web is not None:
             await _start_web(web, service, parts)
-        stack.push_async_callback(parts.transport().aclose)
         await _open_pool(parts, stack)
+        stack.push_async_callback(parts.transport().aclose)  # what it cleans up needs the store
         if options.database_url is None:  # the data folder's lock proves that nobody else works on it
             await parts.reap().after_restart()
         _keep_running(parts.signals().run(), "signals", service, stack)

@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, cast
 
@@ -21,6 +21,7 @@ from domain.ports.acceptance import Take
 from domain.ports.delivery_queue import Claim
 from domain.ports.signals import Signals
 from domain.ports.storage import UnitOfWork
+from domain.turns import Resting
 from service.allowances import LANES_PER_ACCOUNT, Allowances
 from service.backlog import Backlog
 from service.logs import (
@@ -394,8 +395,18 @@ class Worker:
             ATTEMPT: claim.lease.attempt,
         }
         begun = asyncio.get_running_loop().time()
+        rests_until: list[datetime] = []
+
+        def talked(failure: Failure | None, rest_until: datetime | None) -> None:
+            if rest_until is not None:
+                rests_until.append(rest_until)
+            self._talked(claim.account, failure, rest_until)
+
         try:
-            after = await self._attempt(claim, talked=partial(self._talked, claim.account))
+            after = await self._attempt(claim, talked=talked)
+        except Resting as resting:
+            await self._not_yet(claim, resting)
+            return
         except Exception:
             # One poisoned delivery must not stop the others (F04).
             _logger.exception(ATTEMPT_FAILED, extra=fields)
@@ -403,6 +414,8 @@ class Worker:
         if after is None:
             return
         await self._allowances.attempted(claim, after)
+        for rest_until in rests_until:
+            await self._allowances.rested(claim, rest_until - after.update_time)
         if _is_at_ease(after) and asyncio.get_running_loop().time() - begun < _QUICK.total_seconds():
             self._quick.add(claim.account)
         else:
@@ -416,13 +429,20 @@ class Worker:
         event = DELIVERY_SETTLED if after.is_settled else DELIVERY_ATTEMPTED
         _logger.info(event, extra={**fields, STATE: after.state.value})
 
-    def _talked(self, account: Account, failure: Failure | None) -> None:
+    async def _not_yet(self, claim: Claim, resting: Resting) -> None:
+        """Puts a claim back of which nothing could be requested, once its account is passed over by everybody."""
+        others = self._backlog.drop(claim.account)
+        self._allowances.paused(claim.account)
+        await self._allowances.rested(claim, resting.wait)
+        self._give_back([claim, *others])
+
+    def _talked(self, account: Account, failure: Failure | None, rest_until: datetime | None) -> None:
         """
         Frees the lane of the attempt that calls: what is left of it is to be recorded, which needs no server.
 
         Of an account that is told to slow down nothing more is begun.
         """
-        if self._allowances.refused(account, failure):
+        if self._allowances.refused(account, failure) or (rest_until is not None and self._allowances.paused(account)):
             self._give_back(self._backlog.drop(account))
         task = cast(asyncio.Task[None], asyncio.current_task())
         if self._leave_lane(task):

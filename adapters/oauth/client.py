@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 import httpx2
 
 from adapters.oauth.assertion import KeyUnusable, read_key, sign_assertion
+from adapters.oauth.dialling import JudgedTransports
 from adapters.oauth.failures import symptom_of
 from adapters.oauth.proofs import ClientProofs, is_client_refused, is_client_taken, is_second_refusal
 from adapters.oauth.reading import Heard, NoAnswer, Reading, error_in, key_refusal
@@ -22,7 +22,7 @@ from adapters.oauth.requests import (
     refresh_request,
     revoke_request,
 )
-from adapters.oauth.transport import AnswerEncoded, AnswerTooLarge, JudgedTransport
+from adapters.oauth.transport import AnswerEncoded, AnswerTooLarge
 from domain.ports.authorization import Revocation
 from domain.ports.environment import Clock
 from domain.ports.network import ResolutionFailed, Resolver
@@ -32,8 +32,6 @@ from domain.token import TokenAnswer, TokenRefusal
 
 TOTAL: Final = timedelta(seconds=15)
 """From the name look-up to the last byte of the answer."""
-_LIFETIME: Final = timedelta(hours=1)
-"""After it the certificate authorities are read anew, so that the system's updates count without a restart."""
 _HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
@@ -58,12 +56,10 @@ class OAuthClient:
         self, *, resolver: Resolver, clock: Clock, ca_file: Path | None = None, total: timedelta = TOTAL
     ) -> None:
         """Trusts the authorities in *ca_file* (PEM), or the system's; a call takes *total* at most."""
-        self._resolver = resolver
+        self._transports = JudgedTransports(resolver=resolver, clock=clock, ca_file=ca_file)
         self._clock = clock
-        self._ca_file = ca_file
         self._total = total
         self._proofs = ClientProofs(clock=clock)
-        self._context: tuple[timedelta, ssl.SSLContext] | None = None
 
     async def exchange(
         self, client: OAuthAuthentication, *, code: Secret, verifier: Secret, redirect_url: str, scopes: tuple[str, ...]
@@ -137,8 +133,7 @@ class OAuthClient:
     async def _send(self, request: FormRequest, *, deadline: float) -> Heard:
         """Sends *request* once and waits until *deadline*, a time of the event loop; raises NoAnswer."""
         headers = {**_HEADERS, **({"Authorization": request.authorization} if request.authorization else {})}
-        inner = httpx2.AsyncHTTPTransport(verify=await self._tls(), trust_env=False, retries=0)
-        transport = JudgedTransport(resolver=self._resolver, inner=inner)
+        transport = await self._transports.open()
         try:
             async with (
                 asyncio.timeout_at(deadline),
@@ -149,21 +144,3 @@ class OAuthClient:
             symptom, detail = symptom_of(error, was_sent=transport.was_sent)
             raise NoAnswer(symptom, detail, was_sent=transport.was_sent) from error
         return Heard(response.status_code, response.headers, response.content)
-
-    async def _tls(self) -> ssl.SSLContext:
-        now = self._clock.monotonic()
-        if self._context is None or now - self._context[0] >= _LIFETIME:
-            context = await asyncio.to_thread(_new_context, self._ca_file)
-            self._context = (now, context)
-        return self._context[1]
-
-
-def _new_context(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name from the start
-    context.hostname_checks_common_name = False  # RFC 9525 section 6.3
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is not None:
-        context.load_verify_locations(cafile=ca_file)
-    else:
-        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    return context

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
 from typing import Final
 
 import httpx2
@@ -19,7 +17,6 @@ _EXPIRED_CODES: Final = frozenset({9, 10})
 _NAME_CODES: Final = frozenset({62, 64})
 """X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH."""
 _VERSION_WORDS: Final = ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW")
-_LONGEST_PAUSE: Final = timedelta(days=7)
 _LOST: Final = ("disconnected", "closed connection", "closed the connection")
 
 
@@ -45,19 +42,6 @@ def symptom_of(error: Exception, *, was_sent: bool) -> tuple[Symptom, str]:
     if isinstance(error, httpx2.RemoteProtocolError) and not any(word in str(error) for word in _LOST):
         return Symptom.GARBAGE, "it does not speak HTTP"
     return Symptom.LOST, ""
-
-
-def read_retry_after(headers: Mapping[str, str], *, now: datetime) -> datetime | None:
-    """Returns when to come back (RFC 9110 section 10.2.3), at most a week from *now*; None when that is not said."""
-    written = headers.get("retry-after", "").strip()
-    if written.isascii() and written.isdigit():
-        return now + min(timedelta(seconds=int(written[:9])), _LONGEST_PAUSE)
-    try:
-        wanted = parsedate_to_datetime(written)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    wanted = wanted.replace(tzinfo=UTC) if wanted.tzinfo is None else wanted.astimezone(UTC)
-    return min(wanted, now + _LONGEST_PAUSE) if wanted > now else None
 
 
 def _before_sending(error: Exception) -> tuple[Symptom, str]:

@@ -10,13 +10,13 @@ from typing import Final
 import httpx2
 
 from adapters.oauth.answers import NotAnAnswer, read_fields, read_tokens
-from adapters.oauth.failures import read_retry_after
 from adapters.oauth.requests import FormRequest
 from domain.failures.evidence import Evidence, Surface, Symptom
 from domain.failures.explain import LONGEST_REPLY, cut, explain
 from domain.failures.failure import FailureKind, Stage
 from domain.failures.oauth_error import read_oauth_error
 from domain.failures.scrub import Scrubber, forms_of
+from domain.retry_after import read_retry_after
 from domain.token import TokenAnswer, TokenRefusal
 
 _HEALING: Final = frozenset({FailureKind.TRANSIENT, FailureKind.THROTTLED})

@@ -18,17 +18,23 @@ _CONNECTED: Final = "connection.connect_tcp.complete"
 _SENT: Final = "http11.send_request_headers.started"
 
 
-class AnswerTooLarge(Exception):
+class AnswerTooLarge(httpx2.RemoteProtocolError):
     """The body goes on beyond 256 KiB."""
 
+    def __init__(self) -> None:
+        super().__init__("the answer is larger than 256 KiB")
 
-class AnswerEncoded(Exception):
+
+class AnswerEncoded(httpx2.RemoteProtocolError):
     """The body is compressed, though that was ruled out: it might unpack to anything."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer is compressed")
 
 
 class JudgedTransport(httpx2.AsyncBaseTransport):
     """
-    One request over one connection, never repeated once a byte of it has left.
+    One request at a time, never repeated once a byte of it has left; a connection is kept for the next one.
 
     The host is looked up by *resolver*, and the judged address is dialled; TLS is checked against the host's name. Up
     to four addresses are tried, five seconds each, as long as none took the connection. http goes to loopback alone.
@@ -39,7 +45,7 @@ class JudgedTransport(httpx2.AsyncBaseTransport):
         self._resolver = resolver
         self._inner = inner
         self.was_sent = False
-        """Whether any of the request may have left."""
+        """Whether any of the request may have left; for another request it is to be set back."""
         self._connection: Any = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

@@ -20,6 +20,7 @@ from adapters.postgres.failures import translated
 from adapters.postgres.grants import PostgresGrants
 from adapters.postgres.leftovers import PostgresLeftovers
 from adapters.postgres.session import Session
+from adapters.postgres.turns import PostgresTurns
 from adapters.postgres.workers import PostgresWorkers
 from domain.errors import Unavailable
 from domain.ports.vault import Vault
@@ -63,6 +64,11 @@ class PostgresUnitOfWork:
     def allowances(self) -> PostgresAllowances:
         """The accounts' allowances as this transaction sees them."""
         return PostgresAllowances(session=self._session)
+
+    @property
+    def turns(self) -> PostgresTurns:
+        """The turns at mailboxes as this transaction sees them."""
+        return PostgresTurns(session=self._session)
 
     @property
     def deliveries(self) -> PostgresDeliveries:

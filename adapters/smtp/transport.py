@@ -19,7 +19,7 @@ from domain.message import Envelope
 from domain.ports.environment import Clock
 from domain.ports.network import Resolver
 from domain.ports.probe import Offer
-from domain.ports.transport import BeforeContent, Patience, Report, SignIn, TokenSource
+from domain.ports.transport import BeforeContent, Earlier, Patience, Report, SignIn, TokenSource
 from domain.settings.model import BasicAuthentication, MailSettings, OAuthAuthentication, SmtpTransport
 
 _GOODBYE_SECONDS: Final = 1.0
@@ -76,8 +76,13 @@ class SmtpMailTransport:
         patience: Patience,
         tokens: TokenSource | None = None,
         lane: str = "",
+        earlier: Earlier = Earlier.NOTHING,
     ) -> Report:
-        """Offers the message once; see the port. Raises TypeError for settings that do not send over SMTP."""
+        """
+        Offers the message once; see the port. Raises TypeError for settings that do not send over SMTP.
+
+        No server tells what it took *earlier*: that changes nothing here.
+        """
         attempt = self._attempt(settings, patience, tokens)
         if not lane:
             with self._ended(attempt):

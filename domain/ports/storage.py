@@ -13,6 +13,7 @@ from domain.ports.consents import Consents
 from domain.ports.deliveries import Deliveries
 from domain.ports.grants import Grants
 from domain.ports.retention import Leftovers
+from domain.ports.turns import TurnBook
 from domain.ports.workers import Workers
 
 
@@ -38,6 +39,9 @@ class UnitOfWork(Protocol):
 
     @property
     def allowances(self) -> Allowances: ...
+
+    @property
+    def turns(self) -> TurnBook: ...
 
     @property
     def deliveries(self) -> Deliveries: ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from domain.earlier import Earlier
 from domain.failures.failure import Failure
 from domain.failures.trace import Trace
 from domain.message import Envelope
@@ -16,6 +17,7 @@ from domain.verdict import Report, Verdict
 
 __all__ = [
     "BeforeContent",
+    "Earlier",
     "Lanes",
     "MailTransport",
     "Patience",
@@ -54,6 +56,8 @@ BeforeContent = Callable[[], Awaitable[None]]
 Awaited once at most, and always to its end before the first byte of content leaves: the point of no return. It may run
 while the server is still being asked, so that it costs no round trip; a definite refusal may then come out of an
 attempt that has passed it. Whatever it raises ends the attempt with nothing sent, and is raised to the caller.
+
+Over HTTP it is the call that sends: what is put into a draft before that is not content yet.
 """
 
 
@@ -95,6 +99,7 @@ class MailTransport(Protocol):
         patience: Patience,
         tokens: TokenSource | None = None,
         lane: str = "",
+        earlier: Earlier = Earlier.NOTHING,
     ) -> Report:
         """
         Offers the message once; never retries.
@@ -106,18 +111,28 @@ class MailTransport(Protocol):
         replaced and is no failure. In a lane only so many messages are offered at once; others wait for their turn,
         which counts in the *patience* as part of `overall` alone.
 
+        *earlier*: what attempts with the same content may have left. Where the server lets it look (Graph), a copy that
+        is found is reported as accepted, without sending and without *before_content*; parts that are found are used
+        or removed. Elsewhere (SMTP) it changes nothing.
+
         *content* is the flattened message with CRLF line ends, not dot-stuffed. Each refusal, lost connection,
         timeout or unspeakable peer is a result in the report, never an exception: before the point of no return it is
         a definite failure (nothing was accepted), after it and without a complete reply its kind is IN_DOUBT. What
         happens after the server's final 2xx (a failing QUIT, a reset) changes nothing. Credentials leave only on a
         connection secured as the settings say.
 
-        Raises only what *before_content* raises, and CancelledError.
+        Raises Resting, before anything was requested and before *before_content*, when the server may not be asked for
+        a while (`domain.ports.turns`). Else only what *before_content* raises, Unavailable before that, and
+        CancelledError.
         """
         ...
 
     async def sign_in(self, settings: MailSettings, *, patience: Patience, tokens: TokenSource | None = None) -> SignIn:
-        """Connects, secures and signs in as for a message, and offers none. Raises only CancelledError."""
+        """
+        Connects, secures and signs in as for a message, and offers none.
+
+        Raises only Unavailable and CancelledError.
+        """
         ...
 
 

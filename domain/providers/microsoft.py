@@ -25,8 +25,18 @@ SMTP_PERMISSION: Final = "SMTP.Send"
 IMAP_PERMISSION: Final = "IMAP.AccessAsUser.All"
 GRAPH_SEND: Final = "Mail.Send"
 GRAPH_SEND_SHARED: Final = "Mail.Send.Shared"
+GRAPH_WRITE: Final = "Mail.ReadWrite"
+"""For files that one request does not take: they go by a draft."""
+GRAPH_WRITE_SHARED: Final = "Mail.ReadWrite.Shared"
 DEFAULT_PERMISSION: Final = ".default"
 """All that an administrator granted the app at the resource: the one scope of client credentials."""
+REQUESTS_AT_ONCE: Final = 4
+"""
+Through Graph for one mailbox: above it "Application is over its MailboxConcurrency limit" is said.
+
+Microsoft's pages disagree on whether each app is counted apart (Graph throttling limits, seen 2026-11); for the mailbox
+as a whole is what holds either way.
+"""
 PERSONAL_SMTP_HOST: Final = "smtp-mail.outlook.com"
 
 

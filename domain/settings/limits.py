@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from domain.limits import AccountLimits
 from domain.providers import PROVIDERS, preset_for_host
+from domain.providers.microsoft import REQUESTS_AT_ONCE
 from domain.providers.preset import ProviderPreset
 from domain.reasons import Reason
 from domain.settings.findings import Findings
@@ -34,8 +36,16 @@ def parse_limits(written: WrittenLimits | None, *, findings: Findings) -> Accoun
 
 
 def limits_of(settings: MailSettings) -> AccountLimits:
-    """Returns what bounds sending with *settings*: what is set, else what the provider documents."""
+    """
+    Returns what bounds sending with *settings*: what is set, else what the provider documents.
+
+    Through Graph `REQUESTS_AT_ONCE` is never exceeded, whatever is set: it is the provider's fact, and each message
+    under way makes one request at a time.
+    """
     preset = _preset_of(settings.transport)
+    if isinstance(settings.transport, GraphTransport):
+        limits = settings.limits if preset is None else settings.limits.over(replace(preset.limits, connections=None))
+        return replace(limits, connections=min(limits.connections or REQUESTS_AT_ONCE, REQUESTS_AT_ONCE))
     return settings.limits if preset is None else settings.limits.over(preset.limits)
 
 

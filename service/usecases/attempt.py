@@ -13,6 +13,7 @@ from domain.account import Account
 from domain.configuration import Configuration
 from domain.cures import fitted_report
 from domain.delivery import Answered, Attempt, Delivery, DeliveryState, LeaseExpired, NotTried, advance
+from domain.earlier import earlier_of
 from domain.errors import LeaseLost, NotFound, SecretUnreadable, Unavailable
 from domain.failures.failure import Failure
 from domain.failures.trace import Trace, untried
@@ -23,6 +24,7 @@ from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import UnitOfWork
 from domain.ports.transport import MailTransport, Patience, Report
 from domain.settings.model import MailSettings, OAuthAuthentication
+from domain.turns import Resting
 from service.heartbeat import Heartbeat
 from service.usecases.changed_accounts import lanes_of
 from service.usecases.known_configurations import KnownConfigurations
@@ -32,6 +34,8 @@ from service.usecases.token_sources import TokenSources
 LEASE: Final = timedelta(seconds=60)
 _RENEW_EVERY: Final = LEASE / 3
 _STORE_AGAIN: Final = timedelta(milliseconds=250)
+Talked = Callable[[Failure | None, datetime | None], None]
+"""Hears what the server said last: what it refused, and until when it wants a rest beside what it took."""
 _LAST_MOMENT: Final = timedelta(seconds=3)
 """For storing an answer that is already here when the process stops."""
 
@@ -48,7 +52,7 @@ class _Course:
     is_past_no_return: bool = False
 
 
-def _nothing(failure: Failure | None) -> None:
+def _nothing(failure: Failure | None, rest_until: datetime | None) -> None:
     """Nobody wants to know."""
 
 
@@ -91,25 +95,32 @@ class AttemptDelivery:
         self._store_again = store_again
         self._last_moment = last_moment
 
-    async def __call__(self, claim: Claim, *, talked: Callable[[Failure | None], None] = _nothing) -> Delivery | None:
+    async def __call__(self, claim: Claim, *, talked: Talked = _nothing) -> Delivery | None:
         """
         Returns the delivery as it was recorded, or None when the lease was lost: another worker decides then.
 
-        *talked* is called when the server has had its last word, with what it refused if it did. That is not recorded
-        yet: another mail may go there, or none may.
+        *talked* is called when the server has had its last word, with what it refused if it did, and until when it
+        wants to be left alone although it took the mail. That is not recorded yet: another mail may go there, or none.
 
         The lease is renewed while the server thinks. Once the server has answered, the answer is kept and stored again
         and again until the database takes it or the lease is lost; when the process stops, for a last moment.
         Cancelled before content left, it gives the delivery back for another worker to take at once.
         What nobody foresaw is recorded too, so that a poisoned delivery waits longer each time, and then raised.
+
+        Raises Resting when nothing could be requested yet: the claim is as it was, and the caller's to put back.
         """
         course = _Course(self._clock.now())
         try:
             try:
                 async with self._kept_alive(claim):
                     event, report = await self._talk(claim, course)
-                talked(_refusal(event))
+                talked(_refusal(event), report.rest_until if report is not None else None)
             except LeaseLost:
+                raise
+            except Resting:
+                if not course.is_past_no_return:
+                    raise
+                await self._record(claim, course, self._unforeseen(course), None)
                 raise
             except asyncio.CancelledError:
                 if not course.is_past_no_return:
@@ -141,6 +152,7 @@ class AttemptDelivery:
                 patience=Patience(),
                 tokens=self._sources.stored(claim.delivery.tenant, claim.delivery.configuration_id, settings),
                 lane=_lane(claim, course),
+                earlier=earlier_of(claim.delivery),
             )
         except Unavailable:
             return NotTried(unmarked(), self._entropy.fraction()), None

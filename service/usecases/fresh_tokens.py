@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from zlib import crc32
 
 from domain.configuration import needs_consent
 from domain.errors import AuthorizationRequired, ConcurrentChange, MailportError, ProviderRefused
-from domain.grant import Grant, GrantKey, grant_for, own_grant
+from domain.grant import Grant, GrantKey, grant_for, own_grant, uncovered_scopes
 from domain.ports.environment import Clock, Entropy
 from domain.ports.storage import UnitOfWork
 from domain.resource import Resource
@@ -24,6 +24,8 @@ from service.usecases.refresh_grant import Refresh, RefreshGrant
 
 _LOOK_AGAIN: Final = timedelta(milliseconds=50)
 """How often a process looks whether another one has refreshed."""
+
+_LONGEST_LISTED: Final = 1000
 
 _Name = tuple[GrantKey, object]
 """Of a refresh under way: None for the one that all share, something unique for a trial."""
@@ -65,7 +67,7 @@ class FreshTokens:
                     return living(found)
                 client = settings.authentication
                 if needs_consent(settings) or not isinstance(client, OAuthAuthentication):
-                    raise nobody_consented()
+                    raise nobody_consented(uncovered_scopes(settings, grants.get(configuration_id, ())))
                 own = own_grant(tenant, configuration_id, client, at=self._clock.now())
                 try:
                     await work.grants.save(own, expected_generation=0)
@@ -148,8 +150,16 @@ def living(grant: Grant) -> Grant:
     return grant
 
 
-def nobody_consented() -> AuthorizationRequired:
-    """Returns the error for settings that no consent covers."""
+def nobody_consented(missing_scopes: Sequence[str] = ()) -> AuthorizationRequired:
+    """Returns the error for settings that no consent covers; *missing_scopes*: all that the one there is lacks."""
+    if missing_scopes:
+        listed = " ".join(missing_scopes)
+        return AuthorizationRequired(
+            f"The account has consented, but not to {listed}, which these settings need.",
+            remedy="Call Authorize and let the owner of the account consent again; or name scopes of several resources "
+            "in the settings of one consent, so that a later switch needs none.",
+            metadata={"missing_scopes": listed[:_LONGEST_LISTED]},
+        )
     return AuthorizationRequired(
         "These settings sign in with OAuth, and nobody has consented to them yet.",
         remedy="Call Authorize and let the owner of the account consent in a browser.",

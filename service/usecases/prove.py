@@ -17,8 +17,8 @@ from domain.mime.compose import compose, make_message_id
 from domain.ports.environment import Clock, Entropy
 from domain.ports.transport import MailTransport, Patience
 from domain.reasons import Reason
-from domain.sendable import can_send_by_graph
-from domain.settings.model import GraphTransport, MailSettings, unreadable_secrets
+from domain.settings.model import MailSettings, unreadable_secrets
+from domain.turns import Resting, not_its_turn
 from service.usecases.find_fixes import FindFixes
 from service.usecases.token_sources import ProvableTokens
 
@@ -101,7 +101,6 @@ class Prove:
 
     async def _signed_in(self, settings: MailSettings, tokens: ProvableTokens | None, time_left: timedelta) -> Trace:
         check_usable(settings)
-        check_transport(settings)
         patience = interactive_patience(time_left)
         if tokens is not None:
             await tokens.check()
@@ -121,7 +120,6 @@ class Prove:
         is_to_be_saved: bool,
     ) -> Proof:
         check_usable(settings)
-        check_transport(settings)
         time_left = deadline - self._clock.monotonic()
         interactive_patience(time_left)
         if tokens is not None:
@@ -130,14 +128,20 @@ class Prove:
         patience = interactive_patience(deadline - self._clock.monotonic())
         message_id = make_message_id(str(self._entropy.uuid()), settings.from_address)
         content = compose(letter(), message_id=message_id, date=self._clock.now())
-        report = await self._transport.submit(
-            settings,
-            Envelope(sender=settings.from_address, recipients=(recipient,)),
-            content,
-            before_content=_nothing,
-            patience=patience,
-            tokens=tokens,
-        )
+        start_time = self._clock.now()
+        try:
+            report = await self._transport.submit(
+                settings,
+                Envelope(sender=settings.from_address, recipients=(recipient,)),
+                content,
+                before_content=_nothing,
+                patience=patience,
+                tokens=tokens,
+            )
+        except Resting as resting:
+            failure = not_its_turn(resting, now=self._clock.now())
+            took = self._clock.now() - start_time
+            raise ProviderRefused(failure, trace=untried(failure, start_time=start_time, duration=took)) from resting
         trace = replace(before, steps=(*before.steps, *report.trace.steps)) if before is not None else report.trace
         if report.first_failure is not None:
             raise ProviderRefused(report.first_failure, trace=trace)
@@ -182,18 +186,8 @@ async def _in_time(step: Awaitable[None], time_left: timedelta) -> None:
         ) from None
 
 
-def check_transport(settings: MailSettings) -> None:
-    """Raises Unimplemented for a transport that this version has not: before anybody is asked for a consent to it."""
-    if isinstance(settings.transport, GraphTransport) and not can_send_by_graph():
-        raise Unimplemented(
-            "This version cannot send through Microsoft Graph yet.",
-            remedy="Configure SMTP: smtp.office365.com, port 587, with the same OAuth client.",
-        )
-
-
 def check_sendable(settings: MailSettings) -> None:
     """Raises Unimplemented for settings that this version cannot put into use, whatever the server says."""
-    check_transport(settings)
     if settings.mailbox is not None:
         raise Unimplemented(
             "This version cannot prove a mailbox yet, and nothing unproven is saved.",

@@ -7,30 +7,35 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
+from enum import StrEnum
 from typing import Protocol
 
 import pytest
 import pytest_asyncio
 
+from adapters.graph.transport import GraphMailTransport
+from adapters.oauth.dialling import JudgedTransports
 from adapters.smtp.transport import SmtpMailTransport
 from adapters.system.clock import SystemClock
+from adapters.system.entropy import SystemEntropy
 from domain.address import EmailAddress
 from domain.connection import ConnectionSecurity
 from domain.errors import AuthorizationRequired, MailportError, ProviderRefused
 from domain.failures.failure import FailureKind, Stage
 from domain.host import Host
 from domain.message import Envelope
-from domain.ports.transport import BeforeContent, MailTransport, Patience, Report
+from domain.ports.transport import BeforeContent, Earlier, MailTransport, Patience, Report, TokenSource
 from domain.reasons import Reason
-from domain.settings.model import MailSettings, SmtpTransport
+from domain.settings.model import GraphTransport, MailSettings, SmtpTransport
 from tests.builders import an_oauth_authentication
 from tests.consent_builders import a_token_failure
 from tests.fakes.network import FakeResolver
 from tests.fakes.tokens import FakeTokens
 from tests.fakes.transport import Answer, FakeTransport, a_failure
 from tests.peers.faulty_smtp import FaultySmtp
+from tests.peers.scripted_http import SILENT, Heard, Reply, ScriptedHttp, graph_error, in_json
 
-CONTENT = b"From: a@example.com\r\n\r\nHello\r\n"
+CONTENT = b"From: a@example.com\r\nMessage-ID: <1@example.com>\r\n\r\nHello\r\n"
 ANN, BOB, EVE = (EmailAddress(name, "example.com") for name in ("ann", "bob", "eve"))
 OAUTH = an_oauth_authentication()
 PATIENCE = Patience(
@@ -39,6 +44,24 @@ PATIENCE = Patience(
     content=timedelta(seconds=5),
     final_reply=timedelta(milliseconds=400),
 )
+
+
+class Saying(StrEnum):
+    """What a server says to a message as a whole."""
+
+    YES = "yes"
+    NO = "no"
+    """For good."""
+    LATER = "later"
+    NOTHING = "nothing"
+    """It takes the content, and never answers."""
+
+
+KINDS = {
+    Saying.NO: FailureKind.PERMANENT,
+    Saying.LATER: FailureKind.TRANSIENT,
+    Saying.NOTHING: FailureKind.IN_DOUBT,
+}
 
 
 class World(Protocol):
@@ -52,9 +75,23 @@ class World(Protocol):
         """What messages are submitted in; empty: each over a connection of its own."""
         ...
 
-    async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
-        """Makes the server answer by *plan*, a map of ``mail``, ``rcpt:<address>``, ``dot`` to replies; returns "
-        "settings."""
+    @property
+    def tokens(self) -> TokenSource | None:
+        """What messages are submitted with."""
+        ...
+
+    @property
+    def last_stage(self) -> Stage:
+        """Where the server's last word about a message is said."""
+        ...
+
+    @property
+    def sign_in_stage(self) -> Stage:
+        """Where it says what it thinks of a token."""
+        ...
+
+    async def arrange(self, saying: Saying = Saying.YES) -> MailSettings:
+        """Makes the server answer *saying* to a message's content; returns settings."""
         ...
 
     async def arrange_sign_in(self, good: str) -> MailSettings:
@@ -66,12 +103,27 @@ class World(Protocol):
         ...
 
 
+class EnvelopeWorld(World, Protocol):
+    """A server that is told sender and recipients first, and judges each; over HTTP nobody does."""
+
+    async def plan(self, plan: Mapping[str, str]) -> MailSettings:
+        """Makes it answer by *plan*, a map of ``mail``, ``rcpt:<address>``, ``dot`` to replies; returns settings."""
+        ...
+
+
 class FakeWorld:
+    lane = ""
+    tokens: TokenSource | None = None
+    last_stage = Stage.DATA
+    sign_in_stage = Stage.AUTH
+
     def __init__(self, _: AsyncExitStack) -> None:
         self.transport = FakeTransport()
-        self.lane = ""
 
-    async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
+    async def arrange(self, saying: Saying = Saying.YES) -> MailSettings:
+        return await self.plan(DOTS[saying])
+
+    async def plan(self, plan: Mapping[str, str]) -> MailSettings:
         refused = tuple(
             (EmailAddress(*stage.removeprefix("rcpt:").split("@")), a_failure(_kind(reply), stage=Stage.RCPT_TO))
             for stage, reply in plan.items()
@@ -92,6 +144,9 @@ class FakeWorld:
 
 class SmtpWorld:
     lane = ""
+    tokens: TokenSource | None = None
+    last_stage = Stage.DATA
+    sign_in_stage = Stage.AUTH
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
@@ -104,7 +159,10 @@ class SmtpWorld:
         )
         stack.push_async_callback(self.transport.aclose)
 
-    async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
+    async def arrange(self, saying: Saying = Saying.YES) -> MailSettings:
+        return await self.plan(DOTS[saying])
+
+    async def plan(self, plan: Mapping[str, str]) -> MailSettings:
         self._server = await self._stack.enter_async_context(FaultySmtp(plan=plan))
         return settings_for(self._server.port)
 
@@ -120,7 +178,7 @@ class SmtpWorld:
 class SmtpLaneWorld(SmtpWorld):
     lane = "tenant/configuration"
 
-    async def arrange(self, plan: Mapping[str, str]) -> MailSettings:
+    async def plan(self, plan: Mapping[str, str]) -> MailSettings:
         """Has a message sent before, so that the one of the test goes over a connection that was kept."""
         server = await self._stack.enter_async_context(FaultySmtp())
         settings = settings_for(server.port)
@@ -129,6 +187,65 @@ class SmtpLaneWorld(SmtpWorld):
         server.messages.clear()
         server.plan.update(plan)
         return settings
+
+
+class GraphWorld:
+    lane = ""
+    last_stage = Stage.API
+    sign_in_stage = Stage.API
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._peer: ScriptedHttp | None = None
+        self._good = "GOOD"
+        self._reply = Reply(202)
+        self._taken = 0
+        self.tokens: TokenSource | None = FakeTokens(self._good)
+        clock = SystemClock()
+        wires = JudgedTransports(resolver=FakeResolver(), clock=clock)
+        self.transport = GraphMailTransport(open_wire=wires.open, clock=clock, entropy=SystemEntropy(clock=clock))
+        stack.push_async_callback(self.transport.aclose)
+
+    async def arrange(self, saying: Saying = Saying.YES) -> MailSettings:
+        self._reply = {
+            Saying.YES: Reply(202),
+            Saying.NO: graph_error(400, "ErrorInvalidRecipients", "no"),
+            Saying.LATER: graph_error(503, "ErrorServerBusy", "later"),
+            Saying.NOTHING: SILENT,
+        }[saying]
+        self._peer = await self._stack.enter_async_context(ScriptedHttp(self._answer))
+        graph = GraphTransport(base_url=self._peer.url)
+        return MailSettings(from_address=ANN, transport=graph, authentication=OAUTH)
+
+    async def arrange_sign_in(self, good: str) -> MailSettings:
+        self._good = good
+        return await self.arrange()
+
+    def taken(self) -> int:
+        return self._taken
+
+    def _answer(self, heard: Heard) -> Reply:
+        if heard.headers["authorization"] != f"Bearer {self._good}":
+            return graph_error(401, "InvalidAuthenticationToken", "Lifetime validation failed, the token is expired.")
+        if not heard.path.endswith("/sendMail"):
+            return in_json(200, {"value": []})
+        if heard.headers["content-type"] == "application/json":
+            return graph_error(400, "ErrorInvalidRecipients", "no recipients")
+        self._taken += self._reply.status == 202
+        return self._reply
+
+
+class GraphLaneWorld(GraphWorld):
+    lane = "tenant/configuration"
+
+
+DOTS: Mapping[Saying, Mapping[str, str]] = {
+    Saying.YES: {},
+    Saying.NO: {"dot": "554 no"},
+    Saying.LATER: {"dot": "451 later"},
+    Saying.NOTHING: {"dot": "hang"},
+}
+"""What a mail server replies to the final dot."""
 
 
 def _kind(reply: str) -> FailureKind:
@@ -142,8 +259,19 @@ def settings_for(port: int) -> MailSettings:
     return MailSettings(from_address=ANN, transport=smtp)
 
 
-@pytest_asyncio.fixture(params=[FakeWorld, SmtpWorld, SmtpLaneWorld], ids=["fake", "smtp", "smtp lane"])
+ENVELOPES = {"fake": FakeWorld, "smtp": SmtpWorld, "smtp lane": SmtpLaneWorld}
+EVERY = {**ENVELOPES, "graph": GraphWorld, "graph lane": GraphLaneWorld}
+
+
+@pytest_asyncio.fixture(params=EVERY.values(), ids=EVERY.keys())
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        yield request.param(stack)
+
+
+@pytest_asyncio.fixture(params=ENVELOPES.values(), ids=ENVELOPES.keys())
+async def judging(request: pytest.FixtureRequest) -> AsyncIterator[EnvelopeWorld]:
+    """A server that judges senders and recipients."""
     async with AsyncExitStack() as stack:
         yield request.param(stack)
 
@@ -170,12 +298,13 @@ async def submit(
         CONTENT,
         before_content=before_content or Mark(),
         patience=PATIENCE,
+        tokens=world.tokens,
         lane=world.lane,
     )
 
 
 async def test_given_a_willing_server_when_submitted_then_every_recipient_is_accepted_in_order(world: World) -> None:
-    settings = await world.arrange({})
+    settings = await world.arrange()
     mark = Mark()
 
     report = await submit(world, settings, BOB, EVE, before_content=mark)
@@ -183,15 +312,15 @@ async def test_given_a_willing_server_when_submitted_then_every_recipient_is_acc
     assert report.failure is None
     assert report.first_failure is None
     assert [(verdict.recipient, verdict.is_accepted) for verdict in report.verdicts] == [(BOB, True), (EVE, True)]
-    assert all(verdict.reply.startswith("250") for verdict in report.verdicts)
-    assert report.trace.steps[-1].stage is Stage.DATA
+    assert all(verdict.reply.startswith("2") for verdict in report.verdicts)
+    assert report.trace.steps[-1].stage is world.last_stage
     assert (mark.passed, world.taken()) == (1, 1)
 
 
-async def test_given_one_refused_recipient_when_submitted_then_the_others_are_accepted(world: World) -> None:
-    settings = await world.arrange({"rcpt:eve@example.com": "550 5.1.1 unknown"})
+async def test_given_one_refused_recipient_when_submitted_then_the_others_are_accepted(judging: EnvelopeWorld) -> None:
+    settings = await judging.plan({"rcpt:eve@example.com": "550 5.1.1 unknown"})
 
-    report = await submit(world, settings, BOB, EVE)
+    report = await submit(judging, settings, BOB, EVE)
 
     bob, eve = report.verdicts
     assert bob.is_accepted
@@ -199,32 +328,32 @@ async def test_given_one_refused_recipient_when_submitted_then_the_others_are_ac
     assert eve.failure.kind is FailureKind.PERMANENT
     assert report.failure is None
     assert report.first_failure == eve.failure
-    assert world.taken() == 1
+    assert judging.taken() == 1
 
 
 async def test_given_all_recipients_refused_when_submitted_then_the_point_of_no_return_is_not_reached(
-    world: World,
+    judging: EnvelopeWorld,
 ) -> None:
-    settings = await world.arrange(
+    settings = await judging.plan(
         {"rcpt:bob@example.com": "550 5.1.1 unknown", "rcpt:eve@example.com": "450 4.2.1 busy"}
     )
     mark = Mark()
 
-    report = await submit(world, settings, BOB, EVE, before_content=mark)
+    report = await submit(judging, settings, BOB, EVE, before_content=mark)
 
     kinds = [verdict.failure.kind for verdict in report.verdicts if verdict.failure]
     assert kinds == [FailureKind.PERMANENT, FailureKind.TRANSIENT]
-    assert (mark.passed, world.taken()) == (0, 0)
+    assert (mark.passed, judging.taken()) == (0, 0)
 
 
 @pytest.mark.parametrize(("reply", "kind"), [("550 no", FailureKind.PERMANENT), ("451 no", FailureKind.TRANSIENT)])
 async def test_given_a_refused_sender_when_submitted_then_it_is_definite_for_all(
-    world: World, reply: str, kind: FailureKind
+    judging: EnvelopeWorld, reply: str, kind: FailureKind
 ) -> None:
-    settings = await world.arrange({"mail": reply})
+    settings = await judging.plan({"mail": reply})
     mark = Mark()
 
-    report = await submit(world, settings, BOB, EVE, before_content=mark)
+    report = await submit(judging, settings, BOB, EVE, before_content=mark)
 
     assert report.failure is not None
     assert (report.failure.kind, report.failure.stage) == (kind, Stage.MAIL_FROM)
@@ -232,22 +361,20 @@ async def test_given_a_refused_sender_when_submitted_then_it_is_definite_for_all
     assert mark.passed == 0
 
 
-@pytest.mark.parametrize(("reply", "kind"), [("554 no", FailureKind.PERMANENT), ("451 later", FailureKind.TRANSIENT)])
-async def test_given_a_refused_content_when_submitted_then_it_is_definite(
-    world: World, reply: str, kind: FailureKind
-) -> None:
-    settings = await world.arrange({"dot": reply})
+@pytest.mark.parametrize("saying", [Saying.NO, Saying.LATER])
+async def test_given_a_refused_content_when_submitted_then_it_is_definite(world: World, saying: Saying) -> None:
+    settings = await world.arrange(saying)
 
     report = await submit(world, settings)
 
     assert report.failure is not None
-    assert report.failure.kind is kind
+    assert report.failure.kind is KINDS[saying]
     assert not report.verdicts[0].is_in_doubt
     assert world.taken() == 0
 
 
 async def test_given_no_answer_to_the_content_when_submitted_then_it_is_in_doubt(world: World) -> None:
-    settings = await world.arrange({"dot": "hang"})
+    settings = await world.arrange(Saying.NOTHING)
     mark = Mark()
 
     report = await submit(world, settings, before_content=mark)
@@ -259,7 +386,7 @@ async def test_given_no_answer_to_the_content_when_submitted_then_it_is_in_doubt
 async def test_given_a_mark_that_fails_when_submitted_then_its_error_is_raised_and_nothing_was_taken(
     world: World,
 ) -> None:
-    settings = await world.arrange({})
+    settings = await world.arrange()
 
     with pytest.raises(LookupError, match="lease lost"):
         await submit(world, settings, before_content=Mark(LookupError("lease lost")))
@@ -268,7 +395,7 @@ async def test_given_a_mark_that_fails_when_submitted_then_its_error_is_raised_a
 
 
 async def test_given_a_mark_that_is_being_made_when_cancelled_then_nothing_was_taken(world: World) -> None:
-    settings = await world.arrange({})
+    settings = await world.arrange()
     reached = asyncio.Event()
 
     async def block() -> None:
@@ -284,12 +411,12 @@ async def test_given_a_mark_that_is_being_made_when_cancelled_then_nothing_was_t
     assert world.taken() == 0
 
 
-async def test_given_no_authentication_when_signing_in_then_the_server_is_reached_and_offered_nothing(
+async def test_given_a_willing_server_when_signing_in_then_it_is_reached_and_offered_nothing(
     world: World,
 ) -> None:
-    settings = await world.arrange({})
+    settings = await world.arrange()
 
-    tried = await world.transport.sign_in(settings, patience=PATIENCE)
+    tried = await world.transport.sign_in(settings, patience=PATIENCE, tokens=world.tokens)
 
     assert tried.failure is None
     assert tried.trace.steps
@@ -326,7 +453,7 @@ async def test_given_tokens_that_are_all_refused_when_signing_in_then_it_stops_a
     tried = await world.transport.sign_in(settings, patience=PATIENCE, tokens=tokens)
 
     assert tried.failure is not None
-    assert tried.failure.stage is Stage.AUTH
+    assert tried.failure.stage is world.sign_in_stage
     assert not tried.trace.steps[-1].succeeded
     assert tokens.rejected == [None, "OLD"]
 
@@ -360,7 +487,7 @@ async def test_given_no_token_when_signing_in_or_submitting_then_that_is_the_fai
 
 
 async def test_given_a_lane_when_two_messages_follow_each_other_then_both_are_taken(world: World) -> None:
-    settings = await world.arrange({})
+    settings = await world.arrange()
 
     reports = [await submit(world, settings, BOB), await submit(world, settings, EVE)]
 
@@ -368,11 +495,34 @@ async def test_given_a_lane_when_two_messages_follow_each_other_then_both_are_ta
     assert world.taken() == 2
 
 
-async def test_given_a_refused_message_when_another_follows_then_it_has_an_answer_of_its_own(world: World) -> None:
-    settings = await world.arrange({"rcpt:eve@example.com": "550 5.1.1 unknown"})
+async def test_given_a_refused_message_when_another_follows_then_it_has_an_answer_of_its_own(
+    judging: EnvelopeWorld,
+) -> None:
+    settings = await judging.plan({"rcpt:eve@example.com": "550 5.1.1 unknown"})
 
-    refused, taken = await submit(world, settings, EVE), await submit(world, settings, BOB)
+    refused, taken = await submit(judging, settings, EVE), await submit(judging, settings, BOB)
 
     assert refused.first_failure is not None
     assert taken.first_failure is None
+    assert judging.taken() == 1
+
+
+@pytest.mark.parametrize("earlier", Earlier)
+async def test_given_attempts_before_that_left_nothing_when_submitted_then_the_message_is_taken(
+    world: World, earlier: Earlier
+) -> None:
+    settings = await world.arrange()
+
+    report = await world.transport.submit(
+        settings,
+        Envelope(sender=ANN, recipients=(BOB,)),
+        CONTENT,
+        before_content=Mark(),
+        patience=PATIENCE,
+        tokens=world.tokens,
+        lane=world.lane,
+        earlier=earlier,
+    )
+
+    assert report.failure is None
     assert world.taken() == 1

@@ -17,6 +17,7 @@ from domain.forecast import ForecastKind
 from domain.grant import GrantKey
 from domain.pause import Pause
 from domain.ports.changes import Change
+from domain.turns import Place
 from tests.fakes.store import (
     FakeStore,
     Name,
@@ -26,6 +27,7 @@ from tests.fakes.store import (
     StoredDelivery,
     StoredGrant,
     StoredKey,
+    StoredPlace,
     StoredWorker,
 )
 from tests.fakes.store_allowances import FakeAllowances
@@ -36,6 +38,7 @@ from tests.fakes.store_consents import FakeConsents
 from tests.fakes.store_deliveries import FakeDeliveries
 from tests.fakes.store_grants import FakeGrants
 from tests.fakes.store_leftovers import FakeLeftovers
+from tests.fakes.store_turns import FakeTurns
 from tests.fakes.store_workers import FakeWorkers
 
 __all__ = ["FakeStore", "FakeUnitOfWork"]
@@ -62,6 +65,7 @@ class FakeUnitOfWork:
         self.pause_rows: Rows[Name, Pause] = Rows(store.pauses)
         self.allowance_rows: Rows[Name, tuple[Allowance, datetime | None]] = Rows(store.allowances)
         self.share_rows: Rows[Name, Mapping[str, tuple[int, datetime]]] = Rows(store.shares)
+        self.turn_rows: Rows[Place, StoredPlace] = Rows(store.turns)
         self.announcement_rows: Rows[Name, Mapping[ForecastKind, Announcement]] = Rows(store.announcements)
         self.worker_rows: Rows[str, StoredWorker] = Rows(store.workers)
         self._tables: Final = (
@@ -74,6 +78,7 @@ class FakeUnitOfWork:
             self.pause_rows,
             self.allowance_rows,
             self.share_rows,
+            self.turn_rows,
             self.announcement_rows,
             self.worker_rows,
         )
@@ -87,6 +92,7 @@ class FakeUnitOfWork:
         self._grants: Final = FakeGrants(self)
         self._announcements: Final = FakeAnnouncements(self)
         self._allowances: Final = FakeAllowances(self)
+        self._turns: Final = FakeTurns(self)
         self._deliveries: Final = FakeDeliveries(self)
         self._changes: Final = FakeChanges(self)
         self._leftovers: Final = FakeLeftovers(self)
@@ -113,6 +119,10 @@ class FakeUnitOfWork:
     @property
     def allowances(self) -> FakeAllowances:
         return self._allowances
+
+    @property
+    def turns(self) -> FakeTurns:
+        return self._turns
 
     @property
     def deliveries(self) -> FakeDeliveries:

@@ -22,6 +22,7 @@ from domain.pause import Pause
 from domain.ports.acceptance import IdempotencyRecord
 from domain.ports.changes import Change
 from domain.ports.vault import Place, Vault
+from domain.turns import Place as TurnPlace
 from tests.fakes.environment import FakeClock
 from tests.fakes.signals import FakeSignals
 from tests.fakes.vault import FakeVault
@@ -110,6 +111,14 @@ class StoredWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPlace:
+    """Tickets at a mailbox in the order of their coming, each with the end of its lease."""
+
+    tickets: tuple[tuple[str, datetime], ...] = ()
+    rest_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Fault:
     error: Exception
     afterwards: bool
@@ -141,6 +150,7 @@ class FakeStore:
         """With the time until which the account's deliveries are passed over."""
         self.shares: dict[Name, Mapping[str, tuple[int, datetime]]] = {}
         """Connections by worker, and until when."""
+        self.turns: dict[TurnPlace, StoredPlace] = {}
         self.announcements: dict[Name, Mapping[ForecastKind, Announcement]] = {}
         self.workers: dict[str, StoredWorker] = {}
         self.changes: list[Change] = []

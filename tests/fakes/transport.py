@@ -14,7 +14,7 @@ from domain.failures.trace import Trace, TraceStep
 from domain.message import Envelope
 from domain.no_token import failure_without_token
 from domain.ports.environment import Clock
-from domain.ports.transport import BeforeContent, Patience, Report, SignIn, TokenSource, Verdict
+from domain.ports.transport import BeforeContent, Earlier, Patience, Report, SignIn, TokenSource, Verdict
 from domain.reasons import Reason
 from domain.secret import Secret
 from domain.settings.model import MailSettings
@@ -44,6 +44,7 @@ class Submitted:
     patience: Patience
     tokens: TokenSource | None = None
     lane: str = ""
+    earlier: Earlier = Earlier.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,9 @@ class FakeTransport:
         patience: Patience,
         tokens: TokenSource | None = None,
         lane: str = "",
+        earlier: Earlier = Earlier.NOTHING,
     ) -> Report:
-        attempt = Submitted(settings, envelope, content, patience, tokens, lane)
+        attempt = Submitted(settings, envelope, content, patience, tokens, lane, earlier)
         self.submitted.append(attempt)
         answer = self.answers.popleft() if self.answers else self.usual
         if self.while_connecting is not None:

@@ -19,12 +19,16 @@ class Sizes:
 
     kills: int
     """Of replicas, in the crash storm (T1)."""
+    graph_kills: int
+    """Of replicas that send through Graph; as many of its answers are cut or lost."""
+    throttled: int
+    """Mails for one mailbox that Graph throttles."""
     zombies: int
     """Workers that wake after their lease (T4), over all the moments at which they are frozen."""
 
 
-_QUICK: Final = Sizes(kills=30, zombies=20)
-_FULL: Final = Sizes(kills=300, zombies=100)
+_QUICK: Final = Sizes(kills=30, graph_kills=15, throttled=80, zombies=20)
+_FULL: Final = Sizes(kills=300, graph_kills=300, throttled=1_000, zombies=100)
 
 IS_FULL: Final = os.environ.get(VARIABLE) == "full"
 SIZES: Final = _FULL if IS_FULL else _QUICK

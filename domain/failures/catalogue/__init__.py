@@ -11,6 +11,7 @@ from domain.failures.catalogue.doubt import OUTCOME_UNKNOWN
 from domain.failures.catalogue.entry import Entry
 from domain.failures.catalogue.google import GOOGLE_TEXTS
 from domain.failures.catalogue.graph import GRAPH, GRAPH_CLASSES
+from domain.failures.catalogue.graph_symptoms import GRAPH_SYMPTOMS
 from domain.failures.catalogue.imap import IMAP, IMAP_CLASSES
 from domain.failures.catalogue.microsoft import MICROSOFT_TEXTS
 from domain.failures.catalogue.oauth import OAUTH
@@ -72,6 +73,7 @@ FALLBACKS: Final = (*GRAPH_CLASSES, *IMAP_CLASSES, *CLASSES)
 CATALOGUE: Final[tuple[Entry, ...]] = (
     KEY_UNUSABLE,
     *OAUTH,
+    *GRAPH_SYMPTOMS,
     *SYMPTOMS,
     *GRAPH,
     *GRAPH_CLASSES,

@@ -10,7 +10,6 @@ from domain.failures.catalogue.wording import OR_GRAPH, WAIT, WAIT_A_DAY, WAIT_L
 from domain.failures.evidence import Surface
 from domain.failures.failure import FailureKind, Fix, Stage
 from domain.reasons import Reason
-from domain.sendable import can_send_by_graph
 
 _NDR: Final = (
     "https://learn.microsoft.com/exchange/troubleshoot/email-delivery/ndr/non-delivery-reports-in-exchange-online"
@@ -19,10 +18,9 @@ _RETIREMENT: Final = (
     "https://learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/"
     "deprecation-of-basic-authentication-exchange-online"
 )
-_GRAPH: Final = Fix(
+_GRAPH_INSTEAD: Final = Fix(
     "settings.graph", "{}", also=(Fix("settings.oauth.scopes", "https://graph.microsoft.com/Mail.Send offline_access"),)
 )
-_GRAPH_INSTEAD: Final = (_GRAPH,) if can_send_by_graph() else ()
 
 _SIGN_IN: Final = (
     Entry(
@@ -32,7 +30,7 @@ _SIGN_IN: Final = (
         cause="Authenticated SMTP is switched off for this mailbox, for passwords and OAuth alike.",
         remedy="Run Set-CASMailbox with SmtpClientAuthenticationDisabled $false for the mailbox and wait up to an "
         f"hour{OR_GRAPH}.",
-        fixes=_GRAPH_INSTEAD,
+        fixes=(_GRAPH_INSTEAD,),
         help_url="https://aka.ms/smtp_auth_disabled",
         sample="535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
     ),
@@ -42,7 +40,7 @@ _SIGN_IN: Final = (
         kind=FailureKind.MISCONFIGURED,
         cause="Authenticated SMTP is switched off for the whole organisation, for passwords and OAuth alike.",
         remedy=f"Turn on Authenticated SMTP for this mailbox in the Microsoft 365 admin center{OR_GRAPH}.",
-        fixes=_GRAPH_INSTEAD,
+        fixes=(_GRAPH_INSTEAD,),
         help_url="https://aka.ms/smtp_auth_disabled",
         sample="535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",
     ),

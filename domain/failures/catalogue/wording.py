@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from domain.sendable import can_send_by_graph
-
 WAIT: Final = (
     "A queued message is tried again by itself; try anything else, such as a test mail, again in some minutes."
 )
@@ -26,5 +24,5 @@ REST_LATER: Final = (
 CONSENT_STAYS: Final = f"{WAIT} The consent is not affected."
 CONSENT_STAYS_LONGER: Final = f"{WAIT_LONGER} The consent is not affected."
 
-OR_GRAPH: Final = ", or send through Microsoft Graph" if can_send_by_graph() else ""
+OR_GRAPH: Final = ", or send through Microsoft Graph"
 """Ends a remedy against what Exchange Online keeps from SMTP alone."""

@@ -100,10 +100,11 @@ def test_given_every_fix_on_the_page_when_pasted_then_settings_take_it() -> None
     settings.mailbox.email = "a@b.de"
 
     for fixes in told:
-        words = shlex.split(fixes)
+        words, fixed = shlex.split(fixes), configuration_pb2.Settings()
+        fixed.CopyFrom(settings)
         assert set(words[::2]) == {"--apply-fix"}
         for word in words[1::2]:
-            apply_change(settings, split_fix(word))
+            apply_change(fixed, split_fix(word))
+        assert fixed != settings, fixes
 
     assert len(told) > 10
-    assert settings.smtp.security != configuration_pb2.CONNECTION_SECURITY_UNSPECIFIED

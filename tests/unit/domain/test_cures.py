@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from domain import sendable
 from domain.connection import ConnectionSecurity, TlsVersion
 from domain.cures import fitted, other_ways, with_ways
 from domain.failures.catalogue import CATALOGUE
@@ -40,11 +37,6 @@ def a_failure(reason: Reason, stage: Stage = Stage.TLS, *fixes: Fix) -> Failure:
 
 def fixes_of(fix: Fix, settings: MailSettings) -> tuple[Fix, ...]:
     return fitted(a_failure(Reason.CLIENT_CONFIG, Stage.TOKEN, fix), settings).fixes
-
-
-@pytest.fixture
-def graph_can_send(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sendable, "SENDS_BY_GRAPH", True)
 
 
 @pytest.mark.parametrize(
@@ -152,14 +144,17 @@ def test_given_settings_with_a_password_when_fitted_then_fixes_that_do_not_apply
     assert fixes_of(fix, settings_at(587, STARTTLS)) == ((fix,) if stays else ())
 
 
-def test_given_a_version_that_cannot_send_by_graph_when_fitted_then_it_is_no_fix() -> None:
-    assert not sendable.can_send_by_graph()
-    assert fixes_of(GRAPH, some_settings(authentication=MICROSOFT)) == ()
-    assert not [entry for entry in CATALOGUE for fix in entry.fixes if fix.field == GRAPH.field]
-    assert not [entry for entry in CATALOGUE if re.search("(through|or use|or) Microsoft Graph", entry.remedy)]
+def test_given_settings_that_send_by_graph_when_fitted_then_graph_is_no_fix() -> None:
+    assert fixes_of(GRAPH, some_settings(authentication=MICROSOFT, transport=a_graph_transport())) == ()
 
 
-@pytest.mark.usefixtures("graph_can_send")
+def test_given_smtp_that_is_switched_off_at_exchange_when_explained_then_graph_is_advised() -> None:
+    switched_off = [entry for entry in CATALOGUE if entry.help_url.endswith("smtp_auth_disabled")]
+
+    assert switched_off
+    assert all(entry.fixes == (GRAPH,) and "Microsoft Graph" in entry.remedy for entry in switched_off)
+
+
 def test_given_microsoft_settings_when_fitted_then_graph_comes_with_its_scopes_beside_those_that_open_no_mail() -> None:
     settings = some_settings(authentication=MICROSOFT, mailbox=a_mailbox(password=None, use_oauth=True))
 
@@ -203,7 +198,6 @@ def test_given_a_directory_when_fitted_then_the_endpoints_that_name_the_former_o
     assert fixes_of(Fix(TENANT, "common"), some_settings(authentication=MICROSOFT)) == ()
 
 
-@pytest.mark.usefixtures("graph_can_send")
 def test_given_an_app_of_its_own_or_another_provider_when_fitted_then_microsofts_fixes_go() -> None:
     app = an_oauth_authentication(provider=OAuthProvider.MICROSOFT, grant_type=GrantType.CLIENT_CREDENTIALS)
 

@@ -14,7 +14,7 @@ from domain.host import Host
 from domain.limits import AccountLimits
 from domain.message import Envelope
 from domain.ports.delivery_queue import Claim
-from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
+from domain.ports.transport import BeforeContent, Earlier, Patience, Report, TokenSource
 from domain.settings.model import MailSettings
 from service.allowances import MOST_LANES_PER_ACCOUNT, SHARE_LEASE, Allowances
 from service.usecases.attempt import LEASE
@@ -62,6 +62,7 @@ class StrictServer(FakeTransport):
         patience: Patience,
         tokens: TokenSource | None = None,
         lane: str = "",
+        earlier: Earlier = Earlier.NOTHING,
     ) -> Report:
         assert self.world is not None
         now = self.world.clock.now()

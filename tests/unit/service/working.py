@@ -13,7 +13,7 @@ from domain.delivery import Delivery, DeliveryState
 from domain.host import Host
 from domain.message import Envelope
 from domain.ports.acceptance import Accepted, NewDelivery
-from domain.ports.transport import BeforeContent, Patience, Report, TokenSource
+from domain.ports.transport import BeforeContent, Earlier, Patience, Report, TokenSource
 from domain.settings.model import MailSettings, SmtpTransport
 from service.allowances import Allowances
 from service.commit_together import CommitTogether
@@ -62,6 +62,7 @@ class OneStuckServer(FakeTransport):
         patience: Patience,
         tokens: TokenSource | None = None,
         lane: str = "",
+        earlier: Earlier = Earlier.NOTHING,
     ) -> Report:
         assert isinstance(settings.transport, SmtpTransport)
         host = settings.transport.host.name

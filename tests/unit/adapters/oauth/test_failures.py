@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from adapters.oauth.failures import read_retry_after, symptom_of
+from adapters.oauth.failures import symptom_of
 from adapters.oauth.transport import AnswerEncoded, AnswerTooLarge
 from domain.failures.evidence import Symptom
 from domain.ports.network import DeniedAddress, EgressDenied, NameUnavailable, NameUnknown
@@ -64,32 +62,3 @@ def test_given_an_error_before_sending_when_named_then_it_is_what_it_shows(error
 )
 def test_given_an_error_after_sending_when_named_then_it_is_what_it_shows(error: Exception, symptom: Symptom) -> None:
     assert symptom_of(error, was_sent=True)[0] is symptom
-
-
-@pytest.mark.parametrize(
-    ("written", "pause"),
-    [
-        ("120", timedelta(seconds=120)),
-        (" 0 ", timedelta(0)),
-        ("99999999999999999999", timedelta(days=7)),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", timedelta(minutes=28)),
-        ("Wed, 21 Oct 2026 07:28:00 -0000", timedelta(minutes=28)),
-        ("Wed, 21 Oct 2099 07:28:00 GMT", timedelta(days=7)),
-        ("Wed, 21 Oct 2020 07:28:00 GMT", None),
-        ("soon", None),
-        ("-5", None),
-        ("", None),
-        ("²", None),
-    ],
-)
-def test_given_a_wish_to_wait_when_read_then_it_is_an_instant_not_too_far(
-    written: str, pause: timedelta | None
-) -> None:
-    assert read_retry_after({"retry-after": written}, now=NOW) == (None if pause is None else NOW + pause)
-
-
-@given(st.text())
-def test_given_any_text_when_read_as_a_wish_then_nothing_is_raised(written: str) -> None:
-    wanted = read_retry_after({"retry-after": written}, now=NOW)
-
-    assert wanted is None or NOW <= wanted <= NOW + timedelta(days=7)

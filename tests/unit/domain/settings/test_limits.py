@@ -69,4 +69,15 @@ def test_given_some_limits_set_when_asked_then_the_others_are_the_presets() -> N
 
 def test_given_graph_when_asked_then_the_clouds_limits_hold() -> None:
     assert limits_of(some_settings(transport=a_graph_transport())).messages_per_minute == 30
-    assert limits_of(some_settings(transport=a_graph_transport(base_url="https://graph.example.com"))).are_none
+    assert limits_of(some_settings(transport=a_graph_transport(base_url="https://graph.example.com"))) == AccountLimits(
+        connections=4
+    )
+
+
+@pytest.mark.parametrize(("set_to", "holds"), [(None, 4), (1, 1), (4, 4), (100, 4)])
+def test_given_graph_when_connections_are_set_then_a_mailbox_never_has_more_than_four(
+    set_to: int | None, holds: int
+) -> None:
+    settings = some_settings(transport=a_graph_transport(), limits=AccountLimits(connections=set_to))
+
+    assert limits_of(settings).connections == holds

@@ -9,6 +9,7 @@ import pytest
 
 from domain.configuration import Configuration
 from domain.delivery import DeliveryState, RecipientState
+from domain.earlier import Earlier
 from domain.failures.failure import FailureKind, Stage
 from domain.message import InDoubtPolicy
 from domain.ports.transport import Patience
@@ -304,3 +305,18 @@ async def test_given_one_account_that_is_broken_when_others_are_attempted_then_t
 
     assert after == replace(world.store.delivery(healthy.delivery_id))
     assert after.state is DeliveryState.SENT
+
+
+async def test_given_attempts_before_when_attempted_again_then_the_transport_is_told_what_they_may_have_left() -> None:
+    world = await a_world()
+    world.transport.answers += [
+        Answer(a_failure(kind=FailureKind.TRANSIENT)),
+        Answer(a_failure(kind=FailureKind.IN_DOUBT)),
+    ]
+    await world.accepted()
+
+    for _ in range(3):
+        await world.attempted()
+        world.clock.advance(timedelta(hours=3))
+
+    assert [each.earlier for each in world.transport.submitted] == [Earlier.NOTHING, Earlier.PARTS, Earlier.COPY]

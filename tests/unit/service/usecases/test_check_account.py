@@ -8,7 +8,7 @@ import pytest
 
 from domain.configuration import Configuration
 from domain.connection import ConnectionSecurity
-from domain.errors import MailportError, NotFound, NotReady, ProviderRefused, Unimplemented
+from domain.errors import MailportError, NotFound, NotReady, ProviderRefused
 from domain.failures.failure import FailureKind, Fix, Stage
 from domain.ports.probe import Offer
 from domain.reasons import Reason
@@ -118,8 +118,8 @@ async def test_given_a_server_that_says_no_when_checked_then_failure_trace_and_f
         (
             CALLER,
             a_draft(settings=some_settings(transport=a_graph_transport(), authentication=an_oauth_authentication())),
-            Unimplemented,
-            Reason.NOT_IMPLEMENTED,
+            MailportError,
+            Reason.NEEDS_AUTHORIZATION,
         ),
     ],
 )

@@ -162,8 +162,8 @@ async def test_given_a_user_email_that_is_none_when_proven_then_is_refused_and_c
         ),
         (
             a_draft(settings=some_settings(transport=a_graph_transport(), authentication=an_oauth_authentication())),
-            Unimplemented,
-            Reason.NOT_IMPLEMENTED,
+            AuthorizationRequired,
+            Reason.NEEDS_AUTHORIZATION,
         ),
         (a_draft(settings=some_settings(mailbox=a_mailbox())), Unimplemented, Reason.NOT_IMPLEMENTED),
         (a_draft(tenant=OTHER_TENANT), NotFound, Reason.NOT_FOUND),

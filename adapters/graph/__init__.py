@@ -1,0 +1,1 @@
+"""Mail through Microsoft Graph."""

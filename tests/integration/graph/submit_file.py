@@ -1,0 +1,27 @@
+"""Submits a flattened message from a file, in a process of its own, and says what that took: for `test_memory`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from tests.graph_builders import PATIENCE, a_sender
+
+ROOMY = replace(PATIENCE, content=timedelta(minutes=8), each_reply=timedelta(minutes=1))
+
+
+async def submit(content: bytes, root: str, token: str) -> None:
+    """Writes the failure, if there is one, and the most octets that the process had at a time."""
+    async with a_sender(root, token) as sender:
+        report = await sender.submit(content, patience=ROOMY)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    sys.stdout.write(json.dumps({"failure": str(report.failure or ""), "peak": peak}))
+
+
+if __name__ == "__main__":
+    asyncio.run(submit(Path(sys.argv[1]).read_bytes(), sys.argv[2], sys.argv[3]))

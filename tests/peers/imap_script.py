@@ -287,14 +287,14 @@ def nested(depth: int, *, number: int = 1, uid: int = 1) -> bytes:
 
 async def _next(conversation: Conversation) -> str:
     """Reads a whole command, with its literals, and keeps its tag."""
-    said = await conversation.read_through(b"\n")
+    said = last = await conversation.read_through(b"\n")
     if not said.endswith(_CRLF):
         raise ScriptFailed(f"the line does not end with CRLF: {said!r}")
-    while found := _LITERAL.search(said):
+    while found := _LITERAL.search(last):
         if not found[2]:
             conversation.write(b"+ go on\r\n")
         said += await conversation.read_exactly(int(found[1]))
-        said += await conversation.read_through(b"\n")
+        said += (last := await conversation.read_through(b"\n"))
     tag, _, rest = said.removesuffix(_CRLF).decode("latin-1").partition(" ")
     conversation.tag = tag
     return rest

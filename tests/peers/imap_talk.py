@@ -92,6 +92,12 @@ class ImapTalk:
             untagged.append(line)
         return Reply(tuple(untagged), line.partition(b" ")[2])
 
+    async def ask_to_the_end(self, command: str) -> bytes:
+        """Sends a command and returns all that comes until the server closes."""
+        self._number += 1
+        self._writer.write(f"t{self._number} {command}\r\n".encode())
+        return await self.rest()
+
     async def begin(self, command: str) -> bytes:
         """Sends a command that the server asks to go on with (IDLE, AUTHENTICATE) and returns its ``+`` line."""
         self._number += 1
@@ -113,10 +119,10 @@ class ImapTalk:
     async def line(self) -> bytes:
         """Returns the next line with its literals, without its CRLF. Raises EOFError at the end."""
         async with asyncio.timeout(self._within.total_seconds()):
-            line = await self._one()
-            while found := _LITERAL.search(line):
+            line = last = await self._one()
+            while found := _LITERAL.search(last):
                 line += await self._reader.readexactly(int(found[1]))
-                line += await self._one()
+                line += (last := await self._one())
         return line.removesuffix(b"\r\n")
 
     async def rest(self) -> bytes:

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
+
+from domain.reading.model import BounceAction
 
 MOST_BOUNCES: Final = 100
 """Addresses of one delivery whose reports are kept; a message has no more recipients."""
-
-
-class BounceAction(StrEnum):
-    """What became of a recipient (RFC 3464 section 2.3.3)."""
-
-    FAILED = "FAILED"
-    """Not delivered, for good."""
-    DELAYED = "DELAYED"
-    """Not delivered yet; the reporting server keeps trying."""
-    DELIVERED = "DELIVERED"
-    RELAYED = "RELAYED"
-    """Handed on to a server that sends no reports."""
-    EXPANDED = "EXPANDED"
-    """Delivered to a list and sent on from there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +19,7 @@ class Bounce:
     delivery_id: str
     address: str
     """As the report names it; not a recipient's own where the mail was forwarded."""
-    action: BounceAction | None
-    """None: the report names none that is known."""
+    action: BounceAction
     report_time: datetime
     """When the report came into the mailbox, to the second."""
     status: str = ""

@@ -11,7 +11,8 @@ from uuid import UUID
 from adapters.postgres.codec import is_storable, storable
 from adapters.postgres.delivery_rows import parse_id
 from adapters.postgres.session import Session
-from domain.bounce import MOST_BOUNCES, Bounce, BounceAction
+from domain.bounce import MOST_BOUNCES, Bounce
+from domain.reading.model import BounceAction
 
 _OWN: Final = re.compile(r"<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@")
 """How a Message-ID begins that was made of the delivery's id."""
@@ -96,7 +97,7 @@ class PostgresCorrelation:
             Bounce(
                 delivery_id=str(row["delivery_id"]),
                 address=row["address"],
-                action=BounceAction(row["action"]) if row["action"] in _ACTIONS else None,
+                action=BounceAction(row["action"]) if row["action"] in _ACTIONS else BounceAction.UNKNOWN,
                 status=row["status"],
                 diagnostic=row["diagnostic"],
                 reporting_server=row["reporting_server"],
@@ -116,7 +117,7 @@ def _columns(tenant: str, identity: UUID, bounce: Bounce) -> dict[str, Any]:
         "id": identity,
         "key": _key(bounce),
         "address": bounce.address,
-        "action": bounce.action.value if bounce.action is not None else None,
+        "action": bounce.action.value,
         "status": storable(bounce.status),
         "diagnostic": storable(bounce.diagnostic),
         "reporting_server": storable(bounce.reporting_server),

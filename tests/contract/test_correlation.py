@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import pytest
 
-from domain.bounce import MOST_BOUNCES, Bounce, BounceAction
+from domain.bounce import MOST_BOUNCES, Bounce
 from domain.delivery import Delivery
 from domain.mime.compose import make_message_id
+from domain.reading.model import BounceAction
 from tests.builders import NOW, OTHER_TENANT, TENANT, a_delivery, an_address
 from tests.contract.conftest import Storage
 from tests.storing import accept_one
@@ -149,7 +150,7 @@ async def test_given_reports_of_several_addresses_when_read_then_the_newest_come
 
 async def test_given_a_report_that_says_little_when_recorded_then_it_is_kept_as_it_is(storage: Storage) -> None:
     delivery = await stored(storage)
-    bounce = a_bounce(delivery, action=None, status="", diagnostic="", reporting_server="")
+    bounce = a_bounce(delivery, action=BounceAction.UNKNOWN, status="", diagnostic="", reporting_server="")
 
     assert await recorded(storage, bounce) == 1
     assert await kept(storage, delivery) == (bounce,)

@@ -10,7 +10,7 @@ create table bounce (
     delivery_id uuid not null,
     address_key text collate "C" not null, -- in lower case
     address text not null,
-    action text,
+    action text not null,
     status text not null,
     diagnostic text not null,
     reporting_server text not null,

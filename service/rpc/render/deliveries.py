@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from domain.bounce import Bounce, BounceAction
+from domain.bounce import Bounce
 from domain.delivery import Attempt, Recipient
+from domain.reading.model import BounceAction
 from mailport.v1 import delivery_pb2 as pb
 from mailport.v1 import mail_service_pb2
 from service.rpc.page_tokens import change_cursor
@@ -75,9 +76,11 @@ def render_bounce(bounce: Bounce) -> pb.Bounce:
     )
 
 
-def render_bounce_action(action: BounceAction | None) -> pb.BounceAction.ValueType:
+def render_bounce_action(action: BounceAction) -> pb.BounceAction.ValueType:
     """Returns the API's word; UNSPECIFIED where the report names none that is known."""
-    return pb.BOUNCE_ACTION_UNSPECIFIED if action is None else enum_value(pb.BounceAction, "BOUNCE_ACTION_", action)
+    if action is BounceAction.UNKNOWN:
+        return pb.BOUNCE_ACTION_UNSPECIFIED
+    return enum_value(pb.BounceAction, "BOUNCE_ACTION_", action)
 
 
 def _recipient(recipient: Recipient) -> pb.RecipientResult:

@@ -40,8 +40,13 @@ class Proof:
     """All steps in order, those of the mailbox last."""
     reply: str
     """The server's final reply, scrubbed."""
-    sending_trace: Trace
-    """The steps that the mail went through."""
+    mailbox_steps: int = 0
+    """How many of the steps are the mailbox's."""
+
+    @property
+    def sending_trace(self) -> Trace:
+        """Returns the steps that the mail went through."""
+        return _without_last(self.trace, self.mailbox_steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,14 @@ class SignedIn:
     """The account was let in, by the server that mail goes to and by the mailbox if there is one."""
 
     trace: Trace
-    sending_trace: Trace
+    """All steps in order, those of the mailbox last."""
+    mailbox_steps: int = 0
+    """How many of the steps are the mailbox's."""
+
+    @property
+    def sending_trace(self) -> Trace:
+        """Returns the steps up to the sign-in of the server that mail goes to."""
+        return _without_last(self.trace, self.mailbox_steps)
 
 
 class Prove:
@@ -134,7 +146,7 @@ class Prove:
         if told.failure is not None:
             raise ProviderRefused(told.failure, trace=told.trace)
         trace = await self._open_mailbox(settings, reading, told.trace, deadline)
-        return SignedIn(trace=trace, sending_trace=told.trace)
+        return SignedIn(trace=trace, mailbox_steps=len(trace.steps) - len(told.trace.steps))
 
     async def _open_mailbox(
         self, settings: MailSettings, tokens: ProvableTokens | None, before: Trace, deadline: timedelta
@@ -182,7 +194,12 @@ class Prove:
         if report.first_failure is not None:
             raise ProviderRefused(report.first_failure, trace=trace)
         whole = await self._open_mailbox(settings, reading, trace, deadline)
-        return Proof(message_id=message_id, trace=whole, reply=report.verdicts[0].reply, sending_trace=trace)
+        return Proof(
+            message_id=message_id,
+            trace=whole,
+            reply=report.verdicts[0].reply,
+            mailbox_steps=len(whole.steps) - len(trace.steps),
+        )
 
     async def _check(self, tokens: ProvableTokens) -> None:
         start_time, begun = self._clock.now(), self._clock.monotonic()
@@ -208,6 +225,10 @@ class Prove:
             detail="the token endpoint gave a new access token",
         )
         return Trace(start_time=start_time, steps=(step,))
+
+
+def _without_last(trace: Trace, count: int) -> Trace:
+    return replace(trace, steps=trace.steps[: len(trace.steps) - count])
 
 
 async def _in_time(step: Awaitable[None], time_left: timedelta) -> None:

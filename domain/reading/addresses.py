@@ -169,6 +169,7 @@ class _Reader:
         if angle is not None:
             name = words.strip()
             if self._carried:
+                self._found.add(Defect.HEADER)
                 name, self._carried = f"{self._carried}, {name}", ""
             self._keep(_without_route(angle), name or comment)
         elif "@" in raw:

@@ -12,8 +12,8 @@ from domain.reading.structure import Leaf
 from domain.reading.transfer import ContentDecoder
 
 _SLICE: Final = 128 * 1024
-_WIDEST_CHARACTER: Final = 4
-"""In octets, of UTF-32; a body is read as far as it can still matter."""
+_WIDEST_CHARACTER: Final = 2
+"""In octets, of what is one in UTF-8 (UTF-16): a body is read as far as it can still matter."""
 _LARGEST_ENCODED: Final = 16 * 1024 * 1024
 """Looked at for a body: all but blanks and line ends of a content this long is text above the bound."""
 
@@ -21,10 +21,13 @@ _LARGEST_ENCODED: Final = 16 * 1024 * 1024
 def text_and_html(leaves: list[Leaf]) -> tuple[Leaf | None, Leaf | None]:
     """Returns the leaves that are the text body and the HTML body, None for one that there is not."""
     bodies = [leaf for index, leaf in enumerate(leaves) if _may_be_body(leaf, is_first=index == 0)]
-    return (
-        next((leaf for leaf in bodies if leaf.entity.content_type == "text/plain"), None),
-        next((leaf for leaf in bodies if leaf.entity.content_type == "text/html"), None),
-    )
+    return _first(bodies, "text/plain"), _first(bodies, "text/html")
+
+
+def _first(bodies: list[Leaf], content_type: str) -> Leaf | None:
+    """Returns the first of a type, one with content if there is any: what broken structure leaves behind is empty."""
+    several = [leaf for leaf in bodies if leaf.entity.content_type == content_type]
+    return next((leaf for leaf in several if leaf.end > leaf.start), several[0] if several else None)
 
 
 def _may_be_body(leaf: Leaf, *, is_first: bool) -> bool:

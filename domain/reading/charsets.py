@@ -90,7 +90,9 @@ def decode(octets: bytes, charset: str, found: set[Defect], *, is_cut: bool = Fa
     if text is None:
         # What is in a known charset but for a few octets stays readable in it; Latin letters tell nothing then.
         text = octets.decode(codec if codec and codec != "ascii" else _FALLBACK, "replace")
-    return _SURROGATE.sub("\ufffd", text)
+    if _SURROGATE.search(text):  # UTF-7 can say them
+        found.add(Defect.CHARSET)
+    return without_surrogates(text)
 
 
 def _strictly(octets: bytes, codec: str, is_cut: bool) -> str | None:

@@ -66,7 +66,8 @@ def read_entity(fields: list[RawField], found: set[Defect], *, default_type: str
     encoding, is_known = transfer_encoding(
         raw_text(only_value(fields, "content-transfer-encoding", found)[:_LONGEST_CHARSET], found)
     )
-    if not is_known or (encoding in {"base64", "quoted-printable"} and content_type.startswith("multipart/")):
+    is_composite = content_type.startswith("multipart/") or content_type == "message/rfc822"
+    if not is_known or (is_composite and encoding in {"base64", "quoted-printable"}):
         found.add(Defect.MIME)  # RFC 2045 section 6.4
     charset = clean(parameters.get("charset", ""), found)
     if charset and codec_of(charset) is None and content_type.startswith("text/"):

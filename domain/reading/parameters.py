@@ -14,9 +14,8 @@ from domain.reading.words import clean, decode_words, raw_text
 _LARGEST_BYTES: Final = 16 * 1024
 _MOST_PARAMETERS: Final = 100
 _LONGEST_FILE_NAME: Final = 255
-_NAME: Final = re.compile(r"[;\s]*([^\s=;\"]{1,100})\s*(=?)\s*")
+_NAME: Final = re.compile(r"[;\s]*([^\s=;\"]{0,100})\s*(=?)\s*")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_BARE: Final = re.compile(r"[^;]*")
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _SECTION: Final = re.compile(r"([^*]+)\*(?:(\d{1,3})(\*?))?")
 _WORD: Final = re.compile(r"=\?[^?\s]{1,100}\?[BbQq]\?")
@@ -44,11 +43,12 @@ def _written(text: str, found: set[Defect]) -> dict[str, str]:
     position = 0
     while position < len(text) and len(written) < _MOST_PARAMETERS:
         name = _NAME.match(text, position)
-        if name is None or not name[2]:
-            junk = _BARE.match(text, position + 1 if text[position] == ";" else position)
-            if text[position:].strip(" \t;"):
+        if name is None or not (name[1] and name[2]):
+            # Blanks and semicolons alone are harmless; a word without a value, or a value without a name, is not.
+            after = name.end() if name else position
+            if after == position or (name and (name[1] or name[2])):
                 found.add(Defect.HEADER)
-            position = max(position + 1, junk.end() if junk else 0)
+            position = max(after, position + 1)
             continue
         position = name.end()
         quoted = _QUOTED.match(text, position) if text.startswith('"', position) else None

@@ -90,17 +90,27 @@ class _Scanner:
                 self._leave(0, len(self._octets))
                 del self._open[:]
                 break
+            if len(self._leaves) >= MOST_PARTS and not delimiter[2]:
+                self._stop(delimiter)
+                break
             position = self._delimiter(delimiter)
         self._finish_leaves(-1, len(self._octets))
         return self._leaves
+
+    def _stop(self, delimiter: re.Match[bytes]) -> None:
+        """Ends what runs where a part too many begins: a message of delimiters alone must not cost their number."""
+        self._found.add(Defect.TRUNCATED)
+        while self._running:
+            leaf = self._running.pop()
+            around = self._open[leaf.level - 1].pattern if leaf.level else None
+            after = around.search(self._octets, delimiter.start()) if around else None
+            leaf.end = max(leaf.start, _before(self._octets, after) if after else len(self._octets))
 
     def _delimiter(self, delimiter: re.Match[bytes]) -> int:
         """Takes one delimiter line and, where it opens a part, the part's header; returns where to go on."""
         innermost = self._open[-1]
         level = len(innermost.boundaries) - 1 - innermost.boundaries[::-1].index(delimiter[1])
-        end = delimiter.start()
-        if end and self._octets[end - 1 : end] == b"\r":
-            end -= 1  # the line end belongs to the delimiter (RFC 2046 section 5.1.1)
+        end = _before(self._octets, delimiter)
         if level + 1 < len(self._open):
             self._found.add(Defect.MIME)  # those within were not closed
             self._leave(level + 1, end)
@@ -157,9 +167,9 @@ class _Scanner:
     def _enter(self, fields: list[RawField], start: int, own_id: str, prefix: str) -> int:
         """Begins the entity with *fields* and its content at *start*; returns where the search goes on."""
         is_nested = any(leaf.inner is not None for leaf in self._running)
+        parent = self._open[-1] if self._open else None
+        default = "message/rfc822" if parent and parent.entity.content_type == "multipart/digest" else "text/plain"
         while True:
-            parent = self._open[-1] if self._open else None
-            default = "message/rfc822" if parent and parent.entity.content_type == "multipart/digest" else "text/plain"
             entity = read_entity(fields, self._found, default_type=default)
             if entity.is_multipart:
                 if self._push(entity, start, own_id, prefix, is_nested=is_nested):
@@ -173,7 +183,7 @@ class _Scanner:
                 return start
             fields, start = self._inner_header(leaf)
             leaf.inner = fields
-            is_nested = True
+            is_nested, default = True, "text/plain"
             own_id, prefix = f"{own_id}.1", f"{own_id}."
 
     def _inner_header(self, leaf: Leaf) -> tuple[list[RawField], int]:
@@ -218,6 +228,12 @@ class _Scanner:
         else:
             leaf.end = max(start, end)
         return leaf
+
+
+def _before(octets: bytes, delimiter: re.Match[bytes]) -> int:
+    """Returns where the content before a delimiter ends; the line end is the delimiter's (RFC 2046 section 5.1.1)."""
+    end = delimiter.start()
+    return end - 1 if octets[max(0, end - 1) : end] == b"\r" else end
 
 
 def _as_text(multipart: Entity) -> Entity:

@@ -42,6 +42,8 @@ from service.web.server import WebServer
 
 SANDBOX_SMTP_PORT: Final = 2525
 SANDBOX_SMTPS_PORT: Final = 2465
+SANDBOX_IMAP_PORT: Final = 2143
+SANDBOX_IMAPS_PORT: Final = 2993
 """The same at each start where possible, so that what was configured with the sandbox goes on working."""
 _LOOPBACK: Final = "127.0.0.0/8, ::1"
 _DRAIN: Final = timedelta(seconds=15)
@@ -171,6 +173,8 @@ async def started_sandbox(options: Options) -> AsyncIterator[Sandbox]:
         folder=folder,
         smtp_port=_usual_or_any(SANDBOX_SMTP_PORT),
         smtps_port=_usual_or_any(SANDBOX_SMTPS_PORT),
+        imap_port=_usual_or_any(SANDBOX_IMAP_PORT),
+        imaps_port=_usual_or_any(SANDBOX_IMAPS_PORT),
     )
     try:
         try:

@@ -108,6 +108,7 @@ async def _run_sandbox(options: Options) -> int:
         host = simulators.smtp_host
         print(
             f"The sandbox runs: SMTP {host}:{simulators.smtp_port} (STARTTLS) and {host}:{simulators.smtps_port}"
+            f" (implicit TLS), IMAP {host}:{simulators.imap_port} (STARTTLS) and {host}:{simulators.imaps_port}"
             f" (implicit TLS), inbox http://{address.from_here}{MOUNT_PATH}/inbox",
             flush=True,
         )

@@ -6,26 +6,25 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
-from domain.errors import MailportError, ProviderRefused, Unavailable
-from domain.failures.failure import FailureKind
+from domain.errors import MailportError, Unavailable
 from domain.mailbox_names import WatchCursor, stale
 from domain.ports.mailbox import MOST_NEWS, MailboxAccount, News
 from domain.reasons import Reason
 from service.usecases.following import FolderName, Following
 from service.usecases.mails import Mail
+from service.usecases.pauses import Pauses
 
 MOST_KEPT: Final = 500
 """Messages that a watcher may be behind without a connection of its own."""
 MOST_KEPT_OCTETS: Final = 1024 * 1024
 """Of their header sections together."""
-_HEALS_BY_WAITING: Final = frozenset({FailureKind.TRANSIENT, FailureKind.THROTTLED})
-_LONGEST_PAUSE: Final = timedelta(seconds=30)
-_STANDS_FIRMLY: Final = timedelta(minutes=1)
-"""A connection that stood so long starts the pauses anew when it breaks."""
+
+MOST_CATCHING_UP: Final = 3
+"""Connections of watchers that are behind, besides the one that all share; others wait for their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +41,24 @@ class Behind(Exception):
 
 class FolderHub:
     """
-    Follows a folder from `run` on, and keeps the latest messages for those who watch it.
+    Follows a folder from `run` on, beginning with what comes now, and keeps the latest messages for those who watch it.
 
-    Connects again by itself, at once at first and then after ever longer pauses with jitter. It ends, and so do all
-    watches of the folder, with what only a person can mend, with CURSOR_INVALID when the folder was rebuilt, and when
-    the server is away for longer than `Following.blind`.
+    Connects again by itself, at once at first and then after ever longer pauses. It ends, and so do all watches of the
+    folder, when it cannot be opened at first, with what only a person can mend, with CURSOR_INVALID when the folder
+    was rebuilt, and when the server is away for longer than `Following.blind`.
     """
 
-    def __init__(
-        self,
-        *,
-        name: FolderName,
-        following: Following,
-        start: WatchCursor | None,
-        tell_of_change: Callable[[], None],
-    ) -> None:
-        """*start*: where to begin; None: from now on. *tell_of_change*: called when it stands, breaks or ends."""
+    def __init__(self, *, name: FolderName, following: Following, tell_of_change: Callable[[], None]) -> None:
+        """*tell_of_change*: called when it stands, breaks or ends."""
         self.name = name
-        self.start = start
-        self.has_stood = False
-        """Whether the folder was open at least once."""
         self.is_standing = False
-        """Whether it is open now."""
+        """Whether the folder is open now."""
+        self.catching_up = asyncio.Semaphore(MOST_CATCHING_UP)
+        """For watchers that are behind: each needs a connection of its own for a while."""
         self._following = following
-        self._clock = following.clock
-        self._events = following.events
         self._tell_of_change = tell_of_change
-        self._cursor = start
+        self._pauses = Pauses(following)
+        self._cursor: WatchCursor | None = None
         self._mailbox = ""
         self._kept: deque[Arrived] = deque()
         self._kept_octets = 0
@@ -78,8 +68,6 @@ class FolderHub:
         self._taken = asyncio.Event()
         self._news = asyncio.Event()
         self._end: MailportError | None = None
-        self._last_proof = following.clock.monotonic()
-        self._tries = 0
 
     @property
     def cursor(self) -> WatchCursor:
@@ -92,9 +80,14 @@ class FolderHub:
         """Returns the UID above which everything that came is kept here."""
         return self._floor
 
+    @property
+    def kept(self) -> int:
+        """Returns the number of messages that are kept here."""
+        return len(self._kept)
+
     async def stands(self) -> None:
         """Returns as soon as the folder has been opened once; raises what kept it from being opened."""
-        while not self.has_stood:
+        while self._cursor is None:
             self._check_end()
             await self._news.wait()
 
@@ -110,7 +103,7 @@ class FolderHub:
         if last_uid < self._floor:
             self._check_end()
             raise Behind
-        for arrived in self._kept:  # 500 at most, and nearly always the last one is meant
+        for arrived in self._kept:  # a few hundred at most, and seldom more than the first is passed over
             if arrived.cursor.last_uid > last_uid:
                 return arrived
         self._check_end()
@@ -127,10 +120,11 @@ class FolderHub:
             while True:
                 error = await self._follow()
                 self.is_standing = False
-                if (pause := self._pause_after(error)) is None:
+                pause = self._pauses.after(error) if self._cursor is not None else None
+                if pause is None:
                     self._finish(error)
                     return
-                self._events.watch_broke(self.name.account, error.reason)
+                self._following.events.watch_broke(self.name.account, error.reason)
                 self._tell_of_change()
                 await asyncio.sleep(pause.total_seconds())
         except Exception:
@@ -139,7 +133,7 @@ class FolderHub:
 
     async def _follow(self) -> MailportError:
         """Follows the folder over one connection; returns what ended it."""
-        began = self._clock.monotonic()
+        began = self._following.clock.monotonic()
         try:
             account = await self._following.account_of(self.name)
             self._check_mailbox(account)
@@ -157,11 +151,8 @@ class FolderHub:
                 told = await anext(news, None)
             if told is None:
                 return
-            mails = await self._following.mails(self.name, account, told.messages)
-            self._take(told, mails)
-            self._last_proof = self._clock.monotonic()
-            if told.messages or self._last_proof - began > _STANDS_FIRMLY:
-                self._tries = 0
+            self._take(told, await self._following.mails(self.name, account, told.messages))
+            self._pauses.proven(brought_mail=bool(told.messages), began=began)
             await self._keep_pace()
 
     async def _keep_pace(self) -> None:
@@ -173,30 +164,25 @@ class FolderHub:
                     await self._taken.wait()
 
     def _is_ahead(self) -> bool:
-        next_out = max(len(self._kept) + MOST_NEWS - MOST_KEPT, 0)
-        is_near = self._kept_octets > MOST_KEPT_OCTETS // 2 and len(self._kept) > 1
-        last = self._kept[next_out - 1] if next_out else self._kept[0] if is_near else None
-        return last is not None and last.cursor.last_uid > self._reached
+        pushed_out = len(self._kept) + MOST_NEWS - MOST_KEPT
+        if self._kept_octets > MOST_KEPT_OCTETS // 2:
+            pushed_out = max(pushed_out, len(self._kept) // 2)
+        return pushed_out > 0 and self._kept[pushed_out - 1].cursor.last_uid > self._reached
 
     def _take(self, told: News, mails: Sequence[Mail]) -> None:
-        if not self.has_stood:
-            self._floor = self.start.last_uid if self.start is not None else told.cursor.last_uid
-            if self.start is None and told.messages:
-                self._floor = told.messages[0].id.uid - 1
+        if self._cursor is None:
+            self._floor = mails[0].message.id.uid - 1 if mails else told.cursor.last_uid
         for mail in mails:
-            uid = mail.message.id.uid
-            cursor = WatchCursor(told.cursor.account, told.cursor.folder, told.cursor.uid_validity, uid)
-            self._kept.append(Arrived(cursor, mail))
+            self._kept.append(Arrived(replace(told.cursor, last_uid=mail.message.id.uid), mail))
             self._kept_octets += len(mail.message.header)
         while len(self._kept) > MOST_KEPT or (self._kept_octets > MOST_KEPT_OCTETS and len(self._kept) > 1):
             gone = self._kept.popleft()
             self._kept_octets -= len(gone.mail.message.header)
             self._floor = gone.cursor.last_uid
         self._cursor = told.cursor
-        was_standing = self.is_standing
-        self.has_stood = self.is_standing = True
-        if not was_standing:
-            self._events.watch_stands(self.name.account)
+        if not self.is_standing:
+            self.is_standing = True
+            self._following.events.watch_stands(self.name.account)
             self._tell_of_change()
         self._tell()
 
@@ -206,23 +192,9 @@ class FolderHub:
             raise stale("The settings name another mailbox now.")
         self._mailbox = account.name
 
-    def _pause_after(self, error: MailportError) -> timedelta | None:
-        """Returns how long to wait before the next try; None: there is none."""
-        if not _may_heal(error):
-            return None
-        jitter = self._following.entropy.fraction()
-        if self._tries:
-            pause = min(self._following.pause * 2 ** min(self._tries - 1, 10), _LONGEST_PAUSE) * (0.5 + jitter / 2)
-        else:
-            pause = self._following.pause * jitter / 4  # at once, but not all watches of a server together
-        self._tries += 1
-        pause = max(pause, _asked(error, self._clock.now()))
-        is_hopeless = not self.has_stood or self._clock.monotonic() + pause - self._last_proof > self._following.blind
-        return None if is_hopeless else pause
-
     def _finish(self, error: MailportError) -> None:
         self._end = error
-        self._events.watch_ended(self.name.account, error.reason)
+        self._following.events.watch_ended(self.name.account, error.reason)
         self._tell_of_change()
         self._tell()
 
@@ -235,19 +207,5 @@ class FolderHub:
         self._news = asyncio.Event()
 
 
-def _may_heal(error: MailportError) -> bool:
-    if isinstance(error, ProviderRefused):
-        return error.failure.kind in _HEALS_BY_WAITING
-    return isinstance(error, Unavailable)
-
-
 def _lost(message: str, reason: Reason) -> Unavailable:
     return Unavailable(message, reason=reason, remedy="Watch again with the last cursor: nothing is missed.")
-
-
-def _asked(error: MailportError, now: datetime) -> timedelta:
-    """Returns how long the server, or the store, asked to be left alone."""
-    if isinstance(error, ProviderRefused):
-        retry_time = error.failure.retry_time
-        return max(retry_time - now, timedelta(0)) if retry_time is not None else timedelta(0)
-    return error.retry_after if isinstance(error, Unavailable) else timedelta(0)

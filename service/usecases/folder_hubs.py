@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.errors import Overloaded
-from domain.mailbox_names import WatchCursor
 from service.logs import CONFIGURATION_ID, TENANT, WATCH_FAILED
 from service.usecases.folder_hub import FolderHub
 from service.usecases.following import FolderName, Following
@@ -37,14 +36,13 @@ class FolderHubs:
         self._followed: dict[FolderName, _Followed] = {}
 
     @asynccontextmanager
-    async def joined(self, name: FolderName, *, start: WatchCursor | None) -> AsyncIterator[FolderHub]:
+    async def joined(self, name: FolderName) -> AsyncIterator[FolderHub]:
         """
-        Gives the hub of a folder while the context is open.
+        Gives the hub of a folder while the context is open; it may have ended, or not stand yet.
 
-        *start*: where a new one begins; None: from now on. One that runs already may have begun elsewhere. Raises
-        Overloaded when too many folders are followed.
+        Raises Overloaded when too many folders are followed.
         """
-        followed = self._followed.get(name) or self._begin(name, start)
+        followed = self._followed.get(name) or self._begin(name)
         followed.watchers += 1
         try:
             yield followed.hub
@@ -53,13 +51,17 @@ class FolderHubs:
             if not followed.watchers:
                 await self._leave(followed)
 
-    def _begin(self, name: FolderName, start: WatchCursor | None) -> _Followed:
+    def followed(self) -> tuple[FolderHub, ...]:
+        """Returns the hubs of all folders that are followed."""
+        return tuple(each.hub for each in self._followed.values())
+
+    def _begin(self, name: FolderName) -> _Followed:
         if len(self._followed) >= self._most:
             raise Overloaded(
                 f"mailport follows as many folders at once as it can: {self._most}.",
                 remedy="Call again when other watches have ended, or call another process.",
             )
-        hub = FolderHub(name=name, following=self._following, start=start, tell_of_change=self._count)
+        hub = FolderHub(name=name, following=self._following, tell_of_change=self._count)
         followed = _Followed(hub, asyncio.create_task(hub.run(), name=f"watch {name.account.configuration_id}"))
         self._followed[name] = followed
         followed.task.add_done_callback(lambda task: self._ended(followed, task))

@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
 from domain.account import Account
 from domain.caller import Caller
-from domain.errors import NotReady
+from domain.errors import MailportError
 from domain.mailbox_names import WatchCursor, read_cursor, rebuilt, stale
-from domain.ports.mailbox import MOST_NEWS
-from domain.reasons import Reason
 from service.usecases.folder_hub import Arrived, Behind, FolderHub
 from service.usecases.folder_hubs import FolderHubs
 from service.usecases.following import FolderName, Following
 from service.usecases.mails import Mail
+from service.usecases.pauses import Pauses
 
 ALIVE_EVERY: Final = timedelta(seconds=30)
-_MOST_CATCHING_UP: Final = 20
-"""Connections of watchers that are behind, in the process; others wait for their turn."""
 _AGAIN_SECONDS: Final = 0.25
 
 
@@ -42,7 +39,6 @@ class WatchMailbox:
         self._hubs = hubs
         self._following = following
         self._alive_every = alive_every.total_seconds()
-        self._catching_up = asyncio.Semaphore(_MOST_CATCHING_UP)
 
     async def __call__(
         self, caller: Caller, configuration_id: str, folder: str, *, cursor: str
@@ -63,27 +59,15 @@ class WatchMailbox:
                 yield answer
 
     async def _mails(self, name: FolderName, start: WatchCursor | None) -> AsyncGenerator[WatchedMail]:
-        while True:
-            async with self._hubs.joined(name, start=start) as hub:
-                if not await self._stands(hub, start):
-                    continue
-                cursor = start or hub.cursor
-                if cursor.uid_validity != hub.cursor.uid_validity:
-                    raise rebuilt(name.folder, was=cursor.uid_validity, now=hub.cursor.uid_validity)
-                yield WatchedMail(cursor)
-                async with aclosing(self._follow(hub, cursor)) as watched:
-                    async for each in watched:
-                        yield each
-
-    async def _stands(self, hub: FolderHub, start: WatchCursor | None) -> bool:
-        """Waits until the folder is open; False when it ended by the cursor of somebody else."""
-        try:
+        async with self._hubs.joined(name) as hub:
             await hub.stands()
-        except NotReady as error:
-            if error.reason is Reason.CURSOR_INVALID and hub.start != start:
-                return False
-            raise
-        return True
+            cursor = start or hub.cursor
+            if cursor.uid_validity != hub.cursor.uid_validity:
+                raise rebuilt(name.folder, was=cursor.uid_validity, now=hub.cursor.uid_validity)
+            yield WatchedMail(cursor)
+            async with aclosing(self._follow(hub, cursor)) as watched:
+                async for each in watched:
+                    yield each
 
     async def _follow(self, hub: FolderHub, cursor: WatchCursor) -> AsyncGenerator[WatchedMail]:
         while True:
@@ -104,24 +88,41 @@ class WatchMailbox:
 
     async def _catch_up(self, hub: FolderHub, cursor: WatchCursor) -> AsyncGenerator[Arrived | WatchedMail]:
         """Yields what came after *cursor* until the hub has what follows; the last one may be a place alone."""
-        async with self._catching_up:
-            account = await self._following.account_of(hub.name)
-            if account.name != cursor.account:
-                raise stale("The settings name another mailbox now.")
-            async with aclosing(self._following.news(account, hub.name.folder, cursor)) as following:
-                is_first, floor = True, hub.floor
-                async for told in following:
-                    for mail in await self._following.mails(hub.name, account, told.messages):
-                        uid = mail.message.id.uid
-                        cursor = WatchCursor(cursor.account, cursor.folder, cursor.uid_validity, uid)
-                        yield Arrived(cursor, mail)
-                    # What is said after the first word, and holds less than it may, leaves nothing behind; messages
-                    # below the floor that were expunged never come.
-                    if cursor.last_uid >= hub.floor or (not is_first and len(told.messages) < MOST_NEWS):
-                        at = max(cursor.last_uid, floor)
-                        yield WatchedMail(WatchCursor(cursor.account, cursor.folder, cursor.uid_validity, at))
-                        return
-                    is_first, floor = False, hub.floor
+        pauses = Pauses(self._following)
+        while True:
+            try:
+                async with hub.catching_up, aclosing(self._missed(hub, cursor, pauses)) as missed:
+                    async for each in missed:
+                        cursor = each.cursor
+                        yield each
+                    return
+            except MailportError as error:
+                if (pause := pauses.after(error)) is None:
+                    raise
+            await asyncio.sleep(pause.total_seconds())
+
+    async def _missed(
+        self, hub: FolderHub, cursor: WatchCursor, pauses: Pauses
+    ) -> AsyncGenerator[Arrived | WatchedMail]:
+        """Does so over one connection."""
+        began = self._following.clock.monotonic()
+        account = await self._following.account_of(hub.name)
+        if account.name != cursor.account:
+            raise stale("The settings name another mailbox now.")
+        async with aclosing(self._following.news(account, hub.name.folder, cursor)) as news:
+            is_first, floor = True, hub.floor
+            async for told in news:
+                for mail in await self._following.mails(hub.name, account, told.messages):
+                    cursor = replace(cursor, last_uid=mail.message.id.uid)
+                    yield Arrived(cursor, mail)
+                pauses.proven(brought_mail=bool(told.messages), began=began)
+                if cursor.last_uid >= hub.floor:
+                    return
+                if not is_first and not told.messages:
+                    # Nothing is left that came before; what is below the floor was expunged, and never comes.
+                    yield WatchedMail(replace(cursor, last_uid=max(cursor.last_uid, floor)))
+                    return
+                is_first, floor = False, hub.floor
 
     async def _alive(self, mails: AsyncGenerator[WatchedMail]) -> AsyncGenerator[WatchedMail]:
         """Yields what *mails* yields, and the last cursor again whenever nothing has come for a while."""

@@ -215,7 +215,7 @@ class Conversation(imaplib.IMAP4):
 
     def _append_untagged(self, typ: str, dat: Any) -> None:
         """Keeps count of the open folder: what is told in passing is told once."""
-        super()._append_untagged(typ, dat)
+        super()._append_untagged(typ, dat)  # type: ignore[misc]  # the stubs leave it out
         if typ == "EXISTS" and isinstance(dat, bytes) and dat.isdigit():
             self.exists = int(dat)
             self.has_news = True

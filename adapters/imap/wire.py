@@ -125,9 +125,9 @@ class Wire:
 
     def secure(self, context: ssl.SSLContext, server_name: str) -> None:
         """Begins TLS; raises EarlyPlaintext for octets that came before, and what the handshake raises."""
-        self._socket.settimeout(self._seconds_left())
         if self._buffer or self._came_already():
             raise EarlyPlaintext
+        self._socket.settimeout(self._seconds_left())
         # Not on connecting, so that the socket to cut is the one that shakes hands.
         self._socket = context.wrap_socket(self._socket, server_hostname=server_name, do_handshake_on_connect=False)
         if self._is_cut:
@@ -149,9 +149,10 @@ class Wire:
     def _came_already(self) -> bool:
         if isinstance(self._socket, ssl.SSLSocket):
             return False
+        self._socket.settimeout(0)
         try:
-            return bool(self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except (BlockingIOError, TimeoutError):
+            return bool(self._socket.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
             return False
 
     def _receive(self) -> bool:

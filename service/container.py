@@ -74,10 +74,10 @@ from service.usecases.delete_configuration import DeleteConfiguration
 from service.usecases.exchange_code import ExchangeCode
 from service.usecases.explain import Explain
 from service.usecases.find_fixes import FindFixes
-from service.usecases.forget_old import ForgetOld
-from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.folder_hubs import FolderHubs
 from service.usecases.following import Following
+from service.usecases.forget_old import ForgetOld
+from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
 from service.usecases.get_message import GetMessage
@@ -228,7 +228,7 @@ class Container(containers.DeclarativeContainer):
         SmtpMailTransport, resolver=resolver, clock=clock, host_name=providers.Callable(socket.gethostname)
     )
     mailbox_reader = providers.Singleton(
-        ImapMailboxReader, reach=providers.Singleton(Reach), resolver=resolver, clock=clock
+        ImapMailboxReader, reach=providers.Singleton(Reach, clock=clock), resolver=resolver, clock=clock
     )
     rules = providers.Singleton(
         SettingsRules,

@@ -1,4 +1,4 @@
-"""Lets go, in each process that delivers or reads, of what settings or a consent gave as soon as they change anywhere."""
+"""Lets go, in each process that sends or reads, of what settings or a consent gave as soon as they change anywhere."""
 
 from __future__ import annotations
 

@@ -105,6 +105,7 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
         if web is not None:
             await _start_web(web, service, parts)
         stack.push_async_callback(parts.transport().aclose)
+        stack.push_async_callback(parts.mailbox_reader().aclose)
         await _open_pool(parts, stack)
         if options.database_url is None:  # the data folder's lock proves that nobody else works on it
             await parts.reap().after_restart()
@@ -113,8 +114,9 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
         roster = parts.roster()
         _keep_running(roster.run(), "roster", service, stack)
         service.drains.append(roster.leave)
-        if ProcessRole.WORKER in options.roles:
+        if not options.roles.isdisjoint({ProcessRole.WORKER, ProcessRole.API}):
             _keep_running(parts.changed_accounts().run(), "changed accounts", service, stack)
+        if ProcessRole.WORKER in options.roles:
             worker = parts.worker()
             _keep_running(worker.run(), "worker", service, stack)
             service.drains.append(partial(worker.drain, _DRAIN))

@@ -66,6 +66,7 @@ class GrpcServer:
         self._address = address
         self._credentials = credentials
         self._mail = mail
+        self._mailbox = mailbox
         self._interceptor = interceptor
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(interceptors=[interceptor], options=OPTIONS)
@@ -100,6 +101,7 @@ class GrpcServer:
         """
         await self._health.enter_graceful_shutdown()
         self._mail.end_streams()
+        self._mailbox.end_streams()
         if grace > timedelta(0):
             await self._interceptor.turn_away()
         await self._server.stop(grace.total_seconds())

@@ -20,7 +20,7 @@ from domain.reasons import Reason
 from domain.secret import Secret
 from domain.settings.model import OAuthAuthentication
 from service.usecases.lookup import configuration_of, no_configuration
-from service.usecases.prove import check_sendable
+from service.usecases.prove import check_transport
 
 _SAVES_NOTHING: Final = Violation(
     field="for_active",
@@ -97,7 +97,7 @@ class Authorize:
                 now=self._clock.now(),
             )
             if save:
-                check_sendable(start.revision.settings)
+                check_transport(start.revision.settings)
             try:
                 await work.consents.add(start.session)
             except ConcurrentChange as gone:

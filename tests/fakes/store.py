@@ -12,6 +12,7 @@ from typing import Final
 from domain.account import Account
 from domain.allowance import Allowance
 from domain.announcement import Announcement
+from domain.bounce import Bounce
 from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
 from domain.delivery import Attempt, Delivery
@@ -142,6 +143,8 @@ class FakeStore:
         self.shares: dict[Name, Mapping[str, tuple[int, datetime]]] = {}
         """Connections by worker, and until when."""
         self.announcements: dict[Name, Mapping[ForecastKind, Announcement]] = {}
+        self.bounces: dict[Name, Mapping[str, Bounce]] = {}
+        """By address in lower case."""
         self.workers: dict[str, StoredWorker] = {}
         self.changes: list[Change] = []
         """The log, oldest first."""

@@ -12,6 +12,7 @@ from domain.failures.catalogue.entry import Entry
 from domain.failures.catalogue.google import GOOGLE_TEXTS
 from domain.failures.catalogue.graph import GRAPH, GRAPH_CLASSES
 from domain.failures.catalogue.imap import IMAP, IMAP_CLASSES
+from domain.failures.catalogue.mailbox import MAILBOX_SYMPTOMS
 from domain.failures.catalogue.microsoft import MICROSOFT_TEXTS
 from domain.failures.catalogue.oauth import OAUTH
 from domain.failures.catalogue.others import OTHER_PROVIDERS_TEXTS
@@ -72,6 +73,7 @@ FALLBACKS: Final = (*GRAPH_CLASSES, *IMAP_CLASSES, *CLASSES)
 CATALOGUE: Final[tuple[Entry, ...]] = (
     KEY_UNUSABLE,
     *OAUTH,
+    *MAILBOX_SYMPTOMS,
     *SYMPTOMS,
     *GRAPH,
     *GRAPH_CLASSES,

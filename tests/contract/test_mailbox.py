@@ -350,16 +350,16 @@ async def test_given_a_followed_folder_when_mail_arrives_then_each_comes_once_an
 
 
 async def test_given_a_cursor_from_before_the_first_message_when_followed_then_all_come_in_order(world: World) -> None:
-    for number in range(130):
+    for number in range(105):
         await world.deliver(mail(f"n {number}"))
     end = await world.reader.position(world.account, "INBOX", patience=PATIENCE)
 
     subjects: list[str] = []
     async with aclosing(follow(world, replace(end, last_uid=0))) as news:
-        while len(subjects) < 130:
+        while len(subjects) < 105:
             subjects += [subject_of(message) for message in (await next_messages(news)).messages]
 
-    assert subjects == [f"n {number}" for number in range(130)]
+    assert subjects == [f"n {number}" for number in range(105)]
 
 
 async def test_given_a_lane_that_is_forgotten_when_followed_then_it_ends_with_a_failure(world: World) -> None:

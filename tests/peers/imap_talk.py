@@ -44,7 +44,7 @@ class ImapTalk:
     """One connection. Every wait ends after *within* with TimeoutError."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, within: timedelta = timedelta(seconds=10)
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, within: timedelta = timedelta(seconds=30)
     ) -> None:
         self._reader, self._writer, self._within = reader, writer, within
         self._number = 0

@@ -77,7 +77,8 @@ class _Reader:
                 place += 1
             depth += {b"(": 1, b")": -1}.get(octet, 0)
             place += 1
-        self._comment = self._field[start : place - (0 if depth else 1)].strip()
+        text = self._field[start : place - (0 if depth else 1)].strip()
+        self._comment = re.sub(rb"\\(.)", rb"\1", text)
         return place
 
     def _take_word(self, word: bytes) -> None:
@@ -126,7 +127,7 @@ class _Reader:
             name = b" ".join(self._phrase) or None
             self._add(name or self._comment, b"".join(pieces))
         elif self._phrase:
-            self._add(self._comment, b"".join(self._phrase))
+            self._add(self._comment, b" ".join(self._phrase))
         self._reset()
 
     def _add(self, name: bytes | None, address: bytes) -> None:

@@ -72,19 +72,26 @@ class Connection:
             command += last
         return command.removesuffix(b"\r\n")
 
-    async def start_tls(self, context: ssl.SSLContext) -> None:
+    async def require_silence(self) -> None:
         """
-        Shakes hands as the server.
+        Raises Ended when the client has sent something behind its command already.
 
-        Raises Ended when that fails, and when the client has sent something already: that would be taken for
-        something said under TLS (RFC 9051 section 11.2, "command injection").
+        Behind STARTTLS that would be taken for something said under TLS ("command injection", CVE-2011-0411).
         """
         try:
             async with asyncio.timeout(0):  # gives what is in the buffer; with nothing there, it is over at once
                 await self._reader.read(1)
-            raise Ended("Nothing may be sent between STARTTLS and the handshake")
         except TimeoutError:
-            pass
+            return
+        raise Ended("Nothing may be sent between STARTTLS and the handshake")
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """
+        Shakes hands as the server. Raises Ended when that fails.
+
+        To be called without a turn of the event loop since the answer was written: else the client's first octets
+        would be read here and be missing in the handshake.
+        """
         try:
             await self._writer.start_tls(context)
         except (OSError, ssl.SSLError):

@@ -39,17 +39,16 @@ async def store(session: Session, cursor: Cursor, *, by_uid: bool = False) -> st
     cursor.end()
     _require_writable(session)
     view = session.opened
-    is_complete = True
-    for number, entry in chosen:
-        if not view.folder.has(entry.message):
-            is_complete = False
-            continue
+    there = [(number, entry) for number, entry in chosen if view.folder.has(entry.message)]
+    for _, entry in there:
         _store(entry, change)
-        if not change.is_silent:
+    view.folder.changed()
+    session.tell(*view.new_keywords())
+    if not change.is_silent:
+        for number, entry in there:
             uid = b"UID %d " % entry.message.uid if by_uid else b""
             session.tell(b"* %d FETCH (%sFLAGS %s)" % (number, uid, flag_list(entry.flags)))
-    view.folder.changed()
-    if not is_complete:
+    if len(there) < len(chosen):
         raise Refused("[EXPUNGEISSUED] Some of the messages no longer exist")
     return "OK Stored"
 

@@ -8,6 +8,7 @@ writes out again is not byte for byte what came. Whatever the octets are, someth
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import policy
 from email.message import Message
@@ -40,7 +41,7 @@ class Part:
 
     @property
     def is_multipart(self) -> bool:
-        """Tells whether it is a multipart that has parts."""
+        """Tells whether it has parts that are counted."""
         return self.content_type.value.startswith("multipart/") and bool(self.children)
 
     @property
@@ -88,6 +89,13 @@ class Part:
             found, is_message = numbered[number - 1], False
         return found
 
+    def leaves(self) -> Iterator[Part]:
+        """Goes through the parts that hold no others, in order."""
+        for child in self.children:
+            yield from child.leaves()
+        if not self.children:
+            yield self
+
     def numbered(self, *, is_message: bool) -> list[Part]:
         """Returns what the next number counts: a message that is no multipart has its body as part 1."""
         if self.is_multipart:
@@ -122,6 +130,9 @@ class _Reader:
                 if self._count >= _MAX_PARTS:
                     break
                 part.children.append(self.read(first, last, depth=depth + 1, default=inner))
+            if not part.children:
+                # A multipart has one part at least (RFC 3501 section 9, body-type-mpart); so an empty one, as Dovecot.
+                part.children.append(self.read(end, end, depth=depth + 1, default="text/plain"))
         elif depth < _MAX_DEPTH and kind in _EMBEDDED and self._count < _MAX_PARTS:
             part.children.append(self.read(body, end, depth=depth + 1, default="text/plain"))
         return part

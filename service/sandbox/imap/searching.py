@@ -13,7 +13,8 @@ from service.sandbox.imap.answers import Malformed, Refused
 from service.sandbox.imap.messages import RECENT, Flag, StoredMessage
 from service.sandbox.imap.sequences import SequenceSet
 from service.sandbox.imap.syntax import Cursor
-from service.sandbox.reading import decode_header_value, read_contents
+from service.sandbox.imap.texts import fold, text_of
+from service.sandbox.reading import decode_header_value
 
 CHARSETS: Final = ("US-ASCII", "UTF-8")
 _MAX_DEPTH: Final = 50
@@ -38,13 +39,12 @@ class Candidate:
     def header_text(self) -> str:
         """The whole header, decoded, case folded."""
         fields = self.message.content.root.headers.raw_items()
-        return "\n".join(f"{name}: {decode_header_value(str(value))}" for name, value in fields).casefold()
+        return fold("\n".join(f"{name}: {decode_header_value(str(value))}" for name, value in fields))
 
     @cached_property
     def body_text(self) -> str:
-        """Text and HTML, decoded, case folded; attachments are not searched."""
-        contents = read_contents(self.message.content.raw)
-        return f"{contents.text_body}\n{contents.html_body}".casefold()
+        """All parts that are text, decoded, case folded."""
+        return fold("\n".join(map(text_of, self.message.content.root.leaves())))
 
     @property
     def sent_date(self) -> date | None:
@@ -141,7 +141,7 @@ class _Reader:
     def _text(self) -> str:
         try:
             # US-ASCII is UTF-8 as well.
-            return self._cursor.astring().decode().casefold()
+            return fold(self._cursor.astring().decode())
         except UnicodeDecodeError:
             raise Malformed("The text is not in the charset") from None
 
@@ -177,7 +177,7 @@ def _size(limit: int, *, larger: bool) -> Test:
 
 def _header(name: str, text: str) -> Test:
     """An empty text fits every message that has the field."""
-    return lambda candidate: any(text in value.casefold() for value in candidate.texts_of(name))
+    return lambda candidate: any(text in fold(value) for value in candidate.texts_of(name))
 
 
 def _day(name: str, day: date) -> Test:

@@ -18,6 +18,7 @@ async def starttls(session: Session, cursor: Cursor) -> str:
     cursor.end()
     if session.connection.is_encrypted:
         raise Malformed("TLS is already active")
+    await session.connection.require_silence()
 
     async def shake_hands() -> None:
         await session.connection.start_tls(session.site.tls)

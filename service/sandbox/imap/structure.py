@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from service.sandbox.imap.addresses import parse_addresses
 from service.sandbox.imap.parameters import parse_parameterized
 from service.sandbox.imap.parts import Part
 from service.sandbox.imap.wire import listing, nstring, string
-
-_NO_PARTS: Final = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0)'
-"""A multipart has one part at least; for one without, this is what Dovecot says."""
 
 
 def envelope(message: Part) -> bytes:
@@ -33,8 +28,8 @@ def envelope(message: Part) -> bytes:
 def body_structure(part: Part, *, extended: bool) -> bytes:
     """Returns BODYSTRUCTURE, or BODY when not *extended*."""
     kind, _, subtype = part.content_type.value.partition("/")
-    if kind == "multipart":
-        children = b"".join(body_structure(child, extended=extended) for child in part.children) or _NO_PARTS
+    if part.is_multipart:
+        children = b"".join(body_structure(child, extended=extended) for child in part.children)
         items = [children, _text(subtype)]
         if extended:
             items += [_parameters(part.content_type.parameters), *_extension(part)]

@@ -92,10 +92,7 @@ class View:
         lines = self._expunged() if expunges else []
         if self._enter_new():
             lines += [b"* %d EXISTS" % len(self.entries), b"* %d RECENT" % self._recent_count()]
-        keywords = self.folder.keywords
-        if keywords - self._keywords:
-            self._keywords |= keywords
-            lines.append(b"* FLAGS " + listing(flag.encode() for flag in (*Flag, *sorted(self._keywords))))
+        lines += self.new_keywords()
         has_held_back = False
         for number, entry in self.numbered():
             if not self.folder.has(entry.message):
@@ -106,6 +103,14 @@ class View:
         if not has_held_back:
             self._version = self.folder.version
         return lines
+
+    def new_keywords(self) -> list[bytes]:
+        """Returns the line that tells which flags there are, if there are any that were not told of."""
+        keywords = self.folder.keywords
+        if not keywords - self._keywords:
+            return []
+        self._keywords |= keywords
+        return [b"* FLAGS " + listing(flag.encode() for flag in (*Flag, *sorted(self._keywords)))]
 
     def _expunged(self) -> list[bytes]:
         gone = [number for number, entry in self.numbered() if not self.folder.has(entry.message)]

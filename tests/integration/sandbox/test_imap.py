@@ -81,8 +81,8 @@ async def test_given_a_command_behind_starttls_when_sent_ahead_of_the_handshake_
         talk.send(b"a STARTTLS\r\nb NOOP\r\n")
         rest = await talk.rest()
 
-    assert rest.startswith(b"a OK Begin TLS now\r\n* BYE ")
-    assert b"b OK" not in rest
+    assert rest.startswith(b"* BYE ")
+    assert b" OK" not in rest
 
 
 @pytest.mark.parametrize("mechanism", ["LOGIN", "PLAIN", "PLAIN asked"])

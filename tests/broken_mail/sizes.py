@@ -22,7 +22,7 @@ class Sizes:
     """Messages out of pieces of mail at random."""
 
 
-_QUICK: Final = Sizes(mutants=1_000, heaps=1_000)
+_QUICK: Final = Sizes(mutants=300, heaps=500)
 _FULL: Final = Sizes(mutants=100_000, heaps=100_000)
 
 SIZES: Final = _FULL if os.environ.get(VARIABLE) == "full" else _QUICK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.header import decode_header, make_header
@@ -272,16 +272,22 @@ class FakeMailbox:
         try:
             cursor = cursor or await self.position(account, folder, patience=patience)
             await self._enter(account)
+            self._check(account, self._selected(folder), cursor.account, cursor.folder, cursor.uid_validity)
+            yield News(cursor)
+            is_proof = False
             while True:
                 stored = self._selected(folder)
                 self._check(account, stored, cursor.account, cursor.folder, cursor.uid_validity)
                 fresh = [uid for uid in stored.messages if uid > cursor.last_uid][:MOST_NEWS]
-                cursor = WatchCursor(account.name, folder, cursor.uid_validity, fresh[-1] if fresh else cursor.last_uid)
-                yield News(cursor, tuple(self._told(account, folder, uid) for uid in fresh))
+                if fresh:
+                    cursor = replace(cursor, last_uid=fresh[-1])
+                if fresh or is_proof:
+                    yield News(cursor, tuple(self._told(account, folder, uid) for uid in fresh))
                 if len(fresh) == MOST_NEWS:
                     continue
                 await follower.news.wait()
                 follower.news.clear()
+                is_proof = True
                 if follower.failure is not None:
                     raise ProviderRefused(follower.failure)
         finally:

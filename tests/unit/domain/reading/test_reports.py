@@ -19,7 +19,8 @@ def a_report(status: str, original: str = ORIGINAL, *, kind: str = "message/rfc8
     content_type = report or "multipart/report; report-type=delivery-status; boundary=b"
     return lines(
         f"Return-Path: <>\nFrom: Mail Delivery System <MAILER-DAEMON@mx.example.org>\nTo: jane@example.com\n"
-        f"Subject: Undelivered Mail Returned to Sender\nAuto-Submitted: auto-replied\nMessage-ID: <report@mx.example.org>\n"
+        f"Subject: Undelivered Mail\nAuto-Submitted: auto-replied\n"
+        f"Message-ID: <report@mx.example.org>\n"
         f"MIME-Version: 1.0\nContent-Type: {content_type}\n\n--b\nContent-Type: text/plain\n\nSorry.\n\n"
         f"--b\nContent-Type: message/delivery-status\n\n{status}\n--b\nContent-Type: {kind}\n\n{original}\n--b--\n"
     )
@@ -132,9 +133,11 @@ Last-Attempt-Date: Wed, 04 Mar 2026 05:06:08 -0800 (PST)
 
 def test_given_exchanges_report_in_base64_when_read_then_it_is_understood() -> None:
     status = lines(
-        "Reporting-MTA: dns;AM0PR01.prod.outlook.com\nReceived-From-MTA: dns;x\nArrival-Date: Wed, 4 Mar 2026 05:06:07 +0000\n"
+        "Reporting-MTA: dns;AM0PR01.prod.outlook.com\nReceived-From-MTA: dns;x\n"
+        "Arrival-Date: Wed, 4 Mar 2026 05:06:07 +0000\n"
         "\nOriginal-Recipient: rfc822;nobody@example.org\nFinal-Recipient: rfc822;nobody@example.org\nAction: failed\n"
-        "Status: 5.1.10\nDiagnostic-Code: smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found\nX-Display-Name: Nobody\n"
+        "Status: 5.1.10\nDiagnostic-Code: smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found\n"
+        "X-Display-Name: Nobody\n"
     )
     report = lines(
         "From: <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.com>\n"
@@ -181,7 +184,8 @@ def test_given_exims_report_in_plain_text_when_read_then_its_header_field_names_
 
 def test_given_qmails_report_when_read_then_its_paragraphs_name_the_recipients() -> None:
     report = lines(
-        "From: MAILER-DAEMON@mx.example.org\nSubject: failure notice\n\nHi. This is the qmail-send program at mx.example.org.\n"
+        "From: MAILER-DAEMON@mx.example.org\nSubject: failure notice\n\n"
+        "Hi. This is the qmail-send program at mx.example.org.\n"
         "I'm afraid I wasn't able to deliver your message to the following addresses.\n\n<nobody@example.org>:\n"
         "192.0.2.1 does not like recipient.\nRemote host said: 550 unknown user\n\n"
         "--- Below this line is a copy of the message.\n\n" + ORIGINAL

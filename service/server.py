@@ -109,7 +109,8 @@ async def _run_sandbox(options: Options) -> int:
         host = simulators.smtp_host
         print(
             f"The sandbox runs: SMTP {host}:{simulators.smtp_port} (STARTTLS) and {host}:{simulators.smtps_port}"
-            f" (implicit TLS), IMAP {_imap(simulators)}, inbox http://{address.from_here}{MOUNT_PATH}/inbox",
+            f" (implicit TLS), IMAP {_imap(simulators)}, inbox http://{address.from_here}{MOUNT_PATH}/inbox,"
+            f" Graph {simulators.graph.root(f'http://{address.from_here}')}",
             flush=True,
         )
         await stopping.wait()
@@ -148,6 +149,9 @@ def _say(service: Running) -> None:
     if service.sandbox is not None:
         lines.append(f"The sandbox's inbox is at {service.web_url}{MOUNT_PATH}/inbox")
         lines.append(f"The same over IMAP: {_imap(service.sandbox)}")
+        lines.append(
+            f"The sandbox's Graph, with an account to try, is at {service.sandbox.graph.root(service.web_url)}/"
+        )
     print("\n".join(lines), flush=True)
 
 

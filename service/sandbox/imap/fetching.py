@@ -27,7 +27,7 @@ def _of_root(name: str, of: Callable[[Part], bytes]) -> Render:
 _SIMPLE: Final[dict[str, Render]] = {
     "UID": lambda message: b"UID %d" % message.uid,
     "INTERNALDATE": lambda message: b"INTERNALDATE " + date_time(message.internal_date),
-    "RFC822.SIZE": lambda message: b"RFC822.SIZE %d" % len(message.content.raw),
+    "RFC822.SIZE": lambda message: b"RFC822.SIZE %d" % message.content.size_bytes,
     "RFC822.HEADER": _of_root("RFC822.HEADER", lambda root: literal(root.header_octets)),
     "RFC822.TEXT": _of_root("RFC822.TEXT", lambda root: literal(root.body_octets)),
     "RFC822": _of_root("RFC822", lambda root: literal(root.raw)),

@@ -12,6 +12,7 @@ from service.sandbox.imap.store_flags import read_flags
 from service.sandbox.imap.syntax import Cursor
 from service.sandbox.imap.view import View
 from service.sandbox.imap.wire import string
+from service.sandbox.spool import Spool
 
 
 async def select(session: Session, cursor: Cursor) -> str:
@@ -90,7 +91,7 @@ async def append(session: Session, cursor: Cursor) -> str:
         raise Malformed("A message of no octets cannot be appended")
     folder = session.user.find(name, code="TRYCREATE")
     session.user.require_room(messages=1, size_bytes=len(raw))
-    message = folder.add(Content(raw), internal_date=instant, flags=flags)
+    message = folder.add(Content(Spool(raw)), internal_date=instant, flags=flags)
     if "UIDPLUS" in session.site.without:
         return "OK Appended"
     return f"OK [APPENDUID {folder.uid_validity} {message.uid}] Appended"

@@ -117,7 +117,7 @@ class Mailbox:
     def require_room(self, *, messages: int, size_bytes: int) -> None:
         """Raises Refused when so much more, made by the user and not sent, would be too much."""
         own = [message for folder in self._folders.values() for message in folder.messages if message.source is None]
-        size_bytes += sum(len(message.content.raw) for message in own)
+        size_bytes += sum(message.content.size_bytes for message in own)
         messages += sum(map(len, self._folders.values()))
         if size_bytes > _MAX_OWN_BYTES or messages > _MAX_MESSAGES:
             raise Refused("[OVERQUOTA] The mailbox is full")

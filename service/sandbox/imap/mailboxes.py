@@ -69,4 +69,4 @@ class Mailboxes:
 
 
 def _deliver(message: ReceivedMessage, mailbox: Mailbox) -> None:
-    mailbox.inbox.add(Content(message.raw), internal_date=message.receive_time, source=message.id)
+    mailbox.inbox.add(Content(message.source), internal_date=message.receive_time, source=message.id)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 from service.sandbox.imap.parts import Part, read_parts
+from service.sandbox.spool import IN_MEMORY, Spool
 
 
 class Flag(StrEnum):
@@ -36,14 +37,28 @@ def canonical_flag(flag: str) -> str | None:
 
 @dataclass(frozen=True, eq=False)  # not slotted: cached_property keeps what it read in the instance's dict
 class Content:
-    """The octets of a message, shared by its copies."""
+    """The octets of a message, shared by its copies; on disk when they are many."""
 
-    raw: bytes
+    source: Spool
+
+    @property
+    def size_bytes(self) -> int:
+        """How many octets there are."""
+        return self.source.size_bytes
+
+    @property
+    def root(self) -> Part:
+        """The MIME structure, with the octets; kept for messages that are kept in memory anyway."""
+        return self._small_root if self.size_bytes <= IN_MEMORY else _large_root(self)
 
     @cached_property
-    def root(self) -> Part:
-        """The MIME structure."""
-        return read_parts(self.raw)
+    def _small_root(self) -> Part:
+        return read_parts(self.source.read())
+
+
+@lru_cache(maxsize=1)  # a client that fetches a large message does so in many pieces, one after the other
+def _large_root(content: Content) -> Part:
+    return read_parts(content.source.read())
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

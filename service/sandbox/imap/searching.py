@@ -171,8 +171,8 @@ def _uids(uids: SequenceSet) -> Test:
 
 def _size(limit: int, *, larger: bool) -> Test:
     if larger:
-        return lambda candidate: len(candidate.message.content.raw) > limit
-    return lambda candidate: len(candidate.message.content.raw) < limit
+        return lambda candidate: candidate.message.content.size_bytes > limit
+    return lambda candidate: candidate.message.content.size_bytes < limit
 
 
 def _header(name: str, text: str) -> Test:

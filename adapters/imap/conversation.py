@@ -139,8 +139,8 @@ class Conversation(imaplib.IMAP4):
             asked: Any = self.continuation_response
             self.challenges.append(bytes(asked))
             self.send((waiting.pop(0) if waiting else b"*") + b"\r\n")
-        self._features = None
         self._command_complete("AUTHENTICATE", tag)
+        self._features = None
 
     def log_in(self, username: bytes, password: bytes) -> None:
         """Signs in by the LOGIN command; raises ValueError for a line break."""
@@ -163,6 +163,7 @@ class Conversation(imaplib.IMAP4):
     def starttls_with(self, context: ssl.SSLContext, server_name: str) -> None:
         """Asks for TLS and begins it; what was told in clear is forgotten (RFC 9051 section 6.2.1)."""
         self.execute("STARTTLS")
+        self.wire.refuse_early()
         self.wire.secure(context, server_name)
         self.untagged_responses.clear()
         self._features = None

@@ -16,15 +16,14 @@ from domain.mailbox import FolderMessage, MessageQuery
 from domain.ports.mailbox import FolderPage, MailboxAccount, Patience, TokenSource
 from domain.secret import Secret
 from domain.settings.model import MailboxSettings
+from tests.peers.conversation import Conversation
 from tests.peers.imap_script import Answer, ReactsTo, Words, answer, answering, fetched, greeting, selected
-from tests.peers.script import Item
+from tests.peers.script import Item, Step
 
 PASSWORD: Final = 'pa"ss \\word'
 PATIENCE: Final = Patience(
     until_content=timedelta(seconds=5), each_reply=timedelta(seconds=2), overall=timedelta(seconds=10)
 )
-CAPABILITIES: Final = ("IMAP4rev1", "AUTH=PLAIN", "AUTH=XOAUTH2", "IDLE", "UIDPLUS", "MOVE")
-SIGN_IN: Final = {"AUTHENTICATE PLAIN": answer("+ ", reply=None), "LOGIN .*": answer()}
 RAW: Final = b"Subject: hi\r\n\r\nhello\r\n"
 
 
@@ -46,6 +45,17 @@ def serving(answers: Mapping[str, Answer | Sequence[Answer]], *capabilities: str
     told = capabilities or ("IMAP4rev1",)
     table = {**answers, "LOGIN .*": answer(f"* CAPABILITY {' '.join(told)}")}
     return [greeting(*told), answering(table, **options)]
+
+
+def let_in() -> Step:
+    """Takes the client's response to a challenge and lets it in."""
+
+    async def run(conversation: Conversation) -> bool:
+        await conversation.read_through(b"\n")
+        conversation.write(f"{conversation.tag} OK signed in\r\n".encode())
+        return True
+
+    return Step("take the response", run)
 
 
 def opened(exists: int = 1, *, uid_validity: int = 7, uid_next: int | None = None) -> Answer:

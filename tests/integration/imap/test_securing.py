@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,20 @@ from domain.connection import ConnectionSecurity, TlsVersion
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
 from tests.fakes.tokens import FakeTokens
-from tests.integration.imap.boxes import PASSWORD, PATIENCE, account, listed, opened, refusal, serving
+from tests.integration.imap.boxes import PASSWORD, PATIENCE, account, let_in, listed, opened, refusal, serving
 from tests.peers.ca import TestCA, server_context
 from tests.peers.fixtures import StartLineServer
-from tests.peers.imap_script import answer, answering, authenticate, capability, command, greeting, starttls
+from tests.peers.imap_script import (
+    Answer,
+    answer,
+    answering,
+    authenticate,
+    capability,
+    command,
+    greeting,
+    selected,
+    starttls,
+)
 from tests.peers.script import close, hang, send, tls
 
 STARTTLS, IMPLICIT = ConnectionSecurity.STARTTLS, ConnectionSecurity.IMPLICIT_TLS
@@ -205,7 +216,7 @@ async def test_given_a_refused_token_when_signing_in_then_it_is_renewed_once_on_
             authenticate(with_initial_response=False, challenge=challenge, reply="NO AUTHENTICATE failed."),
             authenticate(with_initial_response=False),
             capability("IMAP4rev1"),
-            command("EXAMINE .*", *opened(0).untagged),  # type: ignore[misc]
+            command("EXAMINE .*", *selected(exists=0)),
             hang(),
         ]
     )
@@ -234,7 +245,10 @@ async def test_given_a_token_that_ends_in_mid_session_when_reading_then_it_signs
     reader: ImapMailboxReader, line_server: StartLineServer
 ) -> None:
     ended = answer("* BYE Session expired, please login again.", reply=None, then=close())
-    first = {"AUTHENTICATE XOAUTH2": answer("+ ", reply=None, then=_response()), "EXAMINE .*": [opened(0), ended]}
+    first: dict[str, Answer | Sequence[Answer]] = {
+        "AUTHENTICATE XOAUTH2": answer("+ ", reply=None, then=let_in()),
+        "EXAMINE .*": [opened(0), ended],
+    }
     second = {**first, "EXAMINE .*": opened(0)}
     capabilities = answer("* CAPABILITY IMAP4rev1")
     server = await line_server(
@@ -266,15 +280,3 @@ async def test_given_a_lane_when_work_follows_work_then_the_connection_is_used_a
     await listed(reader, box)
 
     assert (kept, len(server.conversations)) == (1, 2)
-
-
-def _response():  # type: ignore[no-untyped-def]
-    from tests.peers.conversation import Conversation
-    from tests.peers.script import Step
-
-    async def run(conversation: Conversation) -> bool:
-        await conversation.read_through(b"\n")
-        conversation.write(f"{conversation.tag} OK signed in\r\n".encode())
-        return True
-
-    return Step("take the response", run)

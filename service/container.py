@@ -55,6 +55,7 @@ from service.rpc.identity.either import EitherIdentity
 from service.rpc.identity.keys import KeyCache, KeysInvalid, load_jwks
 from service.rpc.identity.none import NoIdentity
 from service.rpc.interceptors import EdgeInterceptor
+from service.rpc.lateness import Lateness
 from service.rpc.load import MOST_CALLS, LoadBound
 from service.rpc.mailbox_servicer import MailboxServicer
 from service.rpc.send_stream import SendStream
@@ -195,9 +196,11 @@ def system_clock() -> Clock:
     return SystemClock()
 
 
-def load_bound(options: Options) -> LoadBound:
+def load_bound(options: Options, clock: Clock, lateness: Lateness) -> LoadBound:
     """Returns how many calls may run at once; where nobody says who he is, all are one tenant and share all of it."""
-    return LoadBound() if options.has_identity else LoadBound(per_tenant=MOST_CALLS)
+    if options.has_identity:
+        return LoadBound(clock=clock, is_late=lateness)
+    return LoadBound(clock=clock, per_tenant=MOST_CALLS)
 
 
 def tls_credentials(options: Options) -> grpc.ServerCredentials | None:
@@ -403,12 +406,13 @@ class Container(containers.DeclarativeContainer):
     )
 
     identity = providers.Singleton(caller_identity, options, clock)
+    lateness = providers.Singleton(Lateness, clock=clock)
     interceptor = providers.Singleton(
         EdgeInterceptor,
         identity=identity,
         clock=clock,
         entropy=entropy,
-        load=providers.Singleton(load_bound, options),
+        load=providers.Singleton(load_bound, options, clock, lateness),
     )
     mail_servicer = providers.Singleton(
         MailServicer,
@@ -439,6 +443,7 @@ class Container(containers.DeclarativeContainer):
         mail=mail_servicer,
         mailbox=mailbox_servicer,
         interceptor=interceptor,
+        lateness=lateness,
         credentials=providers.Singleton(tls_credentials, options),
     )
 

@@ -13,8 +13,8 @@ from domain.delivery import Delivery
 
 PLENTY: Final = 64
 """Deliveries of an account: enough to keep its lanes busy until the next ones are stored."""
-DELAY: Final = timedelta(seconds=1)
-"""Postfix's in_flow_delay, which is there for the same reason (postconf(5))."""
+DELAY: Final = timedelta(seconds=0.25)
+"""What Postfix's in_flow_delay is there for (postconf(5)), a quarter of it: a second is far more than a call takes."""
 
 
 class Lanes(Protocol):

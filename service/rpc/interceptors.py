@@ -45,7 +45,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._identity = identity
         self._clock = clock
         self._entropy = entropy
-        self._load = load or LoadBound()
+        self._load = load or LoadBound(clock=clock)
         self._turning_away = TurningAway()
 
     async def turn_away(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,7 +16,9 @@ from mailport.v1 import (
     mailbox_service_pb2,
     mailbox_service_pb2_grpc,
 )
+from service.rpc.intake import a_server
 from service.rpc.interceptors import EdgeInterceptor
+from service.rpc.lateness import Lateness
 from service.rpc.mailbox_servicer import MailboxServicer
 from service.rpc.servicer import MailServicer
 
@@ -60,16 +63,23 @@ class GrpcServer:
         mail: MailServicer,
         mailbox: MailboxServicer,
         interceptor: EdgeInterceptor,
+        lateness: Lateness | None = None,
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
-        """*address* is ``host:port``, IPv6 in brackets; without *credentials* it is served in plain text."""
+        """
+        *address* is ``host:port``, IPv6 in brackets; without *credentials* it is served in plain text.
+
+        *lateness* is kept up to date while it serves.
+        """
         self._address = address
         self._credentials = credentials
         self._mail = mail
         self._mailbox = mailbox
         self._interceptor = interceptor
+        self._lateness = lateness
+        self._looking: asyncio.Task[None] | None = None
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(interceptors=[interceptor], options=OPTIONS)
+        self._server = a_server((interceptor,), OPTIONS)
         mail_service_pb2_grpc.add_MailServiceServicer_to_server(mail, self._server)
         mailbox_service_pb2_grpc.add_MailboxServiceServicer_to_server(mailbox, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -89,6 +99,8 @@ class GrpcServer:
         else:
             port = self._server.add_secure_port(self._address, self._credentials)
         await self._server.start()
+        if self._lateness is not None:
+            self._looking = asyncio.create_task(self._lateness.run(), name="lateness of the loop")
         for name in _HEALTH_NAMES:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return port
@@ -105,3 +117,5 @@ class GrpcServer:
         if grace > timedelta(0):
             await self._interceptor.turn_away()
         await self._server.stop(grace.total_seconds())
+        if self._looking is not None:
+            self._looking.cancel()

@@ -11,6 +11,7 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from adapters.system.clock import SystemClock
 from mailport.v1 import delivery_pb2
 from mailport.v1 import mail_service_pb2 as pb
 from service.rpc import interceptors
@@ -112,7 +113,7 @@ async def test_given_a_client_that_gives_up_when_its_call_runs_then_the_work_sto
 
 
 async def test_given_a_tenants_share_taken_when_it_calls_again_then_it_is_refused_with_a_delay_until_one_ends() -> None:
-    async with an_edge(load=LoadBound(in_all=9, per_tenant=2)) as edge:
+    async with an_edge(load=LoadBound(clock=SystemClock(), in_all=9, per_tenant=2)) as edge:
         gate = gated(edge)
         running = [asyncio.ensure_future(_answer(edge)) for _ in range(2)]
         for _ in running:
@@ -128,7 +129,7 @@ async def test_given_a_tenants_share_taken_when_it_calls_again_then_it_is_refuse
 
 
 async def test_given_all_calls_taken_when_health_is_asked_then_it_answers() -> None:
-    async with an_edge(load=LoadBound(in_all=1)) as edge:
+    async with an_edge(load=LoadBound(clock=SystemClock(), in_all=1)) as edge:
         gate = gated(edge)
         running = asyncio.ensure_future(_answer(edge))
         await gate.began.acquire()
@@ -144,7 +145,7 @@ async def test_given_all_calls_taken_when_health_is_asked_then_it_answers() -> N
 
 
 async def test_given_cancelled_calls_when_they_ended_then_their_places_are_free() -> None:
-    async with an_edge(load=LoadBound(in_all=1, per_tenant=1)) as edge:
+    async with an_edge(load=LoadBound(clock=SystemClock(), in_all=1, per_tenant=1)) as edge:
         gate = gated(edge)
         call = asyncio.ensure_future(_answer(edge))
         await gate.began.acquire()

@@ -126,7 +126,7 @@ async def test_given_a_stream_that_is_given_up_when_it_waits_then_it_ends_its_pl
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    load = LoadBound(in_all=1, per_tenant=1)
+    load = LoadBound(clock=SystemClock(), in_all=1, per_tenant=1)
     async with an_echo(load=load) as (call, echo):
         stream = call(iter(asking("1", "wait")))
         await stream.read()

@@ -27,6 +27,7 @@ from service.options import Address, Options, ProcessRole
 from service.options.model import PREFIX
 from service.running import Running, database, running, served, started_sandbox
 from service.sandbox.pages import MOUNT_PATH
+from service.sandbox.sandbox import Sandbox
 
 _EXIT_WITHIN: Final = timedelta(seconds=28)
 """Below the 30 seconds that orchestrators give before they kill."""
@@ -108,8 +109,7 @@ async def _run_sandbox(options: Options) -> int:
         host = simulators.smtp_host
         print(
             f"The sandbox runs: SMTP {host}:{simulators.smtp_port} (STARTTLS) and {host}:{simulators.smtps_port}"
-            f" (implicit TLS), IMAP {host}:{simulators.imap_port} (STARTTLS) and {host}:{simulators.imaps_port}"
-            f" (implicit TLS), inbox http://{address.from_here}{MOUNT_PATH}/inbox",
+            f" (implicit TLS), IMAP {_imap(simulators)}, inbox http://{address.from_here}{MOUNT_PATH}/inbox",
             flush=True,
         )
         await stopping.wait()
@@ -147,7 +147,16 @@ def _say(service: Running) -> None:
         lines.append(f"Its data is in {service.options.data_dir}")
     if service.sandbox is not None:
         lines.append(f"The sandbox's inbox is at {service.web_url}{MOUNT_PATH}/inbox")
+        lines.append(f"The same over IMAP: {_imap(service.sandbox)}")
     print("\n".join(lines), flush=True)
+
+
+def _imap(simulators: Sandbox) -> str:
+    host = simulators.smtp_host
+    return (
+        f"{host}:{simulators.imap_port} (STARTTLS) and {host}:{simulators.imaps_port} (implicit TLS), "
+        f"user {simulators.username}, password {simulators.password}"
+    )
 
 
 def _stop_event() -> asyncio.Event:

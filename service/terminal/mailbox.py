@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mailport.v1 import delivery_pb2
 from mailport.v1 import mailbox_service_pb2 as api
+from service.terminal.deliveries import draw_bounces
 from service.terminal.style import Style
 from service.terminal.words import aligned, counted, instant, labelled, plain, word
 
@@ -131,14 +132,7 @@ def _about(message: api.MailboxMessage) -> str:
 
 def _bounce(bounce: api.BounceReport, style: Style) -> list[str]:
     lines = [f"  report of {plain(bounce.reporting_server) or 'an unnamed server'}"]
-    for recipient in bounce.recipients:
-        action = word(delivery_pb2.BounceAction.DESCRIPTOR, recipient.action, prefix="BOUNCE_ACTION_")
-        sign = style.cross if recipient.action == delivery_pb2.BOUNCE_ACTION_FAILED else style.caution
-        said = "  ".join(
-            filter(None, [plain(recipient.address), action, recipient.status, plain(recipient.diagnostic)])
-        )
-        lines.append(f"  {sign} {said}")
-    return lines
+    return lines + [f"  {line}" for line in draw_bounces(bounce.recipients, style)]
 
 
 def _defects(message: api.MailboxMessage) -> str:

@@ -10,6 +10,10 @@ _UNSAFE: Final = re.compile(r"[^\x20-\x25\x27-\x7e]+")
 _SHIFTED: Final = re.compile(rb"&([A-Za-z0-9+,]*)-")
 
 
+class NotModifiedUtf7(ValueError):
+    """The octets are no name in modified UTF-7."""
+
+
 def encode_name(name: str) -> bytes:
     """Returns *name* in modified UTF-7."""
 
@@ -22,15 +26,18 @@ def encode_name(name: str) -> bytes:
 
 
 def decode_name(data: bytes) -> str:
-    """Returns the name that *data* is the one encoding of. Raises ValueError for anything else."""
+    """Returns the name that *data* is the one encoding of. Raises NotModifiedUtf7 for anything else."""
     text, end = "", 0
-    for found in _SHIFTED.finditer(data):
-        text += data[end : found.start()].decode("ascii") + (_unbase64(found[1]) if found[1] else "&")
-        end = found.end()
-    text += data[end:].decode("ascii")
+    try:
+        for found in _SHIFTED.finditer(data):
+            text += data[end : found.start()].decode("ascii") + (_unbase64(found[1]) if found[1] else "&")
+            end = found.end()
+        text += data[end:].decode("ascii")
+    except ValueError:
+        raise NotModifiedUtf7 from None
     # One name has one encoding: what was written otherwise (a lone "&", "A" encoded, stray bits) is no name.
     if encode_name(text) != data:
-        raise ValueError("not modified UTF-7")
+        raise NotModifiedUtf7
     return text
 
 

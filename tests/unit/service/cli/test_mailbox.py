@@ -8,11 +8,11 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from mailport.v1 import delivery_pb2
+from mailport.v1 import delivery_pb2, mail_service_pb2
 from mailport.v1 import mailbox_service_pb2 as api
 from service.cli.exits import ExitCode
 from tests.unit.service.cli.conftest import Run
-from tests.unit.service.cli.samples import at
+from tests.unit.service.cli.samples import a_delivery, at
 from tests.unit.service.cli.servicer import FakeMailport, a_status
 
 
@@ -135,7 +135,7 @@ def test_given_a_message_when_read_then_headers_body_bounce_and_parts_are_shown(
     assert mailport.requests[0] == api.GetMessageRequest(configuration_id="alerts", mailbox_message_id="m-1")
     assert "Hello\nthere\\x1b[2J\n" in text.output
     assert "  from      Anna <anna@example.com>\n" in text.output
-    assert "✗ gone@example.com  failed  5.1.1  550 no such user" in text.output
+    assert "✗ gone@example.com  reported failed  5.1.1  550 no such user" in text.output
     assert "  2  image/png  a.png  9 bytes" in text.output
     assert "X-Order: 7" not in text.output
     assert "<p>Hello</p>" in html.output
@@ -298,3 +298,21 @@ def test_given_a_configuration_without_a_mailbox_when_read_then_the_refusal_and_
 
     assert result.exit_code == ExitCode.NOT_READY
     assert "MAILBOX_DISABLED" in result.output
+
+
+def test_given_reports_on_a_delivery_when_it_is_shown_then_what_they_said(run: Run, mailport: FakeMailport) -> None:
+    bounce = delivery_pb2.Bounce(
+        address="gone@example.com\x1b[2J",
+        action=delivery_pb2.BOUNCE_ACTION_FAILED,
+        status="5.1.1",
+        diagnostic="550 no such user",
+        reporting_server="mx.example.com",
+        report_time=at(),
+    )
+    mailport.answers["GetDelivery"] = mail_service_pb2.GetDeliveryResponse(delivery=a_delivery(bounces=[bounce]))
+
+    result = run("deliveries", "get", "d-1")
+
+    assert (
+        "  ✗ gone@example.com\\x1b[2J  reported failed  5.1.1  550 no such user  mx.example.com  2026-03-01 12:00:00Z\n"
+    ) in result.output

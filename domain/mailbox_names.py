@@ -15,15 +15,13 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from domain.errors import InputInvalid, NotReady, Violation
+from domain.mailbox_query import MessageQuery
 from domain.reasons import Reason
 from domain.settings.model import MailboxSettings
 from domain.text import has_control_character
-
-if TYPE_CHECKING:
-    from domain.mailbox import MessageQuery
 
 LARGEST_NUMBER: Final = 2**32 - 1
 """Of a UID and of a UIDVALIDITY (RFC 3501 section 9: nz-number)."""

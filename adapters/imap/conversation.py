@@ -97,6 +97,9 @@ class Conversation(imaplib.IMAP4):
 
         An argument goes as it is and must not hold a line break, unless it is a `Literal`.
         """
+        for argument in arguments:
+            if 0 in argument or (not isinstance(argument, Literal) and _BREAKS.search(argument)):
+                raise ValueError("an argument holds a line break or NUL")
         if any(isinstance(argument, Literal) for argument in arguments):
             self.learn_features()  # which decide how literals go, and cannot be asked for in the middle of a command
         self.untagged_responses.clear()
@@ -105,12 +108,8 @@ class Conversation(imaplib.IMAP4):
         line = tag + (b" UID " if uid else b" ") + name.encode()
         for argument in arguments:
             if not isinstance(argument, Literal):
-                if _BREAKS.search(argument):
-                    raise ValueError("an argument holds a line break")
                 line += b" " + argument
                 continue
-            if 0 in argument:
-                raise ValueError("an argument holds a NUL")
             line = self._announce(tag, line, argument)
             if not line:
                 break
@@ -139,8 +138,8 @@ class Conversation(imaplib.IMAP4):
             asked: Any = self.continuation_response
             self.challenges.append(bytes(asked))
             self.send((waiting.pop(0) if waiting else b"*") + b"\r\n")
-        self._features = None
         self._command_complete("AUTHENTICATE", tag)
+        self._features = None
 
     def log_in(self, username: bytes, password: bytes) -> None:
         """Signs in by the LOGIN command; raises ValueError for a line break."""
@@ -163,6 +162,7 @@ class Conversation(imaplib.IMAP4):
     def starttls_with(self, context: ssl.SSLContext, server_name: str) -> None:
         """Asks for TLS and begins it; what was told in clear is forgotten (RFC 9051 section 6.2.1)."""
         self.execute("STARTTLS")
+        self.wire.refuse_early()
         self.wire.secure(context, server_name)
         self.untagged_responses.clear()
         self._features = None

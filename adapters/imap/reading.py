@@ -114,8 +114,7 @@ def status(answers: list[Any]) -> dict[bytes, int]:
     """Returns the numbers in an answer to STATUS."""
     if not answers:
         return {}
-    _refuse_depth(answers)
-    items = parse_response(answers)[-1]
+    items = (_parsed(answers) or ((),))[-1]
     if not isinstance(items, tuple) or len(items) % 2:
         raise ValueError("an answer to STATUS cannot be read")
     pairs = zip(items[::2], items[1::2], strict=True)
@@ -125,8 +124,7 @@ def status(answers: list[Any]) -> dict[bytes, int]:
 def _triples(answers: list[Any]) -> list[tuple[tuple[Any, ...], Any, bytes]]:
     if not answers:
         return []
-    _refuse_depth(answers)
-    parsed = parse_response(answers)
+    parsed = _parsed(answers)
     found: list[tuple[tuple[Any, ...], Any, bytes]] = []
     place = 0
     while place + 2 < len(parsed):
@@ -141,6 +139,14 @@ def _triples(answers: list[Any]) -> list[tuple[tuple[Any, ...], Any, bytes]]:
             raise ValueError("the name of a folder cannot be read")
         found.append((flags, delimiter, octets))
     return found
+
+
+def _parsed(answers: list[Any]) -> tuple[Any, ...]:
+    _refuse_depth(answers)
+    try:
+        return tuple(parse_response(answers))
+    except _ODDITIES as error:
+        raise ValueError("an answer cannot be read") from error
 
 
 def _is_extension(item: tuple[Any, ...]) -> bool:

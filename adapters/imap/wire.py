@@ -124,9 +124,7 @@ class Wire:
         self._socket.sendall(octets)
 
     def secure(self, context: ssl.SSLContext, server_name: str) -> None:
-        """Begins TLS; raises EarlyPlaintext for octets that came before, and what the handshake raises."""
-        if self._buffer or self._came_already():
-            raise EarlyPlaintext
+        """Begins TLS; raises what the handshake raises."""
         self._socket.settimeout(self._seconds_left())
         # Not on connecting, so that the socket to cut is the one that shakes hands.
         self._socket = context.wrap_socket(self._socket, server_hostname=server_name, do_handshake_on_connect=False)
@@ -134,6 +132,13 @@ class Wire:
             self.cut()
         self._socket.settimeout(self._seconds_left())
         self._socket.do_handshake()
+
+    def refuse_early(self) -> None:
+        """Raises EarlyPlaintext for octets that have come already: a server has no more to say before the handshake."""
+        self._socket.settimeout(0)
+        with suppress(BlockingIOError):
+            if self._buffer or self._socket.recv(1, socket.MSG_PEEK):
+                raise EarlyPlaintext
 
     def cut(self) -> None:
         """Ends the connection at once, for whoever reads or writes it too; the descriptor is left to `close`."""
@@ -145,15 +150,6 @@ class Wire:
     def close(self) -> None:
         """Gives the descriptor back; nobody may be reading or writing any more."""
         self._socket.close()
-
-    def _came_already(self) -> bool:
-        if isinstance(self._socket, ssl.SSLSocket):
-            return False
-        self._socket.settimeout(0)
-        try:
-            return bool(self._socket.recv(1, socket.MSG_PEEK))
-        except BlockingIOError:
-            return False
 
     def _receive(self) -> bool:
         self._socket.settimeout(self._seconds_left())

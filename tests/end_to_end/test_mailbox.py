@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import pwd
+import time
+from collections.abc import AsyncIterator, Callable
 from email.message import EmailMessage
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 from mailport.v1 import configuration_pb2, failure_pb2
 from mailport.v1 import mail_service_pb2 as api
 from mailport.v1 import mailbox_service_pb2 as pb
+from tests.broken_mail.corpus import COUNT, broken_messages
 from tests.end_to_end.conftest import Mailport
 from tests.end_to_end.mailboxes import (
     NAME,
@@ -314,3 +318,43 @@ async def test_given_a_configuration_without_mailbox_when_read_then_every_rpc_sa
         refusals.append((refused.value.code(), reason(refused.value)))
 
     assert refusals == [(grpc.StatusCode.FAILED_PRECONDITION, "MAILBOX_DISABLED")] * 6
+
+
+async def test_given_five_hundred_broken_messages_when_listed_fetched_and_watched_then_each_comes_with_its_defects(
+    box: Box, dovecot: Dovecot, user: str, figures: Callable[[str], None]
+) -> None:
+    """What no server takes by APPEND, such as NUL, lies in its folder all the same: written by other programs."""
+    watch, _ = await box.watch()
+    corpus = broken_messages()
+    store(dovecot, user, [broken.octets for broken in corpus])
+    began = time.monotonic()
+    watched = [(await arrived(watch)).message for _ in corpus]
+    watch.cancel()
+
+    listed = await box.every()
+    read = [await box.get(each.mailbox_message_id, attachments=True, raw=True) for each in listed]
+
+    took = time.monotonic() - began
+    assert len(listed) == len(read) == COUNT
+    assert {each.mailbox_message_id for each in watched} == {each.mailbox_message_id for each in listed}
+    raws = {contents[""] for _, contents in read}
+    assert {broken.octets for broken in corpus if is_kept_as_it_is(broken.octets)} <= raws
+    assert sum(bool(message.defects) for message, _ in read) >= COUNT * 3 // 4
+    figures(f"broken messages through Dovecot: {COUNT} watched, listed and fetched whole, 0 errors, {took:.1f} s")
+
+
+def is_kept_as_it_is(octets: bytes) -> bool:
+    """Tells whether Dovecot gives the octets as they lie there: with CRLF alone, and without NUL."""
+    return octets == octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") and b"\0" not in octets
+
+
+def store(dovecot: Dovecot, user: str, messages: list[bytes]) -> None:
+    """Lays *messages* into the inbox of *user* as files of its Maildir."""
+    owner = pwd.getpwnam("nobody")
+    folder = dovecot.folder / "mail" / user
+    for number, message in enumerate(messages):
+        name = f"{1_700_000_000 + number}.M{number}P1.localhost"
+        written = folder / "tmp" / name
+        written.write_bytes(message)
+        os.chown(written, owner.pw_uid, owner.pw_gid)
+        written.rename(folder / "new" / name)

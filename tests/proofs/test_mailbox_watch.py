@@ -69,6 +69,8 @@ class Client:
                     self._note(answer.message)
                     self.streamed.append(answer.message.subject)
                     cursor = answer.cursor
+            except TimeoutError:
+                pass  # a machine that is too busy
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.FAILED_PRECONDITION and reason(error) == "CURSOR_INVALID":
                     cursor, is_listed = "", False

@@ -21,6 +21,8 @@ from tests.peers.script import close, flood, hang, send_slowly
 
 _FOUND = {"EXAMINE .*": opened(1), "UID SEARCH .*": answer("* SEARCH 1")}
 _MEGABYTE = 1024 * 1024
+_LONG = Patience(until_content=timedelta(seconds=30), each_reply=timedelta(seconds=60), overall=timedelta(seconds=90))
+"""Memory is what is measured, which makes all of it slow."""
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ async def test_given_a_flood_when_reading_then_it_is_cut_off_within_bounds(
     server = await line_server(serving({**_FOUND, "UID FETCH .*": flooded}))
     tracemalloc.start()
 
-    failure = await refusal(reader, account(server.port))
+    failure = await refusal(reader, account(server.port), patience=_LONG)
 
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

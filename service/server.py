@@ -108,7 +108,8 @@ async def _run_sandbox(options: Options) -> int:
         host = simulators.smtp_host
         print(
             f"The sandbox runs: SMTP {host}:{simulators.smtp_port} (STARTTLS) and {host}:{simulators.smtps_port}"
-            f" (implicit TLS), inbox http://{address.from_here}{MOUNT_PATH}/inbox",
+            f" (implicit TLS), inbox http://{address.from_here}{MOUNT_PATH}/inbox,"
+            f" Graph {simulators.graph.root(f'http://{address.from_here}')}",
             flush=True,
         )
         await stopping.wait()
@@ -146,6 +147,9 @@ def _say(service: Running) -> None:
         lines.append(f"Its data is in {service.options.data_dir}")
     if service.sandbox is not None:
         lines.append(f"The sandbox's inbox is at {service.web_url}{MOUNT_PATH}/inbox")
+        lines.append(
+            f"The sandbox's Graph, with an account to try, is at {service.sandbox.graph.root(service.web_url)}/"
+        )
     print("\n".join(lines), flush=True)
 
 

@@ -10,12 +10,15 @@ from functools import cached_property
 from typing import Final, NewType
 
 from service.sandbox.reading import Contents, read_contents, read_headers
+from service.sandbox.spool import Spool
 
 MessageId = NewType("MessageId", str)
 """A decimal number, rising by one with each message and never given twice, not even after `Inbox.clear`."""
 
 DEFAULT_MAX_MESSAGES: Final = 1_000
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
+_HEADER_OCTETS: Final = 4 * 1024 * 1024
+"""Octets of a message in which its headers are looked for, so that a large one is not read whole."""
 
 
 @dataclass(frozen=True, eq=False)  # not slotted: cached_property keeps what it read in the instance's dict
@@ -28,18 +31,28 @@ class ReceivedMessage:
     """Envelope sender (RFC 5321 section 4.1.1.2); empty for the null reverse-path."""
     recipients: tuple[str, ...]
     """Envelope recipients that were accepted, in the order given."""
-    raw: bytes
-    """The octets after DATA, dot-stuffing removed, nothing added."""
+    source: Spool
+    """What `raw` returns, on disk when it is large."""
     tls_version: str
     """As OpenSSL names it, e.g. ``TLSv1.3``; empty if the connection had none."""
     username: str
     """Who signed in."""
     is_smtputf8: bool
 
+    @property
+    def raw(self) -> bytes:
+        """The octets after DATA, dot-stuffing removed, nothing added; or what Graph sent. Read anew each time."""
+        return self.source.read()
+
+    @property
+    def size_bytes(self) -> int:
+        """How many octets there are."""
+        return self.source.size_bytes
+
     @cached_property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Name and decoded value of each header, in order."""
-        return read_headers(self.raw)
+        return read_headers(self.source.read(count=_HEADER_OCTETS))
 
     def header(self, name: str) -> str:
         """Returns the first header of that name, decoded, or an empty text; case is no matter."""
@@ -101,12 +114,13 @@ class Inbox:
         receive_time: datetime,
         sender: str,
         recipients: tuple[str, ...],
-        raw: bytes,
+        raw: bytes | Spool,
         tls_version: str = "",
         username: str = "",
         is_smtputf8: bool = False,
     ) -> ReceivedMessage:
         """Keeps a message, drops the oldest ones that no longer fit, and wakes everybody in `wait_for`."""
+        source = raw if isinstance(raw, Spool) else Spool(raw)
         async with self._arrived:
             self._last_number += 1
             message = ReceivedMessage(
@@ -114,13 +128,13 @@ class Inbox:
                 receive_time=receive_time,
                 sender=sender,
                 recipients=recipients,
-                raw=raw,
+                source=source,
                 tls_version=tls_version,
                 username=username,
                 is_smtputf8=is_smtputf8,
             )
             self._messages[message.id] = message
-            self._size_bytes += len(raw)
+            self._size_bytes += source.size_bytes
             self._drop_oldest()
             self._arrived.notify_all()
         return message
@@ -155,4 +169,4 @@ class Inbox:
             len(self._messages) > self._max_messages or self._size_bytes > self._max_bytes
         ):
             oldest = next(iter(self._messages))
-            self._size_bytes -= len(self._messages.pop(oldest).raw)
+            self._size_bytes -= self._messages.pop(oldest).size_bytes

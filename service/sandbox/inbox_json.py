@@ -86,7 +86,7 @@ def render(message: ReceivedMessage, base: str) -> dict[str, Any]:
         },
         "tls_version": message.tls_version,
         "username": message.username,
-        "size_bytes": len(message.raw),
+        "size_bytes": message.size_bytes,
         "subject": message.subject,
         "from": message.header("From"),
         "to": message.header("To"),

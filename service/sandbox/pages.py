@@ -13,6 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from service.sandbox.filters import Filter, FilterError, parse_filter
+from service.sandbox.graph.simulator import GRAPH_PATH, GraphSimulator
+from service.sandbox.graph.site import graph_routes
 from service.sandbox.identity.provider import IDENTITY_PATH, IdentityProvider
 from service.sandbox.identity.site import identity_routes
 from service.sandbox.inbox import Inbox
@@ -113,11 +115,14 @@ class Pages:
         return page(request, "missing.html", status_code=404)
 
 
-def sandbox_app(*, inbox: Inbox, identity: IdentityProvider, facts: Callable[[], SandboxFacts]) -> Starlette:
+def sandbox_app(
+    *, inbox: Inbox, identity: IdentityProvider, graph: GraphSimulator, facts: Callable[[], SandboxFacts]
+) -> Starlette:
     """Returns the sandbox's pages, to be mounted at `MOUNT_PATH`; links follow the mount point."""
     routes: list[BaseRoute] = [
         *InboxJson(inbox=inbox).routes(),
         Mount(IDENTITY_PATH.removeprefix(MOUNT_PATH), routes=identity_routes(identity)),
+        Mount(GRAPH_PATH.removeprefix(MOUNT_PATH), routes=graph_routes(graph)),
         *Pages(inbox=inbox, facts=facts).routes(),
     ]
     return Starlette(routes=routes)

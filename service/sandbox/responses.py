@@ -24,7 +24,8 @@ _MAIL: Final = (
     "frame-ancestors 'self'; sandbox"
 )
 _FILE_NAME_LIMIT: Final = 120
-_IDENTITY_MOUNT: Final = "/identity"
+_MOUNTED: Final = ("/identity", "/graph")
+"""Applications with pages of their own below the sandbox."""
 
 # Everything a file system, a shell or a header's quotes could take for more than a letter of a name.
 _UNSAFE: Final = re.compile(r"[^\w .,()+@-]", re.ASCII)
@@ -62,7 +63,9 @@ def page(
 def _base(request: Request) -> str:
     """Returns the path that the sandbox is mounted at, for pages of an application mounted below it too."""
     path: str = request.scope.get("root_path", "")
-    return path.removesuffix(_IDENTITY_MOUNT)
+    for mount in _MOUNTED:
+        path = path.removesuffix(mount)
+    return path
 
 
 def mail_html(html: str) -> HTMLResponse:

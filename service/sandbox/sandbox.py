@@ -1,4 +1,4 @@
-"""The whole sandbox: certificates, mail server, inbox, identity provider and pages, started and stopped as one."""
+"""The whole sandbox: certificates, mail server, inbox, identity provider, Graph, pages; started and stopped as one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from service.sandbox.accounts import DEFAULT_PASSWORD, DEFAULT_USERNAME, Accounts
 from service.sandbox.ca import SandboxCertificates, ensure_certificates
+from service.sandbox.graph.simulator import GraphSimulator
 from service.sandbox.identity.provider import IdentityProvider
 from service.sandbox.inbox import DEFAULT_MAX_BYTES, DEFAULT_MAX_MESSAGES, Inbox
 from service.sandbox.mail_server import DEFAULT_SIZE_LIMIT_BYTES, DEFAULT_SLOW_ANSWER_DELAY, MailServer
@@ -53,7 +54,8 @@ class Sandbox:
         self._slow_answer_delay = slow_answer_delay
         self._inbox = Inbox(max_messages=max_messages, max_bytes=max_bytes)
         self._identity = IdentityProvider(password=password, access_token_lifetime=access_token_lifetime)
-        self._app = sandbox_app(inbox=self._inbox, identity=self._identity, facts=self._facts)
+        self._graph = GraphSimulator(identity=self._identity, inbox=self._inbox)
+        self._app = sandbox_app(inbox=self._inbox, identity=self._identity, graph=self._graph, facts=self._facts)
         self._site = standalone_site(self._app)
         self._running: tuple[SandboxCertificates, MailServer] | None = None
 
@@ -141,6 +143,11 @@ class Sandbox:
     def identity(self) -> IdentityProvider:
         """The identity provider, whose tokens the mail server takes."""
         return self._identity
+
+    @property
+    def graph(self) -> GraphSimulator:
+        """Microsoft Graph, which takes the identity provider's tokens and delivers to the inbox."""
+        return self._graph
 
     @property
     def app(self) -> Starlette:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,13 +12,9 @@ from service.sandbox.identity.behaviour import Behaviour
 from service.sandbox.identity.faults import Fault
 from service.sandbox.identity.provider import IdentityProvider
 from service.sandbox.responses import data
+from service.sandbox.wishes import ControlError, choice, read_wish
 
-_LONGEST_BODY: Final = 16 * 1024
 _MOST_TIMES: Final = 1_000_000
-
-
-class ControlError(ValueError):
-    """The request cannot be carried out; the text says why."""
 
 
 class Control:
@@ -63,12 +58,12 @@ class Control:
     async def faults(self, request: Request) -> Response:
         """Plans a fault: ``fault``, and as wanted ``behaviour``, ``grant_type``, ``times``."""
         try:
-            wish = await _wish(request, {"fault", "behaviour", "grant_type", "times"})
+            wish = await read_wish(request, {"fault", "behaviour", "grant_type", "times"})
             times = wish.get("times", 1)
             if type(times) is not int or not 1 <= times <= _MOST_TIMES:
                 raise ControlError(f"times is a number from 1 to {_MOST_TIMES}.")
-            fault = _choice(wish.get("fault", ""), Fault, "fault")
-            behaviour = _choice(wish["behaviour"], Behaviour, "behaviour") if "behaviour" in wish else None
+            fault = choice(wish.get("fault", ""), Fault, "fault")
+            behaviour = choice(wish["behaviour"], Behaviour, "behaviour") if "behaviour" in wish else None
             grant_type = str(wish.get("grant_type", ""))
         except ControlError as error:
             return data({"error": str(error)}, status_code=400)
@@ -82,7 +77,7 @@ class Control:
         With ``access_tokens_only`` they live on, and their access tokens alone become useless.
         """
         try:
-            wish = await _wish(request, {"account", "access_tokens_only"})
+            wish = await read_wish(request, {"account", "access_tokens_only"})
         except ControlError as error:
             return data({"error": str(error)}, status_code=400)
         account = str(wish.get("account", ""))
@@ -93,9 +88,9 @@ class Control:
     async def client(self, request: Request) -> Response:
         """Registers a ``redirect_uri``; changes the ``client_secret`` of a ``behaviour``."""
         try:
-            wish = await _wish(request, {"redirect_uri", "client_secret", "behaviour"})
+            wish = await read_wish(request, {"redirect_uri", "client_secret", "behaviour"})
             if "client_secret" in wish:
-                behaviour = _choice(wish.get("behaviour", ""), Behaviour, "behaviour")
+                behaviour = choice(wish.get("behaviour", ""), Behaviour, "behaviour")
                 self._provider.change_client_secret(behaviour, str(wish["client_secret"]))
         except ControlError as error:
             return data({"error": str(error)}, status_code=400)
@@ -106,35 +101,8 @@ class Control:
     async def reset(self, request: Request) -> Response:
         """Forgets planned faults and begins to count from nought; grants and tokens stay."""
         try:
-            await _wish(request, set())
+            await read_wish(request, set())
         except ControlError as error:
             return data({"error": str(error)}, status_code=400)
         self._provider.reset()
         return data({})
-
-
-async def _wish(request: Request, known: set[str]) -> dict[str, Any]:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise ControlError("The body must be application/json.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LONGEST_BODY:
-            raise ControlError(f"The body is longer than {_LONGEST_BODY} octets.")
-    try:
-        wish = json.loads(bytes(body))
-    except ValueError as error:
-        raise ControlError("The body is not JSON.") from error
-    if not isinstance(wish, dict):
-        raise ControlError("The body is not a JSON object.")
-    unknown = sorted(set(wish) - known)
-    if unknown:
-        raise ControlError(f"There is no {', '.join(unknown)}; there are {', '.join(sorted(known)) or 'none'}.")
-    return wish
-
-
-def _choice(value: Any, kind: Any, name: str) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        raise ControlError(f"{name} is one of {', '.join(kind)}.") from None

@@ -17,7 +17,7 @@ from service.sandbox.identity.counters import Counters, Statistics
 from service.sandbox.identity.errors import microsoft_description
 from service.sandbox.identity.faults import Fault, PlannedFaults
 from service.sandbox.identity.flow import Flow, callback_url
-from service.sandbox.identity.grants import Grant, Grants
+from service.sandbox.identity.grants import AccessToken, Grant, Grants, Recent
 from service.sandbox.identity.mail_tokens import MailTokens
 from service.sandbox.identity.request import AuthorizationRequest, ReturnedError, read_request
 from service.sandbox.identity.resources import Resources
@@ -61,7 +61,7 @@ class IdentityProvider:
         self._statistics = Statistics()
         signer = Signer()
         self._service_account = ServiceAccount()
-        tokens = Tokens(grants=self._grants, statistics=self._statistics)
+        self._tokens = tokens = Tokens(grants=self._grants, statistics=self._statistics)
         self.flow = Flow(
             grants=self._grants, faults=self._faults, statistics=self._statistics, password=password, now=now
         )
@@ -97,6 +97,23 @@ class IdentityProvider:
     def grants(self) -> list[Grant]:
         """Every grant, the oldest first."""
         return list(self._grants.grants)
+
+    @property
+    def access_tokens(self) -> Recent[AccessToken]:
+        """Every access token, for a simulated service that takes them."""
+        return self._grants.access_tokens
+
+    def issue_access_token(
+        self, behaviour: Behaviour, account: str, scope: str, *, lifetime: timedelta | None = None
+    ) -> str:
+        """
+        Returns a token for *account* ("": the client itself) without any consent, for tests of what takes tokens.
+
+        Raises ValueError for a scope that *behaviour* does not know.
+        """
+        return self._tokens.issue_unasked(
+            behaviour, account, scope, now=self._now(), lifetime=lifetime or self._lifetime(behaviour)
+        )
 
     def endpoints(self, web_url: str, behaviour: Behaviour) -> Endpoints:
         """Returns the endpoints for clients that reach the web side at *web_url*."""

@@ -37,7 +37,8 @@ _OUTLOOK_PERMISSIONS: Final = frozenset(
 )
 _GRAPH_PERMISSIONS: Final = frozenset(
     # Graph lists the mail protocols' permissions too; Exchange then refuses the token.
-    {"mail.send", "mail.send.shared", "mail.readwrite", "mail.readwrite.shared", "mail.read", "user.read", ".default"}
+    {"mail.send", "mail.send.shared", "mail.readwrite", "mail.readwrite.shared", "mail.readbasic", "mail.read"}
+    | {"mail.read.shared", "user.read", ".default"}
     | {"smtp.send", "imap.accessasuser.all", "pop.accessasuser.all"}
 )
 _STRICT_SCOPES: Final = frozenset({STRICT_MAIL_SCOPE, "mail.send", "mail.read"})

@@ -114,6 +114,16 @@ class Tokens:
             raise TokenError("unauthorized_client", text, aadsts=700016, google=text)
         return self._without_person(behaviour, client_id, asserted.account, scopes, now=now, lifetime=lifetime)
 
+    def issue_unasked(
+        self, behaviour: Behaviour, account: str, scope: str, *, now: datetime, lifetime: timedelta
+    ) -> str:
+        """Returns an access token that nobody consented to. Raises ValueError for a scope that is not known."""
+        scopes, unknown = read_scopes(scope, behaviour)
+        if unknown:
+            raise ValueError(f"there is no scope {unknown[0]}")
+        client_id = TRAITS[behaviour].client_id
+        return self._without_person(behaviour, client_id, account, scopes, now=now, lifetime=lifetime).access_token
+
     def _without_person(
         self,
         behaviour: Behaviour,

@@ -1,4 +1,4 @@
-"""A mailbox of 200,000 messages (20,000 in the quick form) at a real server: what pages, searches and a watch cost us."""
+"""A mailbox of 200,000 messages (20,000 in the quick form) at a real server: what pages and searches cost us."""
 
 from __future__ import annotations
 

@@ -95,6 +95,8 @@ class Session:
         self.generation: int | None = None
         self.is_broken = False
         self._around = around
+        self._owner, _, _ = account.lane.partition("\0")
+        """Whoever the lane's name begins with: a tenant."""
         self._conversation: Conversation | None = None
         self._guard = threading.Lock()
         self._is_busy = False
@@ -125,7 +127,7 @@ class Session:
 
         self._is_busy = True
         try:
-            return await self._around.threads.run(job, within=within, cut=self.cut)
+            return await self._around.threads.run(job, within=within, cut=self.cut, owner=self._owner)
         except (Outcome, MailportError):
             raise
         except _CAUGHT as error:

@@ -88,10 +88,10 @@ async def listed(
     return await reader.list_messages(box, "INBOX", query=query or MessageQuery(), **options)
 
 
-async def refusal(reader: ImapMailboxReader, box: MailboxAccount) -> Failure:
+async def refusal(reader: ImapMailboxReader, box: MailboxAccount, **options: Any) -> Failure:
     """What listing INBOX ends with."""
     try:
-        found = await listed(reader, box)
+        found = await listed(reader, box, **options)
     except ProviderRefused as refused:
         return refused.failure
     raise AssertionError(f"nothing was refused: {found}")

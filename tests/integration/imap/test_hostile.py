@@ -21,6 +21,8 @@ from tests.peers.script import close, flood, hang, send_slowly
 
 _FOUND = {"EXAMINE .*": opened(1), "UID SEARCH .*": answer("* SEARCH 1")}
 _MEGABYTE = 1024 * 1024
+_LONG = Patience(until_content=timedelta(seconds=30), each_reply=timedelta(seconds=60), overall=timedelta(seconds=90))
+"""Memory is what is measured, which makes all of it slow."""
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ async def test_given_a_flood_when_reading_then_it_is_cut_off_within_bounds(
     server = await line_server(serving({**_FOUND, "UID FETCH .*": flooded}))
     tracemalloc.start()
 
-    failure = await refusal(reader, account(server.port))
+    failure = await refusal(reader, account(server.port), patience=_LONG)
 
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -135,6 +137,34 @@ async def test_given_a_caller_that_breaks_off_when_reading_then_the_connection_e
             await task
         assert time.monotonic() - begin < 0.25
     await server.finished()
+
+
+async def test_given_an_owner_whose_servers_all_hang_when_another_one_reads_then_there_are_threads_left(
+    reader: ImapMailboxReader, line_server: StartLineServer
+) -> None:
+    reached: list[str] = []
+    full = asyncio.Event()
+
+    def came(said: str) -> tuple[()]:
+        reached.append(said)
+        if len(reached) == 2:
+            full.set()
+        return ()
+
+    hung = await line_server(serving({"EXAMINE .*": Answer(untagged=came, reply=None, then=hang())}), repeat=True)
+    well = await line_server(serving({"EXAMINE .*": opened(0)}))
+    hog = [
+        asyncio.create_task(listed(reader, account(hung.port, lane=f"hog\0{number}"))) for number in range(8)
+    ]  # twice the threads there are
+    await full.wait()
+
+    page = await asyncio.wait_for(listed(reader, account(well.port, lane="other\x00x")), 1)
+
+    for task in hog:
+        task.cancel()
+    await asyncio.gather(*hog, return_exceptions=True)
+    assert page.messages == ()
+    assert len(reached) == 2
 
 
 @pytest.mark.parametrize("word", ["EXAMINE", "UID SEARCH", "UID FETCH"])

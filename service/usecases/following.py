@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, cast
 
@@ -21,6 +22,7 @@ from service.usecases.read_mails import ReadMails
 PATIENCE: Final = Patience(until_content=timedelta(seconds=60), each_reply=timedelta(seconds=60))
 """For the way to the server, sign-in included."""
 _GRACE: Final = timedelta(minutes=1)
+_MOST_OPENING: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ class Following:
     pace: timedelta = timedelta(seconds=5)
     """How long even the fastest watcher is waited for before what it has not taken is let go."""
 
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_OPENING))
+    """Settings are read for a few watches at a time: all begin together when a process, or a server, is back."""
+
     @property
     def silence(self) -> timedelta:
         """Returns when a follower that says nothing is taken for lost, although it does not say so."""
@@ -56,7 +61,8 @@ class Following:
 
     async def account_of(self, name: FolderName) -> MailboxAccount:
         """Returns the mailbox as the settings are now; raises what `OpenMailbox` does."""
-        return await self.open_mailbox(name.account.tenant, name.account.configuration_id)
+        async with self.turns:
+            return await self.open_mailbox(name.account.tenant, name.account.configuration_id)
 
     def news(self, account: MailboxAccount, folder: str, cursor: WatchCursor | None) -> AsyncGenerator[News]:
         """Returns what `MailboxReader.follow` yields; to be closed."""

@@ -1,6 +1,6 @@
 # Every target sets itself up: scripts/setup.sh does nothing, quickly, when nothing is left to do.
 .DEFAULT_GOAL := help
-.PHONY: help run test faults proofs bench setup lint format proto failures breaking lock clean
+.PHONY: help run test faults proofs fuzz bench setup lint format proto failures breaking lock clean
 
 BIN := .venv/bin
 CODE := domain adapters service tests
@@ -25,6 +25,9 @@ faults: setup ## Refresh tokens under kills, outages and races in the full form,
 
 proofs: setup ## Deliver mail under kills, outages and races in the full form, up to 75 minutes; ARGS as for test
 	@MAILPORT_TESTS_PROOFS=full $(BIN)/pytest tests/proofs $(ARGS)
+
+fuzz: setup ## Read 200,000 broken messages made up at random, up to 60 minutes; ARGS as for test
+	@MAILPORT_TESTS_READING=full $(BIN)/pytest tests/unit/domain/reading/test_fuzz.py $(ARGS)
 
 bench: setup ## Measure against Postfix and others into docs/bench.md; BENCH="send --rounds 1 --messages 500" for a part
 	@$(BIN)/python -m tests.bench $(BENCH)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from adapters.graph.transport import GraphMailTransport
@@ -15,6 +16,7 @@ from domain.address import EmailAddress
 from domain.earlier import Earlier
 from domain.message import Attachment, Envelope, NamedAddress, OutgoingMessage
 from domain.mime.compose import compose
+from domain.ports.network import Resolver
 from domain.ports.transport import BeforeContent, Patience, Report, SignIn, TokenSource
 from domain.providers.preset import OAuthProvider
 from domain.settings.model import GraphTransport, MailSettings
@@ -114,10 +116,12 @@ class Sender:
 
 
 @asynccontextmanager
-async def a_sender(base_url: str, *given: str, **changes: Any) -> AsyncIterator[Sender]:
+async def a_sender(
+    base_url: str, *given: str, ca_file: Path | None = None, resolver: Resolver | None = None, **changes: Any
+) -> AsyncIterator[Sender]:
     """A transport of its own, which looks again soon; *given* are its tokens."""
     clock = SystemClock()
-    wires = JudgedTransports(resolver=FakeResolver(), clock=clock)
+    wires = JudgedTransports(resolver=resolver or FakeResolver(), clock=clock, ca_file=ca_file)
     transport = GraphMailTransport(
         open_wire=wires.open, clock=clock, entropy=FakeEntropy(), look_again=AT_ONCE, clean_again=AT_ONCE
     )

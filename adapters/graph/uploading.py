@@ -95,7 +95,8 @@ class Uploader:
         first, sent, breaks = 0, 0, 0
         pieces = self._pieces(file, first)
         while True:
-            piece = next(pieces, b"")
+            # In a thread: a resumed file is decoded anew up to where it goes on.
+            piece = await asyncio.to_thread(next, pieces, b"")
             if not piece:
                 raise Stopped(self._nothing_of_it())  # all is there, and Graph never said so
             answer = await self._range(file, url, first, piece)

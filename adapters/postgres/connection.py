@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 from contextlib import suppress
 from datetime import timedelta
@@ -105,8 +106,16 @@ class BoundedConnection(AsyncConnection[TupleRow]):
 
     @property
     def has_just_answered(self) -> bool:
-        """Tells whether the server answered within the last second, so that asking again whether it lives is idle."""
-        return asyncio.get_running_loop().time() - self._answered < _LATELY.total_seconds()
+        """
+        Tells whether the server answered within the last second, so that asking again whether it lives is idle.
+
+        Unless it has said something since that nobody asked for, as one does that ends a session.
+        """
+        if asyncio.get_running_loop().time() - self._answered >= _LATELY.total_seconds():
+            return False
+        waiting = select.poll()
+        waiting.register(self.pgconn.socket, select.POLLIN)
+        return not waiting.poll(0)
 
     @property
     def is_read_only(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -56,7 +57,7 @@ def graph_error(status: int, code: str, message: str = "", **headers: str) -> Re
 class ScriptedHttp:
     """Serves on loopback within ``async with``; *answer* is asked for each request, and may be exchanged."""
 
-    def __init__(self, answer: Callable[[Heard], Reply]) -> None:
+    def __init__(self, answer: Callable[[Heard], Reply], *, tls: ssl.SSLContext | None = None) -> None:
         self.answer = answer
         self.heard: list[Heard] = []
         self.at_once = 0
@@ -66,11 +67,13 @@ class ScriptedHttp:
         self._arrived = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._tls = tls
         self.url = ""
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._begin, "127.0.0.1", 0, ssl=self._tls)
+        scheme = "https" if self._tls else "http"
+        self.url = f"{scheme}://localhost:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -16,6 +16,7 @@ from domain.earlier import Earlier
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
 from domain.turns import Resting
+from tests.fakes.tokens import FakeTokens
 from tests.graph_builders import ANN, HASTY, MESSAGE_ID, PATIENCE, Mark, a_message, a_sender
 from tests.peers.scripted_http import CUT, SILENT, Heard, Reply, ScriptedHttp, graph_error, in_json
 
@@ -108,6 +109,20 @@ async def test_given_tokens_that_are_all_refused_when_submitted_then_that_is_the
     assert report.failure is not None
     assert (report.failure.kind, report.failure.reason) == (FailureKind.REAUTHORIZE, Reason.AUTH_REJECTED)
     assert len(peer.heard) == 2
+
+
+async def test_given_a_renewed_token_that_is_refused_later_when_submitted_then_there_is_no_third_one() -> None:
+    expired = graph_error(401, "InvalidAuthenticationToken", "Lifetime validation failed, the token is expired.")
+    answer: Callable[[Heard], Reply] = lambda heard: (  # noqa: E731
+        NOTHING if heard.method == "GET" and heard.headers["authorization"] == "Bearer new" else expired
+    )
+    async with ScriptedHttp(answer) as peer, a_sender(peer.url, "old", "new", "newer") as sender:
+        report = await sender.submit(a_message(), earlier=Earlier.COPY)
+
+    assert isinstance(sender.tokens, FakeTokens)
+    assert sender.tokens.rejected == [None, "old"]
+    assert report.failure is not None
+    assert report.failure.kind is FailureKind.REAUTHORIZE
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ async def test_given_the_wrong_directory_when_refused_then_the_fix_names_the_rig
     assert stored.draft.settings.oauth.directory_tenant == "consumers"
 
 
-async def test_given_smtp_auth_switched_off_when_validated_then_graph_is_not_advised_as_long_as_it_cannot_send(
+async def test_given_smtp_auth_switched_off_when_consented_then_graph_is_advised_with_its_scopes(
     peers: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def resolve(_: SystemResolver, host: str, port: int) -> tuple[PeerAddress, ...]:
@@ -115,9 +115,13 @@ async def test_given_smtp_auth_switched_off_when_validated_then_graph_is_not_adv
 
     failure = failure_of(refused.value)
 
-    assert (failure.reason, list(failure.fixes)) == ("SMTP_AUTH_DISABLED", [])
+    (fix,) = failure.fixes
+    assert (failure.reason, fix.field, fix.value) == ("SMTP_AUTH_DISABLED", "settings.graph", "{}")
+    assert [(each.field, each.value) for each in fix.also] == [
+        ("settings.oauth.scopes", "https://graph.microsoft.com/Mail.Send offline_access")
+    ]
     assert "Turn on Authenticated SMTP" in failure.remedy
-    assert "Graph" not in failure.remedy
+    assert "send through Microsoft Graph" in failure.remedy
     assert [link.url for link in help_of(refused.value).links] == ["https://aka.ms/smtp_auth_disabled"]
 
 

@@ -140,7 +140,7 @@ async def test_given_a_request_above_the_limit_when_sent_then_is_refused_and_not
     assert not (await mailport.stub.ListDeliveries(api.ListDeliveriesRequest())).deliveries
 
 
-async def test_given_graph_settings_when_proven_then_nobody_is_sent_through_a_consent_that_helps_nothing_yet(
+async def test_given_graph_settings_that_nobody_consented_to_when_proven_then_a_consent_is_asked_for(
     mailport: Mailport,
 ) -> None:
     settings = configuration_pb2.Settings(
@@ -167,8 +167,8 @@ async def test_given_graph_settings_when_proven_then_nobody_is_sent_through_a_co
     assert not draft.settings.oauth.client_secret
     assert "offline_access" in draft.settings.oauth.scopes
     assert any(warning.reason == "OFFLINE_ACCESS_ADDED" for warning in configured.warnings)
-    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert reason(refused.value) == "NOT_IMPLEMENTED"
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert reason(refused.value) == "NEEDS_AUTHORIZATION"
 
 
 async def test_given_a_greylisting_server_when_sent_then_the_same_message_waits_for_its_next_attempt(

@@ -18,6 +18,7 @@ from adapters.graph.tracing import Stopped, TraceLog
 from adapters.graph.uploading import Uploader
 from domain.earlier import Earlier
 from domain.failures.catalogue.wording import WAIT
+from domain.failures.evidence import Symptom
 from domain.failures.failure import Failure, FailureKind, Stage
 from domain.failures.trace import last_words
 from domain.graph.answers import ACCEPTED, GraphAnswer, is_missing_permission, missing_permission, too_large
@@ -232,8 +233,11 @@ class Attempt:
         answer, ask = created
         if is_missing_permission(answer):
             raise _MissingWrite(self._missing(_WRITE, "for a message of this size", answer))
-        if answer.status >= 500 and answer.status != 503:
+        if answer.is_success or (answer.status >= 500 and answer.status != 503):
             await self._unnamed_removed(drafts)
+        if answer.is_success:  # without an id that could be read
+            unnamed = NoAnswer(Symptom.GARBAGE, "a draft without an id", was_sent=True)
+            raise Stopped(self._session.silence(unnamed, ask))
         raise Stopped(self._session.failure(answer, ask))
 
     async def _unnamed_removed(self, drafts: Drafts) -> None:
@@ -266,7 +270,9 @@ class Attempt:
             self._leave_draft(_late(draft_id))
             raise
         except Stopped as stopped:
-            if stopped.failure.kind is not FailureKind.IN_DOUBT:
+            if stopped.failure.kind is FailureKind.IN_DOUBT:
+                self._leave_draft(_late(draft_id))  # as above; the next attempt comes late, or never
+            else:
                 await self._removed(drafts, draft_id, stopped)
             raise
 

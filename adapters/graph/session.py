@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 
@@ -31,7 +32,13 @@ from domain.turns import Place, Resting, not_its_turn
 JSON: Final = "application/json"
 MIME: Final = "text/plain"
 _LONGEST_WAIT: Final = 30.0
-_MOST_OCTETS: Final = 256 * 1024
+_SHORTEST_SECRET: Final = 16
+"""Characters of a value in a URL from which on it may be what opens it; shorter ones are plain words."""
+_MOST_OCTETS: Final = 128 * 1024
+"""
+Of an answer; the rest is not read. What is asked about is smaller. A draft or a file that was made comes back in full,
+its content included, and only its id, which stands first, is of use.
+"""
 
 
 class Wire(Protocol):
@@ -170,9 +177,12 @@ class Session:
         """Returns *text* without what must not be repeated."""
         return self._scrubber.clean(text)
 
-    def never_repeat(self, secret: str) -> None:
-        """Keeps *secret* out of all texts from now on."""
-        self._scrubber.learn(forms_of(secret))
+    def never_repeat(self, url: str) -> None:
+        """Keeps *url*, which opens something by itself, out of all texts from now on, and what opens it within."""
+        whole = urlsplit(url)
+        values = (value for _, value in parse_qsl(whole.query))
+        for secret in (url, whole.query, *(value for value in values if len(value) >= _SHORTEST_SECRET)):
+            self._scrubber.learn(forms_of(secret))
 
     async def rested(self) -> None:
         """Waits until the mailbox may be asked; the caller's time is the bound."""
@@ -223,8 +233,8 @@ class Session:
                 wire.was_sent = False
                 response = await wire.handle_async_request(request)
                 tls = describe_tls(response.extensions, self._scrubber.clean)
-                body = await response.aread()
-                await response.aclose()
+                body = await _beginning(response)
+                await response.aclose()  # the connection too, where there is more
         except asyncio.CancelledError:
             await self._drop(origin)
             raise
@@ -234,7 +244,7 @@ class Session:
             step.succeeded = False
             step.note(self._scrubber.clean(_in_words(silence)))
             raise silence from error
-        answer = read_answer(response.status_code, response.headers, body[:_MOST_OCTETS], now=self._clock.now())
+        answer = read_answer(response.status_code, response.headers, body, now=self._clock.now())
         step.tls = step.tls or tls
         if answer.request_id:
             step.note(self._scrubber.clean(f"request-id {answer.request_id}"))
@@ -286,9 +296,29 @@ class Session:
                 raise Stopped(failure_without_token(late, now=self._clock.now())) from None
             if not token:
                 raise Stopped(explain_no_consent(self._clock))
-            self.never_repeat(token.reveal())
+            self._scrubber.learn(forms_of(token.reveal()))
             self._token = token
             step.detail = detail
+
+
+def is_url(text: str) -> bool:
+    """Tells whether *text* is an address that can be asked."""
+    try:
+        httpx2.URL(text)  # no stricter than the other, but of another mind
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except (httpx2.InvalidURL, ValueError):
+        return False
+
+
+async def _beginning(response: httpx2.Response) -> bytes:
+    """Returns the body of an answer as far as it is of use."""
+    body = bytearray()
+    async for piece in response.aiter_raw():
+        body += piece
+        if len(body) >= _MOST_OCTETS:
+            break
+    return bytes(body[:_MOST_OCTETS])
 
 
 def explain_no_consent(clock: Clock) -> Failure:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from adapters.graph.failures import NoAnswer
-from adapters.graph.session import JSON, Ask, Session
+from adapters.graph.session import JSON, Ask, Session, is_url
 from adapters.graph.timing import Timer
 from adapters.graph.tracing import Step, Stopped, TraceLog
 from domain.failures.evidence import Symptom
@@ -79,8 +79,10 @@ class Uploader:
                 step.succeeded = False
                 return False
             url = answer.body.get("uploadUrl")
-            if not answer.is_success or not isinstance(url, str):
+            if not answer.is_success:
                 raise Stopped(self._session.failure(answer, ask))
+            if not isinstance(url, str) or not is_url(url):
+                raise Stopped(self._nothing_of_it())
             self._session.never_repeat(url)
             await self._send_ranges(step, file, url)
             return True

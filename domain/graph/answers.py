@@ -27,6 +27,10 @@ _NOT_CARRIED_OUT: Final = frozenset({501, 503, 505, 507, 509})
 """5xx that say themselves that nothing was done; any other may come from a gateway that did not wait for Exchange."""
 _DENIED: Final = re.compile(r"(Error)?AccessDenied|Authorization_RequestDenied|ErrorInsufficientPermissions.*", re.I)
 _POLICY: Final = re.compile(r"\[raop\]|accesspolicy", re.IGNORECASE)
+_ID_FIRST: Final = re.compile(
+    rb'\s*\{\s*(?:"@odata\.\w{1,32}"\s*:\s*"(?:[^"\\]|\\.){0,2048}"\s*,\s*)*"id"\s*:\s*"([^"\\]{1,1024})"'
+)
+"""The id of something that was made, in an answer that is cut off: behind nothing but annotations."""
 _TAGS: Final = re.compile(r"<[^>]{0,200}>")
 
 
@@ -70,7 +74,8 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: da
     """
     Takes an answer apart; never raises, whatever came.
 
-    *headers* do not mind letter case. A body that is not Graph's (a gateway's page) gives its words as the text.
+    *headers* do not mind letter case. A body that is not Graph's (a gateway's page) gives its words as the text. Of one
+    that is cut off, the id is read where it stands first, as Graph writes it.
     """
     fields = _object(body)
     error = fields.get("error")
@@ -221,7 +226,8 @@ def _object(body: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
-        return {}
+        first = _ID_FIRST.match(body)
+        return {"id": first[1].decode("ascii", "replace")} if first else {}
     return found if isinstance(found, dict) else {}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from domain.failures.failure import FailureKind
+from domain.message import Attachment
 from domain.reasons import Reason
 from tests.graph_builders import Mark, a_file, a_message, a_sender
 from tests.peers.scripted_http import Heard, Reply, ScriptedHttp, graph_error, in_json
@@ -26,6 +29,10 @@ class Mailbox:
     usual: Callable[[int], Reply] = lambda end: in_json(200, {"nextExpectedRanges": [f"{end}-"]})
     status: Callable[[int], Reply] = lambda end: in_json(200, {"nextExpectedRanges": [f"{end}-"]})
     content: bytearray = field(default_factory=bytearray)
+    made: Reply = field(default_factory=lambda: in_json(201, {"id": "draft-1"}))
+    """What answers the making of the draft."""
+    address: str = ""
+    """The upload session's, where it is not one of the peer."""
     is_draft: bool = True
     is_there: bool = False
     url: str = ""
@@ -35,9 +42,13 @@ class Mailbox:
         match heard.method, path.rpartition("/")[2]:
             case "POST", "messages":
                 self.is_there = True
-                return in_json(201, {"id": "draft-1"})
+                return self.made
+            case "POST", "attachments":
+                self.content += base64.b64decode(json.loads(heard.body)["contentBytes"])
+                return in_json(201, {"id": "file-1", **json.loads(heard.body)})
             case "POST", "createUploadSession":
-                return in_json(201, {"uploadUrl": f"{self.url}/upload/x?t={SECRET}", "nextExpectedRanges": ["0-"]})
+                address = self.address or f"{self.url}/upload/x?t={SECRET}"
+                return in_json(201, {"uploadUrl": address, "nextExpectedRanges": ["0-"]})
             case "POST", "send":
                 self.is_draft = False
                 return Reply(202)
@@ -48,7 +59,8 @@ class Mailbox:
                 return self.status(len(self.content))
             case "PUT", _:
                 return self._put(heard)
-        return in_json(200, {"isDraft": self.is_draft, "value": []})
+        found = [{"id": "draft-1", "isDraft": True}] if self.is_there and self.is_draft else []
+        return in_json(200, {"isDraft": self.is_draft, "value": found})
 
     def _put(self, heard: Heard) -> Reply:
         if self.ranges:
@@ -59,11 +71,11 @@ class Mailbox:
         return Reply(201) if len(self.content) == SIZE else self.usual(len(self.content))
 
 
-async def sent(mailbox: Mailbox) -> tuple[Any, ScriptedHttp, Mark]:
+async def sent(mailbox: Mailbox, *files: Attachment) -> tuple[Any, ScriptedHttp, Mark]:
     mark = Mark()
     async with ScriptedHttp(mailbox) as peer, a_sender(peer.url) as sender:
         mailbox.url = peer.url
-        report = await sender.submit(a_message(a_file(SIZE)), before_content=mark)
+        report = await sender.submit(a_message(*(files or (a_file(SIZE),))), before_content=mark)
     return report, peer, mark
 
 
@@ -129,3 +141,49 @@ async def test_given_a_range_that_is_refused_for_good_when_uploaded_then_that_is
     assert report.failure is not None
     assert (report.failure.kind, report.failure.reason) == (FailureKind.PERMANENT, Reason.TOO_LARGE)
     assert (mark.passed, mailbox.is_there) == (0, False)
+
+
+async def test_given_graph_that_gives_back_all_that_was_made_when_uploaded_then_the_message_is_sent() -> None:
+    """Its answers hold the whole text, and the whole file (learn.microsoft.com/graph/api/message-post-attachments)."""
+    whole = {"@odata.etag": 'W/"x"', "id": "draft-1", "body": {"contentType": "html", "content": "x" * 900_000}}
+    mailbox = Mailbox(made=in_json(201, whole))
+    files = a_file(2_000_000, "a"), a_file(2_000_000, "b")
+
+    report, _, mark = await sent(mailbox, *files)
+
+    assert report.failure is None
+    assert bytes(mailbox.content) == files[0].content + files[1].content
+    assert (mark.passed, mailbox.is_draft) == (1, False)
+
+
+async def test_given_a_draft_whose_id_cannot_be_read_when_made_then_it_is_found_and_removed() -> None:
+    mailbox = Mailbox(made=in_json(201, {"body": "x" * 900_000, "id": "draft-1"}))
+
+    report, _, mark = await sent(mailbox)
+
+    assert report.failure is not None
+    assert report.failure.kind is FailureKind.TRANSIENT
+    assert (mark.passed, mailbox.is_there) == (0, False)
+
+
+@pytest.mark.parametrize("address", ["http://[", "https://graph.example:99999/x", "ftp://graph.example/x", "/upload/x"])
+async def test_given_an_upload_session_without_an_address_when_begun_then_it_ends_and_the_draft_is_removed(
+    address: str,
+) -> None:
+    mailbox = Mailbox(address=address)
+
+    report, _, mark = await sent(mailbox)
+
+    assert report.failure is not None
+    assert report.failure.kind is FailureKind.TRANSIENT
+    assert (mark.passed, mailbox.is_there) == (0, False)
+
+
+@pytest.mark.parametrize("words", [f"/upload/x?t={SECRET} is unknown", f"no session of {SECRET}"])
+async def test_given_a_refusal_that_repeats_part_of_the_address_when_told_then_what_opens_it_is_not(words: str) -> None:
+    mailbox = Mailbox(ranges=[graph_error(413, "ErrorMessageSizeExceeded", words)])
+
+    report, _, _ = await sent(mailbox)
+
+    assert report.failure is not None
+    assert SECRET not in str(report)

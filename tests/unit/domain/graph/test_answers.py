@@ -128,3 +128,24 @@ def test_given_silence_when_the_sending_call_met_it_then_it_is_in_doubt_and_else
     assert sending.kind is FailureKind.IN_DOUBT
     assert asking.kind is FailureKind.TRANSIENT
     assert "SMTP" not in asking.cause + asking.remedy
+
+
+@pytest.mark.parametrize(
+    ("body", "draft_id"),
+    [
+        (
+            b'{"@odata.context":"https://x/$metadata#a(\\"b\\")","@odata.etag":"W/\\"x\\"","id":"AAMk=","body":{"con',
+            "AAMk=",
+        ),
+        (b'{ "id" : "AAMk-_" , "body": "', "AAMk-_"),
+        (b'{"subject":"a","id":"AAMk="', None),
+        (b'{"subject":"\\"id\\":\\"no\\"', None),
+        (b'{"id":"AAM', None),
+    ],
+)
+def test_given_an_answer_that_is_cut_off_when_read_then_the_id_that_stands_first_is_known(
+    body: bytes, draft_id: str | None
+) -> None:
+    answer = read_answer(201, {}, body, now=NOW)
+
+    assert answer.body.get("id") == draft_id

@@ -12,7 +12,7 @@ from domain.failures.failure import FailureKind
 from service.sandbox.graph.faults import Fault
 from service.sandbox.graph.operations import Operation
 from service.sandbox.graph.simulator import GraphSimulator
-from tests.graph_builders import HASTY, PATIENCE, ROBOT, Mark, Sender, a_file, a_message, a_sender
+from tests.graph_builders import AT_ONCE, HASTY, PATIENCE, ROBOT, Mark, Sender, a_file, a_message, a_sender
 from tests.peers.graph import GraphPeer
 
 SMALL, LARGE = a_message(), a_message(a_file(3_800_000))
@@ -192,3 +192,18 @@ async def test_given_an_exchange_that_rewrites_message_ids_when_a_draft_s_answer
 
     assert report.failure is None
     assert len(graph.inbox) == 1
+
+
+async def test_given_looks_that_all_fail_when_a_draft_s_sending_stays_in_doubt_then_it_is_removed_afterwards(
+    graph: GraphSimulator, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the policy HOLD nobody tries again who would find it."""
+    monkeypatch.setattr("adapters.graph.attempt._SETTLED_SECONDS", 0.01)
+    graph.fail_next(Fault(operation=Operation.SEND_DRAFT, cut=True))
+    graph.fail_next(Fault(operation=Operation.GET_MESSAGE, status=500, times=len(AT_ONCE)))
+
+    report = await sender.submit(LARGE)
+    await graph.wait_for(lambda record: record.operation is Operation.DELETE_MESSAGE)
+
+    assert report.verdicts[0].is_in_doubt
+    assert (len(graph.inbox), graph.drafts()) == (0, [])

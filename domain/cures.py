@@ -92,6 +92,8 @@ def other_ways(failure: Failure, settings: MailSettings) -> tuple[SmtpTransport,
 
 
 def _is_about_the_way(failure: Failure) -> bool:
+    if failure.stage is Stage.MAILBOX:  # the way to the mailbox, which is another server
+        return False
     if failure.reason in _BROKEN_OFF:
         return failure.stage in _OPENING
     return failure.reason in _OF_THE_WAY or failure.reason in _UNREACHED

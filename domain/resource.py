@@ -69,6 +69,11 @@ def sending_resource(settings: MailSettings, *, issuer: OAuthProvider) -> Resour
     return GRAPH if isinstance(settings.transport, GraphTransport) else OUTLOOK
 
 
+def reading_resource(*, issuer: OAuthProvider) -> Resource:
+    """Returns the resource whose token a mailbox is read with over IMAP, however mail is sent."""
+    return OUTLOOK if issuer is OAuthProvider.MICROSOFT else SINGLE
+
+
 def missing_scopes(
     asked: Iterable[str], granted: Iterable[str], *, resource: Resource, issuer: OAuthProvider
 ) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from adapters.dns.records import DnsRecords
 from adapters.graph.transport import GraphMailTransport
+from adapters.imap.mailbox import ImapMailboxReader
 from adapters.oauth.client import OAuthClient
 from adapters.oauth.dialling import JudgedTransports
 from adapters.postgres.binaries import EmbeddedPostgresFailed
@@ -28,6 +29,7 @@ from adapters.postgres.pool import make_pool
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
 from adapters.postgres.workers import present_workers
+from adapters.smtp.reach import Reach
 from adapters.smtp.transport import SmtpMailTransport
 from adapters.system.clock import SystemClock
 from adapters.system.egress import EgressAllowInvalid, EgressPolicy
@@ -77,17 +79,25 @@ from service.usecases.delete_configuration import DeleteConfiguration
 from service.usecases.exchange_code import ExchangeCode
 from service.usecases.explain import Explain
 from service.usecases.find_fixes import FindFixes
+from service.usecases.folder_hubs import FolderHubs
+from service.usecases.following import Following
 from service.usecases.forget_old import ForgetOld
 from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
+from service.usecases.get_message import GetMessage
 from service.usecases.get_options import GetOptions
 from service.usecases.keep_grants import KeepGrants
 from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
+from service.usecases.list_folders import ListFolders
+from service.usecases.list_messages import ListMessages
+from service.usecases.move_message import MoveMessage
+from service.usecases.open_mailbox import OpenMailbox
 from service.usecases.preflight import Preflight
 from service.usecases.prove import Prove
+from service.usecases.read_mails import ReadMails
 from service.usecases.reap import Reap
 from service.usecases.refresh_grant import RefreshGrant
 from service.usecases.retry_delivery import RetryDelivery
@@ -96,9 +106,11 @@ from service.usecases.roster import Roster
 from service.usecases.send import Send
 from service.usecases.send_test import SendTest
 from service.usecases.sender_posture import ReadPosture
+from service.usecases.set_flags import SetFlags
 from service.usecases.token_sources import TokenSources
 from service.usecases.validate_and_save import ValidateAndSave
 from service.usecases.watch_deliveries import WatchDeliveries
+from service.usecases.watch_mailbox import WatchMailbox
 from service.worker import Worker
 
 _KEYS_NAME: Final = "keys.json"
@@ -231,6 +243,9 @@ class Container(containers.DeclarativeContainer):
         turns=providers.Singleton(Turns, uow=uow.provider, clock=clock, name=worker_name),
     )
     transport = providers.Singleton(TransportBySettings, smtp=smtp, graph=graph)
+    mailbox_reader = providers.Singleton(
+        ImapMailboxReader, reach=providers.Singleton(Reach, clock=clock), resolver=resolver, clock=clock
+    )
     rules = providers.Singleton(
         SettingsRules,
         plaintext_hosts=options.provided.plaintext_hosts,
@@ -250,7 +265,9 @@ class Container(containers.DeclarativeContainer):
     token_sources = providers.Singleton(TokenSources, tokens=fresh_tokens, server=authorization_server)
 
     find_fixes = providers.Singleton(FindFixes, probe=smtp)
-    prove = providers.Singleton(Prove, transport=transport, find_fixes=find_fixes, clock=clock, entropy=entropy)
+    prove = providers.Singleton(
+        Prove, transport=transport, mailbox=mailbox_reader, find_fixes=find_fixes, clock=clock, entropy=entropy
+    )
     configure = providers.Singleton(Configure, uow=uow.provider, clock=clock, rules=rules)
     get_configuration = providers.Singleton(GetConfiguration, uow=uow.provider, clock=clock)
     list_configurations = providers.Singleton(ListConfigurations, uow=uow.provider, clock=clock)
@@ -312,7 +329,9 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         entropy=entropy,
     )
-    changed_accounts = providers.Singleton(ChangedAccounts, signals=signals, lanes=transport, known=known)
+    changed_accounts = providers.Singleton(
+        ChangedAccounts, signals=signals, lanes=providers.List(transport, mailbox_reader), known=known
+    )
     reap = providers.Singleton(Reap, uow=uow.provider, clock=clock, entropy=entropy, events=events)
     roster = providers.Singleton(
         Roster,
@@ -371,6 +390,33 @@ class Container(containers.DeclarativeContainer):
     retry_delivery = providers.Singleton(RetryDelivery, uow=uow.provider, clock=clock)
     watch_deliveries = providers.Singleton(WatchDeliveries, uow=uow.provider, clock=clock, signals=signals)
 
+    open_mailbox = providers.Singleton(OpenMailbox, uow=uow.provider, sources=token_sources)
+    read_mails = providers.Singleton(ReadMails, reader=mailbox_reader, uow=uow.provider)
+    following = providers.Singleton(
+        Following,
+        open_mailbox=open_mailbox,
+        reader=mailbox_reader,
+        read_mails=read_mails,
+        clock=clock,
+        entropy=entropy,
+        events=events,
+    )
+    mailbox_servicer = providers.Singleton(
+        MailboxServicer,
+        list_folders=providers.Singleton(ListFolders, open_mailbox=open_mailbox, reader=mailbox_reader),
+        list_messages=providers.Singleton(
+            ListMessages, open_mailbox=open_mailbox, reader=mailbox_reader, read_mails=read_mails, clock=clock
+        ),
+        get_message=providers.Singleton(
+            GetMessage, open_mailbox=open_mailbox, reader=mailbox_reader, read_mails=read_mails
+        ),
+        watch_mailbox=providers.Singleton(
+            WatchMailbox, hubs=providers.Singleton(FolderHubs, following=following), following=following
+        ),
+        set_flags=providers.Singleton(SetFlags, open_mailbox=open_mailbox, reader=mailbox_reader),
+        move_message=providers.Singleton(MoveMessage, open_mailbox=open_mailbox, reader=mailbox_reader),
+    )
+
     identity = providers.Singleton(caller_identity, options, clock)
     lateness = providers.Singleton(Lateness, clock=clock)
     interceptor = providers.Singleton(
@@ -407,7 +453,7 @@ class Container(containers.DeclarativeContainer):
         GrpcServer,
         address=providers.Callable(str, options.provided.grpc_address),
         mail=mail_servicer,
-        mailbox=providers.Singleton(MailboxServicer),
+        mailbox=mailbox_servicer,
         interceptor=interceptor,
         lateness=lateness,
         credentials=providers.Singleton(tls_credentials, options),

@@ -10,6 +10,7 @@ from domain.data_center import Presence
 from domain.delivery import Delivery
 from domain.failures.failure import Failure
 from domain.forecast import Forecast
+from domain.reasons import Reason
 from service.logs import (
     CONFIGURATION_ID,
     CONSENT_ENDED,
@@ -25,6 +26,9 @@ from service.logs import (
     TENANT,
     TOKEN_REFRESH_FAILED,
     TOKEN_REFRESHED,
+    WATCH_BROKE,
+    WATCH_ENDED,
+    WATCH_STANDS,
     WORDS,
     WORKER_BACK,
     WORKER_MISSING,
@@ -85,6 +89,24 @@ class LoggedEvents:
     def delivery_settled(self, after: Delivery) -> None:
         """Counts it."""
         self._metrics.delivery_settled(after)
+
+    def watch_stands(self, account: Account) -> None:
+        """Logs it."""
+        _logger.info(WATCH_STANDS, extra=_names(account))
+
+    def watch_broke(self, account: Account, reason: Reason) -> None:
+        """Counts it and logs a warning."""
+        self._metrics.watch_broke(reason)
+        _logger.warning(WATCH_BROKE, extra=_names(account) | {REASON: reason.value})
+
+    def watch_ended(self, account: Account, reason: Reason) -> None:
+        """Counts it and logs a warning: whoever watched has been told, and may come again."""
+        self._metrics.watch_ended(reason)
+        _logger.warning(WATCH_ENDED, extra=_names(account) | {REASON: reason.value})
+
+    def folders_followed(self, *, standing: int, broken: int) -> None:
+        """Shows them in the metrics alone."""
+        self._metrics.folders_followed(standing=standing, broken=broken)
 
     def workers_seen(self, present: Sequence[Presence]) -> None:
         """Shows them in the metrics alone."""

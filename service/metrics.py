@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -15,6 +15,7 @@ from domain.data_center import Presence
 from domain.delivery import Delivery, DeliveryState
 from domain.failures.failure import Failure
 from domain.forecast import Forecast
+from domain.reasons import Reason
 
 _REFRESHED: Final = "REFRESHED"
 _AUTHORIZED: Final = "AUTHORIZED"
@@ -60,6 +61,25 @@ class Metrics:
             ["state"],
             registry=self._registry,
         )
+        self._breaks = Counter(
+            "mailport_mailbox_watch_breaks",
+            "Connections following a folder of a mailbox that ended and were tried anew, by the reason.",
+            ["reason"],
+            registry=self._registry,
+        )
+        self._watch_ends = Counter(
+            "mailport_mailbox_watch_ends",
+            "Folders that could not be followed any longer, so that their watches ended, by the reason.",
+            ["reason"],
+            registry=self._registry,
+        )
+        self._followed = Gauge(
+            "mailport_mailbox_folders_followed",
+            "Folders of mailboxes that are watched through this process, by how it stands: STANDING or BROKEN.",
+            ["state"],
+            registry=self._registry,
+        )
+        self.folders_followed(standing=0, broken=0)
         self._ends = _Ends()
         self._registry.register(self._ends)
         self._workers = _Workers()
@@ -91,6 +111,19 @@ class Metrics:
     def delivery_settled(self, after: Delivery) -> None:
         """Counts a delivery that was settled."""
         self._settled.labels(after.state.value).inc()
+
+    def watch_broke(self, reason: Reason) -> None:
+        """Counts a connection that followed a folder and ended."""
+        self._breaks.labels(reason.value).inc()
+
+    def watch_ended(self, reason: Reason) -> None:
+        """Counts a folder that is followed no more since it cannot be."""
+        self._watch_ends.labels(reason.value).inc()
+
+    def folders_followed(self, *, standing: int, broken: int) -> None:
+        """Shows these numbers from now on."""
+        self._followed.labels("STANDING").set(standing)
+        self._followed.labels("BROKEN").set(broken)
 
     def ends_foreseen(self, account: Account, found: Sequence[Forecast]) -> None:
         """Shows these ends of a configuration from now on, and no others; none: nothing is shown of it."""

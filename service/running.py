@@ -42,6 +42,8 @@ from service.web.server import WebServer
 
 SANDBOX_SMTP_PORT: Final = 2525
 SANDBOX_SMTPS_PORT: Final = 2465
+SANDBOX_IMAP_PORT: Final = 2143
+SANDBOX_IMAPS_PORT: Final = 2993
 """The same at each start where possible, so that what was configured with the sandbox goes on working."""
 _LOOPBACK: Final = "127.0.0.0/8, ::1"
 _DRAIN: Final = timedelta(seconds=15)
@@ -102,6 +104,7 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
         service.parts = parts
         if web is not None:
             await _start_web(web, service, parts)
+        stack.push_async_callback(parts.mailbox_reader().aclose)
         await _open_pool(parts, stack)
         stack.push_async_callback(parts.transport().aclose)  # what it cleans up needs the store
         if options.database_url is None:  # the data folder's lock proves that nobody else works on it
@@ -111,8 +114,9 @@ async def running(options: Options, *, sandbox: bool = False) -> AsyncIterator[R
         roster = parts.roster()
         _keep_running(roster.run(), "roster", service, stack)
         service.drains.append(roster.leave)
-        if ProcessRole.WORKER in options.roles:
+        if not options.roles.isdisjoint({ProcessRole.WORKER, ProcessRole.API}):
             _keep_running(parts.changed_accounts().run(), "changed accounts", service, stack)
+        if ProcessRole.WORKER in options.roles:
             worker = parts.worker()
             _keep_running(worker.run(), "worker", service, stack)
             service.drains.append(partial(worker.drain, _DRAIN))
@@ -171,6 +175,8 @@ async def started_sandbox(options: Options) -> AsyncIterator[Sandbox]:
         folder=folder,
         smtp_port=_usual_or_any(SANDBOX_SMTP_PORT),
         smtps_port=_usual_or_any(SANDBOX_SMTPS_PORT),
+        imap_port=_usual_or_any(SANDBOX_IMAP_PORT),
+        imaps_port=_usual_or_any(SANDBOX_IMAPS_PORT),
     )
     try:
         try:

@@ -27,6 +27,7 @@ from service.options import Address, Options, ProcessRole
 from service.options.model import PREFIX
 from service.running import Running, database, running, served, started_sandbox
 from service.sandbox.pages import MOUNT_PATH
+from service.sandbox.sandbox import Sandbox
 
 _EXIT_WITHIN: Final = timedelta(seconds=28)
 """Below the 30 seconds that orchestrators give before they kill."""
@@ -108,7 +109,7 @@ async def _run_sandbox(options: Options) -> int:
         host = simulators.smtp_host
         print(
             f"The sandbox runs: SMTP {host}:{simulators.smtp_port} (STARTTLS) and {host}:{simulators.smtps_port}"
-            f" (implicit TLS), inbox http://{address.from_here}{MOUNT_PATH}/inbox,"
+            f" (implicit TLS), IMAP {_imap(simulators)}, inbox http://{address.from_here}{MOUNT_PATH}/inbox,"
             f" Graph {simulators.graph.root(f'http://{address.from_here}')}",
             flush=True,
         )
@@ -147,10 +148,19 @@ def _say(service: Running) -> None:
         lines.append(f"Its data is in {service.options.data_dir}")
     if service.sandbox is not None:
         lines.append(f"The sandbox's inbox is at {service.web_url}{MOUNT_PATH}/inbox")
+        lines.append(f"The same over IMAP: {_imap(service.sandbox)}")
         lines.append(
             f"The sandbox's Graph, with an account to try, is at {service.sandbox.graph.root(service.web_url)}/"
         )
     print("\n".join(lines), flush=True)
+
+
+def _imap(simulators: Sandbox) -> str:
+    host = simulators.smtp_host
+    return (
+        f"{host}:{simulators.imap_port} (STARTTLS) and {host}:{simulators.imaps_port} (implicit TLS), "
+        f"user {simulators.username}, password {simulators.password}"
+    )
 
 
 def _stop_event() -> asyncio.Event:

@@ -167,6 +167,8 @@ def _mailbox_to(mailbox: MailboxSettings | None) -> Json | None:
         "port": mailbox.port,
         "security": mailbox.security.value,
         "use_oauth": mailbox.use_oauth,
+        "minimum_tls_version": mailbox.minimum_tls_version.value,
+        "ca_certificates": mailbox.ca_certificates,
     }
 
 
@@ -180,6 +182,9 @@ def _mailbox_from(row: Json | None, secrets: Secrets) -> MailboxSettings | None:
         security=ConnectionSecurity(row["security"]),
         password=secrets.mailbox_password if row["use_oauth"] else _wanted(secrets.mailbox_password),
         use_oauth=row["use_oauth"],
+        # Rows from before a mailbox had a say in it have neither.
+        minimum_tls_version=TlsVersion(row.get("minimum_tls_version", TlsVersion.TLS_1_2)),
+        ca_certificates=row.get("ca_certificates", ""),
     )
 
 

@@ -14,6 +14,7 @@ from adapters.postgres.announcements import PostgresAnnouncements
 from adapters.postgres.configurations import PostgresConfigurations
 from adapters.postgres.connection import BoundedConnection
 from adapters.postgres.consents import PostgresConsents
+from adapters.postgres.correlation import PostgresCorrelation
 from adapters.postgres.deliveries import PostgresDeliveries
 from adapters.postgres.delivery_changes import PostgresChanges
 from adapters.postgres.failures import translated
@@ -79,6 +80,11 @@ class PostgresUnitOfWork:
     def changes(self) -> PostgresChanges:
         """The log of deliveries' states, as this transaction sees it."""
         return PostgresChanges(session=self._session)
+
+    @property
+    def correlation(self) -> PostgresCorrelation:
+        """Which deliveries received mail is about, as this transaction sees it."""
+        return PostgresCorrelation(session=self._session)
 
     @property
     def leftovers(self) -> PostgresLeftovers:

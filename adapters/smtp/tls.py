@@ -106,7 +106,7 @@ def _client_context(minimum: TlsVersion) -> ssl.SSLContext:
     return context
 
 
-def describe(session: ssl.SSLObject, clean: Callable[[str], str]) -> TlsSession:
+def describe(session: ssl.SSLObject | ssl.SSLSocket, clean: Callable[[str], str]) -> TlsSession:
     """Returns what was negotiated, for the trace; *clean* scrubs what the peer wrote into its certificate."""
     certificate: dict[str, Any] = session.getpeercert() or {}
     cipher = session.cipher()

@@ -10,6 +10,7 @@ from domain.ports.announcements import Announcements
 from domain.ports.changes import Changes
 from domain.ports.configurations import Configurations
 from domain.ports.consents import Consents
+from domain.ports.correlation import Correlation
 from domain.ports.deliveries import Deliveries
 from domain.ports.grants import Grants
 from domain.ports.retention import Leftovers
@@ -48,6 +49,9 @@ class UnitOfWork(Protocol):
 
     @property
     def changes(self) -> Changes: ...
+
+    @property
+    def correlation(self) -> Correlation: ...
 
     @property
     def leftovers(self) -> Leftovers: ...

@@ -10,6 +10,7 @@ from domain.settings.connection import Connection, parse_connection, refuse_plai
 from domain.settings.findings import Findings
 from domain.settings.keep import secret_for
 from domain.settings.model import MailboxSettings, MailSettings
+from domain.settings.tls import parse_tls
 from domain.settings.written import WrittenMailbox
 
 PREFIX = "settings.mailbox"
@@ -27,6 +28,9 @@ def parse_mailbox(
     email = findings.take(parse_address(written.email, field=f"{PREFIX}.email"))
     connection = parse_connection(written.host, written.port, written.security, prefix=PREFIX, findings=findings)
     refuse_plaintext_credentials(connection, plaintext_hosts, prefix=PREFIX, findings=findings)
+    minimum, certificates = parse_tls(
+        written.minimum_tls_version, written.ca_certificates, connection.security, prefix=PREFIX, findings=findings
+    )
     password = None
     if written.use_oauth:
         _refuse_what_oauth_excludes(written, has_oauth=has_oauth, findings=findings)
@@ -35,8 +39,17 @@ def parse_mailbox(
     host, port, security = connection.host, connection.port, connection.security
     if email is None or host is None or port is None or security is None:
         return None, connection
+    if minimum is None or certificates is None:
+        return None, connection
     mailbox = MailboxSettings(
-        email=email, host=host, port=port, security=security, password=password, use_oauth=written.use_oauth
+        email=email,
+        host=host,
+        port=port,
+        security=security,
+        password=password,
+        use_oauth=written.use_oauth,
+        minimum_tls_version=minimum,
+        ca_certificates=certificates,
     )
     return mailbox, connection
 

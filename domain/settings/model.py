@@ -120,6 +120,9 @@ class MailboxSettings:
     password: Secret | None = None
     """None when `use_oauth`."""
     use_oauth: bool = False
+    minimum_tls_version: TlsVersion = TlsVersion.TLS_1_2
+    ca_certificates: str = ""
+    """PEM of the CAs trusted for this server besides nothing else; empty: the system's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ class WrittenMailbox:
     security: str = ""
     password: Secret | None = None
     use_oauth: bool = False
+    minimum_tls_version: str = ""
+    ca_certificates: str = ""
 
 
 @dataclass(frozen=True, slots=True)

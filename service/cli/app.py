@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from service.cli import configuring, consenting, explaining, keys, proving, sending, serving, streaming
+from service.cli import configuring, consenting, explaining, keys, mailbox, proving, sending, serving, streaming
 from service.cli.exits import HELP
 
 app: Final = typer.Typer(
@@ -19,5 +19,5 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for room in (serving, configuring, consenting, proving, sending, streaming, explaining, keys):
+for room in (serving, configuring, consenting, proving, sending, streaming, mailbox, explaining, keys):
     room.register(app)

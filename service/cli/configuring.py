@@ -58,11 +58,12 @@ class SettingsOptions:
 
     @property
     def without_secrets(self) -> SettingsOptions:
-        """Returns the same without the password and the client secret."""
+        """Returns the same without the passwords and the client secret."""
         return replace(
             self,
             sign_in=replace(self.sign_in, password_file=None, password_stdin=False),
             oauth_client=replace(self.oauth_client, client_secret_file=None),
+            mailbox_server=replace(self.mailbox_server, mailbox_password_file=None),
         )
 
     def write_secrets(self, settings: configuration_pb2.Settings, *, is_json: bool) -> None:
@@ -73,6 +74,13 @@ class SettingsOptions:
             file = self.oauth_client.client_secret_file
             settings.oauth.client_secret = secret_from(
                 label="Client secret", option="--client-secret-file", file=file, may_ask=False
+            )
+        if settings.HasField("mailbox") and self.mailbox_server.mailbox_password_file is not None:
+            settings.mailbox.password = secret_from(
+                label="Password of the mailbox",
+                option="--mailbox-password-file",
+                file=self.mailbox_server.mailbox_password_file,
+                may_ask=False,
             )
 
 

@@ -16,7 +16,7 @@ from service.cli.protojson import without_values
 _OPTION: Final = "--apply-fix"
 _ROOT: Final = "settings."
 SECRET_OPTIONS: Final = {
-    "password": "--password-file or --password-stdin",
+    "password": "--password-file or --password-stdin, or --mailbox-password-file for the mailbox",
     "client_secret": "--client-secret-file",
 }
 """Fields that hold secrets, by the options that take them: the command line is in the shell's history and in ps."""

@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
-from mailport.v1 import mail_service_pb2_grpc
+from mailport.v1 import mail_service_pb2_grpc, mailbox_service_pb2_grpc
 from service.cli.connection import Connection
 from service.cli.exits import ExitCode, exit_code_of
 from service.terminal.refusals import Refusal, read_refusal
@@ -68,6 +68,7 @@ class Session:
         self._metadata = connection.metadata()
         self._channel = connection.open()
         self.mail = mail_service_pb2_grpc.MailServiceStub(self._channel)
+        self.mailbox = mailbox_service_pb2_grpc.MailboxServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -78,14 +79,14 @@ class Session:
         self._channel.close()
 
     def call(self, method: grpc.UnaryUnaryMultiCallable[_Q, _A], request: _Q) -> _A:
-        """Calls one of `mail`'s methods. Raises CallRefused."""
+        """Calls one of the methods of `mail` or `mailbox`. Raises CallRefused."""
         try:
             return method(request, timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             raise CallRefused(self._explained(read_refusal(error))) from error  # type: ignore[arg-type]
 
     def stream(self, method: Callable[..., Iterable[_A]], request: object) -> Iterator[_A]:
-        """Calls one of `mail`'s streams, and yields what comes as it comes. Raises CallRefused."""
+        """Calls one of their streams, and yields what comes as it comes. Raises CallRefused."""
         try:
             yield from method(request, timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:

@@ -11,13 +11,16 @@ import typer
 from mailport.v1 import configuration_pb2 as api
 from service.cli.choices import (
     GrantType,
+    MinimumTls,
     Provider,
     Security,
     grant_type_value,
     instant_value,
     provider_value,
     security_value,
+    tls_value,
 )
+from service.cli.files import read_text
 from service.cli.secrets import secret_from
 from service.cli.sender_options import split_server
 
@@ -121,6 +124,10 @@ class MailboxOptions:
     mailbox: Annotated[str, typer.Option(metavar="ADDRESS", help="Mailbox to read.")] = ""
     mailbox_server: Annotated[str, typer.Option(metavar="HOST:PORT", help="Its IMAP server.")] = ""
     mailbox_security: Annotated[Security | None, typer.Option(help="Default: by port.")] = None
+    mailbox_min_tls: Annotated[MinimumTls | None, typer.Option(help="Lowest TLS version. Default: 1.2.")] = None
+    mailbox_ca_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Authorities trusted for its server (PEM).")
+    ] = None
     mailbox_password_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Holds its password; without it a person is asked.")
     ] = None
@@ -140,6 +147,8 @@ class MailboxOptions:
             may_ask=not self.mailbox_oauth,
             is_json=is_json,
         )
+        file = self.mailbox_ca_file
+        certificates = "" if file is None else read_text(file, option="--mailbox-ca-file")
         settings.mailbox.CopyFrom(
             api.MailboxSettings(
                 email=self.mailbox,
@@ -148,5 +157,7 @@ class MailboxOptions:
                 security=security_value(self.mailbox_security),
                 password=password,
                 use_oauth=self.mailbox_oauth,
+                minimum_tls_version=tls_value(self.mailbox_min_tls),
+                ca_certificates=certificates,
             )
         )

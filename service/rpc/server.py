@@ -74,6 +74,7 @@ class GrpcServer:
         self._address = address
         self._credentials = credentials
         self._mail = mail
+        self._mailbox = mailbox
         self._interceptor = interceptor
         self._lateness = lateness
         self._looking: asyncio.Task[None] | None = None
@@ -112,6 +113,7 @@ class GrpcServer:
         """
         await self._health.enter_graceful_shutdown()
         self._mail.end_streams()
+        self._mailbox.end_streams()
         if grace > timedelta(0):
             await self._interceptor.turn_away()
         await self._server.stop(grace.total_seconds())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Final, NewType
+from typing import Final, NewType, Protocol
 
 from service.sandbox.reading import Contents, read_contents, read_headers
 from service.sandbox.spool import Spool
@@ -73,6 +73,18 @@ class ReceivedMessage:
         return read_contents(self.raw)
 
 
+class InboxObserver(Protocol):
+    """Who is told at once of what comes and goes."""
+
+    def arrived(self, message: ReceivedMessage) -> None:
+        """Told after *message* was kept, and before `dropped` of what had to go for it."""
+        ...
+
+    def dropped(self, message_ids: Collection[MessageId]) -> None:
+        """Told after these messages were dropped."""
+        ...
+
+
 class Inbox:
     """
     Received messages, newest last; when a bound is passed, the oldest are dropped.
@@ -87,6 +99,7 @@ class Inbox:
         self._size_bytes = 0
         self._last_number = 0
         self._arrived = asyncio.Condition()
+        self.observers: list[InboxObserver] = []
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -135,6 +148,8 @@ class Inbox:
             )
             self._messages[message.id] = message
             self._size_bytes += source.size_bytes
+            for observer in self.observers:
+                observer.arrived(message)
             self._drop_oldest()
             self._arrived.notify_all()
         return message
@@ -159,14 +174,23 @@ class Inbox:
 
     def clear(self) -> int:
         """Drops all messages and returns how many there were."""
-        count = len(self._messages)
+        dropped = set(self._messages)
         self._messages.clear()
         self._size_bytes = 0
-        return count
+        self._tell_dropped(dropped)
+        return len(dropped)
 
     def _drop_oldest(self) -> None:
+        dropped: set[MessageId] = set()
         while len(self._messages) > 1 and (
             len(self._messages) > self._max_messages or self._size_bytes > self._max_bytes
         ):
             oldest = next(iter(self._messages))
             self._size_bytes -= self._messages.pop(oldest).size_bytes
+            dropped.add(oldest)
+        self._tell_dropped(dropped)
+
+    def _tell_dropped(self, message_ids: Collection[MessageId]) -> None:
+        if message_ids:
+            for observer in self.observers:
+                observer.dropped(message_ids)

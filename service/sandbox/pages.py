@@ -36,6 +36,8 @@ class SandboxFacts:
     smtp_host: str
     smtp_port: int
     smtps_port: int
+    imap_port: int
+    imaps_port: int
     username: str
     password: str
     size_limit_bytes: int

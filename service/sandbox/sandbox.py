@@ -14,6 +14,7 @@ from service.sandbox.accounts import DEFAULT_PASSWORD, DEFAULT_USERNAME, Account
 from service.sandbox.ca import SandboxCertificates, ensure_certificates
 from service.sandbox.graph.simulator import GraphSimulator
 from service.sandbox.identity.provider import IdentityProvider
+from service.sandbox.imap.server import ImapServer
 from service.sandbox.inbox import DEFAULT_MAX_BYTES, DEFAULT_MAX_MESSAGES, Inbox
 from service.sandbox.mail_server import DEFAULT_SIZE_LIMIT_BYTES, DEFAULT_SLOW_ANSWER_DELAY, MailServer
 from service.sandbox.pages import SandboxFacts, sandbox_app, standalone_site
@@ -25,7 +26,8 @@ class Sandbox:
 
     *folder* keeps the CA, so that clients which trust it go on doing so. *host* is the address to listen on;
     *host_names* are further names that clients reach it by. Port 0 takes a free port. The inbox lives in memory.
-    *access_token_lifetime* shortens the life of the identity provider's access tokens.
+    *access_token_lifetime* shortens the life of the identity provider's access tokens. *imap_without* names what the
+    IMAP server is to lack (`ImapServer`).
     """
 
     def __init__(
@@ -36,6 +38,9 @@ class Sandbox:
         host_names: tuple[str, ...] = (),
         smtp_port: int = 0,
         smtps_port: int = 0,
+        imap_port: int = 0,
+        imaps_port: int = 0,
+        imap_without: frozenset[str] = frozenset(),
         username: str = DEFAULT_USERNAME,
         password: str = DEFAULT_PASSWORD,
         size_limit_bytes: int = DEFAULT_SIZE_LIMIT_BYTES,
@@ -48,6 +53,8 @@ class Sandbox:
         self._host = host
         self._host_names = host_names
         self._asked_ports = (smtp_port, smtps_port)
+        self._asked_imap_ports = (imap_port, imaps_port)
+        self._imap_without = imap_without
         self._username = username
         self._password = password
         self._size_limit_bytes = size_limit_bytes
@@ -57,7 +64,7 @@ class Sandbox:
         self._graph = GraphSimulator(identity=self._identity, inbox=self._inbox)
         self._app = sandbox_app(inbox=self._inbox, identity=self._identity, graph=self._graph, facts=self._facts)
         self._site = standalone_site(self._app)
-        self._running: tuple[SandboxCertificates, MailServer] | None = None
+        self._running: tuple[SandboxCertificates, MailServer, ImapServer] | None = None
 
     async def start(self) -> None:
         """
@@ -70,25 +77,44 @@ class Sandbox:
         is_wildcard = _is_wildcard(self._host)
         names = self._host_names if is_wildcard else (self._host, *self._host_names)
         certificates = ensure_certificates(self._folder, now=datetime.now(UTC), host_names=names)
+        accounts, tls = Accounts({self._username: self._password}), certificates.server_context()
         server = MailServer(
             inbox=self._inbox,
-            accounts=Accounts({self._username: self._password}),
+            accounts=accounts,
             mail_tokens=self._identity.mail_tokens,
-            tls=certificates.server_context(),
+            tls=tls,
             host=self._host,
             starttls_port=self._asked_ports[0],
             implicit_tls_port=self._asked_ports[1],
             size_limit_bytes=self._size_limit_bytes,
             slow_answer_delay=self._slow_answer_delay,
         )
+        imap = ImapServer(
+            inbox=self._inbox,
+            owner=self._username,
+            accounts=accounts,
+            mail_tokens=self._identity.mail_tokens,
+            tls=tls,
+            size_limit_bytes=self._size_limit_bytes,
+            host=self._host,
+            starttls_port=self._asked_imap_ports[0],
+            implicit_tls_port=self._asked_imap_ports[1],
+            without=self._imap_without,
+        )
         await server.start()
-        self._running = certificates, server
+        try:
+            await imap.start()
+        except OSError:
+            await server.stop()
+            raise
+        self._running = certificates, server, imap
 
     async def stop(self) -> None:
         """Closes the ports and all connections; the inbox can still be read. Does nothing if not running."""
         running, self._running = self._running, None
         if running is not None:
             await running[1].stop()
+            await running[2].stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -113,6 +139,21 @@ class Sandbox:
     def smtps_port(self) -> int:
         """The port with implicit TLS. Raises RuntimeError unless running."""
         return self._started()[1].implicit_tls_port
+
+    @property
+    def imap_port(self) -> int:
+        """The IMAP port with STARTTLS. Raises RuntimeError unless running."""
+        return self.imap.starttls_port
+
+    @property
+    def imaps_port(self) -> int:
+        """The IMAP port with implicit TLS. Raises RuntimeError unless running."""
+        return self.imap.implicit_tls_port
+
+    @property
+    def imap(self) -> ImapServer:
+        """The IMAP server. Raises RuntimeError unless running."""
+        return self._started()[2]
 
     @property
     def username(self) -> str:
@@ -159,17 +200,19 @@ class Sandbox:
         """The pages as a site of their own, mounted at the same path."""
         return self._site
 
-    def _started(self) -> tuple[SandboxCertificates, MailServer]:
+    def _started(self) -> tuple[SandboxCertificates, MailServer, ImapServer]:
         if self._running is None:
             raise RuntimeError("the sandbox is not running")
         return self._running
 
     def _facts(self) -> SandboxFacts:
-        certificates, server = self._started()
+        certificates, server, imap = self._started()
         return SandboxFacts(
             smtp_host=self.smtp_host,
             smtp_port=server.starttls_port,
             smtps_port=server.implicit_tls_port,
+            imap_port=imap.starttls_port,
+            imaps_port=imap.implicit_tls_port,
             username=self._username,
             password=self._password,
             size_limit_bytes=self._size_limit_bytes,

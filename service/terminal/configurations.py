@@ -116,6 +116,16 @@ def sign_in(settings: api.Settings) -> str:
             return "no sign-in"
 
 
+def mailbox(settings: api.Settings) -> str:
+    """Returns the mailbox that is read, e.g. ``reads robot@example.com at imap.example.com:993``; empty for none."""
+    if not settings.HasField("mailbox"):
+        return ""
+    box = settings.mailbox
+    host = f"[{box.host}]" if ":" in box.host else box.host
+    means = "consent" if box.use_oauth else "a password" if box.password_set else "no password stored"
+    return f"reads {plain(box.email)} at {plain(host)}:{box.port} {security_word(box.security)} with {means}"
+
+
 def _means(oauth: api.OAuthAuthentication) -> str:
     match oauth.grant_type:
         case api.OAUTH_GRANT_TYPE_CLIENT_CREDENTIALS:
@@ -135,6 +145,7 @@ def _revision(revision: api.Revision, style: Style) -> str:
         f"{name}<{plain(settings.from_address)}>",
         through(settings),
         sign_in(settings),
+        mailbox(settings),
         f"proven {proven}" if (proven := instant(revision.validate_time)) else "",
     ]
     return style.separator.join(fact for fact in facts if fact)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mailport.v1 import delivery_pb2 as api
+from mailport.v1.mailbox_service_pb2 import BouncedRecipient
 from service.terminal.failures import draw_failure
 from service.terminal.style import Style
 from service.terminal.traces import draw_trace
@@ -36,6 +37,7 @@ def draw_delivery(delivery: api.Delivery, style: Style) -> list[str]:
     lines = [f"{sign(delivery.state, style)} {style.bold(delivery.delivery_id)}  {state_word(delivery.state)}"]
     lines += labelled(facts)
     lines += _recipients(delivery.recipients, style)
+    lines += [f"  {line}" for line in draw_bounces(delivery.bounces, style)]
     if delivery.HasField("failure"):
         lines += draw_failure(delivery.failure, style, indent="  ")
     for attempt in delivery.attempts:
@@ -90,6 +92,23 @@ def _recipients(recipients: Sequence[api.RecipientResult], style: Style) -> list
     signs = {api.RECIPIENT_STATE_SENT: style.tick, api.RECIPIENT_STATE_REJECTED: style.cross}
     drawn = zip(recipients, aligned(rows), strict=True)
     return [f"  {signs.get(recipient.state, style.caution)} {line}" for recipient, line in drawn]
+
+
+def draw_bounces(reports: Sequence[api.Bounce | BouncedRecipient], style: Style) -> list[str]:
+    """Returns what delivery reports said of each address, and where that is known, which server and when."""
+    signs = {api.BOUNCE_ACTION_FAILED: style.cross, api.BOUNCE_ACTION_DELIVERED: style.tick}
+    lines = []
+    for report in reports:
+        said = [
+            plain(report.address),
+            f"reported {word(api.BounceAction.DESCRIPTOR, report.action, prefix='BOUNCE_ACTION_')}",
+            plain(report.status),
+            plain(report.diagnostic),
+        ]
+        if isinstance(report, api.Bounce):
+            said += [plain(report.reporting_server), instant(report.report_time)]
+        lines.append(f"{signs.get(report.action, style.caution)} {'  '.join(filter(None, said))}")
+    return lines
 
 
 def brief_recipients(recipients: Sequence[api.RecipientResult]) -> str:

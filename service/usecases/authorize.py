@@ -20,7 +20,6 @@ from domain.reasons import Reason
 from domain.secret import Secret
 from domain.settings.model import OAuthAuthentication
 from service.usecases.lookup import configuration_of, no_configuration
-from service.usecases.prove import check_sendable
 
 _SAVES_NOTHING: Final = Violation(
     field="for_active",
@@ -78,8 +77,7 @@ class Authorize:
         Sessions started before stay valid (F33).
 
         Raises NotFound, NotReady NOT_CONFIGURED when there are no settings that a person consents to, InputInvalid with
-        everything that is missing or wrong, SecretUnreadable when the client secret does not open, Unimplemented for a
-        draft that this version could not send with and that *save* would put into use.
+        everything that is missing or wrong, SecretUnreadable when the client secret does not open.
         """
         if save and for_active:
             raise InputInvalid([_SAVES_NOTHING])
@@ -96,8 +94,6 @@ class Authorize:
                 chances=chances,
                 now=self._clock.now(),
             )
-            if save:
-                check_sendable(start.revision.settings)
             try:
                 await work.consents.add(start.session)
             except ConcurrentChange as gone:

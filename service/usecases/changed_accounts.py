@@ -1,6 +1,8 @@
-"""Lets go, in each process that delivers, of what settings or a consent gave as soon as they change anywhere."""
+"""Lets go, in each process that sends or reads, of what settings or a consent gave as soon as they change anywhere."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from domain.account import Account
 from domain.ports.signals import Signals
@@ -21,9 +23,9 @@ class ChangedAccounts:
     consent that was given up, or of a password that was replaced, nothing more goes out.
     """
 
-    def __init__(self, *, signals: Signals, lanes: Lanes, known: KnownConfigurations) -> None:
+    def __init__(self, *, signals: Signals, lanes: Sequence[Lanes], known: KnownConfigurations) -> None:
         self._signals = signals
-        self._lanes = lanes
+        self._lanes = tuple(lanes)
         self._known = known
 
     async def run(self) -> None:
@@ -32,4 +34,5 @@ class ChangedAccounts:
             while True:
                 account = await news.next()
                 self._known.forget(account)
-                self._lanes.forget(lanes_of(account) if account is not None else "")
+                for each in self._lanes:
+                    each.forget(lanes_of(account) if account is not None else "")

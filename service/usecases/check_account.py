@@ -61,16 +61,18 @@ class CheckAccount:
             current = await configuration_of(work, caller.tenant, configuration_id)
         revision = current.draft or current.require_active()
         settings = revision.settings
-        trace = await self._prove.sign_in(
+        is_trial = current.draft is not None
+        signed_in = await self._prove.sign_in(
             settings,
-            tokens=self._sources.stored(caller.tenant, configuration_id, settings, is_trial=current.draft is not None),
+            tokens=self._sources.stored(caller.tenant, configuration_id, settings, is_trial=is_trial),
+            reading=self._sources.reading(caller.tenant, configuration_id, settings, is_trial=is_trial),
             time_left=deadline - self._clock.monotonic(),
             configuration_id=configuration_id,
         )
         left = deadline - self._clock.monotonic()
-        ahead = await self._preflight(settings, revision.warnings, trace, time_left=left)
+        ahead = await self._preflight(settings, revision.warnings, signed_in.sending_trace, time_left=left)
         return AccountChecked(
-            trace=trace,
+            trace=signed_in.trace,
             tested=Tested.DRAFT if current.draft is not None else Tested.ACTIVE,
             warnings=(*ahead.warnings, *proven_elsewhere(settings.data_center, here=self._data_center)),
             unchecked=ahead.unchecked,

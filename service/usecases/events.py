@@ -10,6 +10,7 @@ from domain.data_center import Presence
 from domain.delivery import Delivery
 from domain.failures.failure import Failure
 from domain.forecast import Forecast
+from domain.reasons import Reason
 
 
 class Events(Protocol):
@@ -49,6 +50,22 @@ class Events(Protocol):
 
     def delivery_settled(self, after: Delivery) -> None:
         """Tells of a delivery that came to its end without another attempt, its lifetime being over as a rule."""
+        ...
+
+    def watch_stands(self, account: Account) -> None:
+        """Tells that a folder of a mailbox is followed from now on, or again."""
+        ...
+
+    def watch_broke(self, account: Account, reason: Reason) -> None:
+        """Tells that the connection which follows a folder has ended; another one is tried."""
+        ...
+
+    def watch_ended(self, account: Account, reason: Reason) -> None:
+        """Tells that a folder is followed no more, and all its watches end, since that cannot go on."""
+        ...
+
+    def folders_followed(self, *, standing: int, broken: int) -> None:
+        """Tells how many folders are followed now, and how many are to be and have no connection."""
         ...
 
     def workers_seen(self, present: Sequence[Presence]) -> None:

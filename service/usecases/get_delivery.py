@@ -1,4 +1,4 @@
-"""GetDelivery: where a message stands, with each attempt."""
+"""GetDelivery: where a message stands, with each attempt and what was reported of it since."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class GetDelivery:
         self._clock = clock
 
     async def __call__(self, caller: Caller, delivery_id: str) -> DeliveryView:
-        """Returns the delivery with its last 50 attempts, both as of the same moment. Raises NotFound."""
+        """Returns the delivery with its last 50 attempts, as of the same moment, and its bounces. Raises NotFound."""
         async with self._uow() as work:
             delivery = await delivery_of(work, caller.tenant, delivery_id)
             attempts = await work.deliveries.attempts(caller.tenant, delivery_id)
@@ -35,5 +35,6 @@ class GetDelivery:
                 # A worker recorded between the two: a delivery that is SENDING with an attempt that has ended confuses.
                 delivery = again
                 attempts = await work.deliveries.attempts(caller.tenant, delivery_id)
+            bounces = await work.correlation.bounces(caller.tenant, delivery_id)
             (delivery,) = await with_obstacle(work, [delivery], now=self._clock.now())
-        return DeliveryView(delivery=delivery, attempts=attempts)
+        return DeliveryView(delivery=delivery, attempts=attempts, bounces=bounces)

@@ -23,8 +23,8 @@ class Page(Generic[T]):
     has_more: bool
 
 
-def page_size(asked: int) -> int:
-    """Returns the size to use: 50 when unset, 500 at most. Raises InputInvalid for a negative one."""
+def page_size(asked: int, *, most: int = MAX_SIZE) -> int:
+    """Returns the size to use: 50 when unset, *most* at most. Raises InputInvalid for a negative one."""
     if asked < 0:
         raise InputInvalid(
             [
@@ -32,11 +32,11 @@ def page_size(asked: int) -> int:
                     field="page_size",
                     reason=Reason.VALUE_OUT_OF_RANGE,
                     message="A page size cannot be negative.",
-                    remedy=f"Leave it 0 for {DEFAULT_SIZE}, or give up to {MAX_SIZE}.",
+                    remedy=f"Leave it 0 for {DEFAULT_SIZE}, or give up to {most}.",
                 )
             ]
         )
-    return min(asked or DEFAULT_SIZE, MAX_SIZE)
+    return min(asked or DEFAULT_SIZE, most)
 
 
 def cut(found: Sequence[T], limit: int) -> Page[T]:

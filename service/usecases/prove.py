@@ -1,4 +1,4 @@
-"""The step that ValidateAndSave and SendTest share: one real mail, and the server's final verdict on it."""
+"""The step that ValidateAndSave and SendTest share: one real mail, the server's verdict, and the mailbox."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from domain.address import EmailAddress
-from domain.errors import DeadlineTooShort, ProviderRefused, SecretUnreadable, Unavailable, Unimplemented
+from domain.errors import DeadlineTooShort, ProviderRefused, SecretUnreadable, Unavailable
 from domain.failures.failure import Stage
 from domain.failures.trace import Trace, TraceStep, untried
 from domain.message import Envelope, OutgoingMessage
 from domain.mime.compose import compose, make_message_id
 from domain.ports.environment import Clock, Entropy
+from domain.ports.mailbox import MailboxReader, account_in
 from domain.ports.transport import MailTransport, Patience
 from domain.reasons import Reason
 from domain.settings.model import MailSettings, unreadable_secrets
@@ -32,19 +33,51 @@ _SHARE_FOR_TOKENS: Final = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A mail that the server took."""
+    """A mail that the server took, and a mailbox that opened if there is one."""
 
     message_id: str
     trace: Trace
+    """All steps in order, those of the mailbox last."""
     reply: str
     """The server's final reply, scrubbed."""
+    mailbox_steps: int = 0
+    """How many of the steps are the mailbox's."""
+
+    @property
+    def sending_trace(self) -> Trace:
+        """Returns the steps that the mail went through."""
+        return _without_last(self.trace, self.mailbox_steps)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The account was let in, by the server that mail goes to and by the mailbox if there is one."""
+
+    trace: Trace
+    """All steps in order, those of the mailbox last."""
+    mailbox_steps: int = 0
+    """How many of the steps are the mailbox's."""
+
+    @property
+    def sending_trace(self) -> Trace:
+        """Returns the steps up to the sign-in of the server that mail goes to."""
+        return _without_last(self.trace, self.mailbox_steps)
 
 
 class Prove:
-    """Sends one mail with given settings, here and now, and stores nothing."""
+    """Sends one mail with given settings, opens their mailbox, here and now, and stores nothing."""
 
-    def __init__(self, *, transport: MailTransport, find_fixes: FindFixes, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        *,
+        transport: MailTransport,
+        mailbox: MailboxReader,
+        find_fixes: FindFixes,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
         self._transport = transport
+        self._mailbox = mailbox
         self._find_fixes = find_fixes
         self._clock = clock
         self._entropy = entropy
@@ -56,22 +89,23 @@ class Prove:
         letter: Callable[[], OutgoingMessage],
         *,
         tokens: ProvableTokens | None,
+        reading: ProvableTokens | None = None,
         time_left: timedelta,
         is_to_be_saved: bool = False,
         configuration_id: str = "",
     ) -> Proof:
         """
-        Sends *letter* to *recipient* and returns the server's acceptance.
+        Sends *letter* to *recipient*, opens INBOX if there is a mailbox, and returns the server's acceptance.
 
-        *tokens*: what settings with OAuth sign in with. *is_to_be_saved*: prove that more tokens will come, too, so
-        that a wrong client secret does not show when the present token has ended. *configuration_id*: told with what is
-        refused.
+        *tokens*: what settings with OAuth sign in with; *reading*: what their mailbox does. *is_to_be_saved*: prove
+        that more tokens will come, too, so that a wrong client secret does not show when the present token has ended.
+        *configuration_id*: told with what is refused.
         Raises ProviderRefused with the failure, what cures it and the trace when any step fails, AuthorizationRequired
         when the settings need a consent, SecretUnreadable when a stored secret does not open, DeadlineTooShort when
         *time_left* is too little to try.
         """
         deadline = self._clock.monotonic() + time_left
-        step = self._proven(settings, recipient, letter, tokens, deadline, is_to_be_saved=is_to_be_saved)
+        step = self._proven(settings, recipient, letter, tokens, reading, deadline, is_to_be_saved=is_to_be_saved)
         return await self._with_fixes(step, settings, deadline, configuration_id)
 
     async def sign_in(
@@ -79,12 +113,13 @@ class Prove:
         settings: MailSettings,
         *,
         tokens: ProvableTokens | None,
+        reading: ProvableTokens | None = None,
         time_left: timedelta,
         configuration_id: str = "",
-    ) -> Trace:
-        """Comes as far as a session that is signed in, sends nothing, and returns the trace. Raises as a call does."""
+    ) -> SignedIn:
+        """Comes as far as a session that is signed in, sends nothing, opens the mailbox. Raises as a call does."""
         deadline = self._clock.monotonic() + time_left
-        step = self._signed_in(settings, tokens, time_left)
+        step = self._signed_in(settings, tokens, reading, deadline)
         return await self._with_fixes(step, settings, deadline, configuration_id)
 
     async def _with_fixes(
@@ -99,15 +134,31 @@ class Prove:
             named = {"configuration_id": configuration_id} if configuration_id else {}
             raise ProviderRefused(failure, trace=refused.trace, metadata={**named, **refused.metadata}) from refused
 
-    async def _signed_in(self, settings: MailSettings, tokens: ProvableTokens | None, time_left: timedelta) -> Trace:
+    async def _signed_in(
+        self, settings: MailSettings, tokens: ProvableTokens | None, reading: ProvableTokens | None, deadline: timedelta
+    ) -> SignedIn:
         check_usable(settings)
-        patience = interactive_patience(time_left)
+        patience = interactive_patience(deadline - self._clock.monotonic())
         if tokens is not None:
             await tokens.check()
         told = await self._transport.sign_in(settings, patience=patience, tokens=tokens)
         if told.failure is not None:
             raise ProviderRefused(told.failure, trace=told.trace)
-        return told.trace
+        trace = await self._open_mailbox(settings, reading, told.trace, deadline)
+        return SignedIn(trace=trace, mailbox_steps=len(trace.steps) - len(told.trace.steps))
+
+    async def _open_mailbox(
+        self, settings: MailSettings, tokens: ProvableTokens | None, before: Trace, deadline: timedelta
+    ) -> Trace:
+        """Signs in to the mailbox if there is one and opens INBOX; returns *before* with these steps behind."""
+        account = account_in(settings, tokens=tokens)
+        if account is None:
+            return before
+        told = await self._mailbox.sign_in(account, patience=interactive_patience(deadline - self._clock.monotonic()))
+        trace = replace(before, steps=(*before.steps, *told.trace.steps))
+        if told.failure is not None:
+            raise ProviderRefused(told.failure, trace=trace)
+        return trace
 
     async def _proven(
         self,
@@ -115,6 +166,7 @@ class Prove:
         recipient: EmailAddress,
         letter: Callable[[], OutgoingMessage],
         tokens: ProvableTokens | None,
+        reading: ProvableTokens | None,
         deadline: timedelta,
         *,
         is_to_be_saved: bool,
@@ -145,7 +197,13 @@ class Prove:
         trace = replace(before, steps=(*before.steps, *report.trace.steps)) if before is not None else report.trace
         if report.first_failure is not None:
             raise ProviderRefused(report.first_failure, trace=trace)
-        return Proof(message_id=message_id, trace=trace, reply=report.verdicts[0].reply)
+        whole = await self._open_mailbox(settings, reading, trace, deadline)
+        return Proof(
+            message_id=message_id,
+            trace=whole,
+            reply=report.verdicts[0].reply,
+            mailbox_steps=len(whole.steps) - len(trace.steps),
+        )
 
     async def _check(self, tokens: ProvableTokens) -> None:
         start_time, begun = self._clock.now(), self._clock.monotonic()
@@ -173,6 +231,10 @@ class Prove:
         return Trace(start_time=start_time, steps=(step,))
 
 
+def _without_last(trace: Trace, count: int) -> Trace:
+    return replace(trace, steps=trace.steps[: len(trace.steps) - count])
+
+
 async def _in_time(step: Awaitable[None], time_left: timedelta) -> None:
     """Awaits *step*, which may be broken off at any time."""
     try:
@@ -186,23 +248,19 @@ async def _in_time(step: Awaitable[None], time_left: timedelta) -> None:
         ) from None
 
 
-def check_sendable(settings: MailSettings) -> None:
-    """Raises Unimplemented for settings that this version cannot put into use, whatever the server says."""
-    if settings.mailbox is not None:
-        raise Unimplemented(
-            "This version cannot prove a mailbox yet, and nothing unproven is saved.",
-            remedy="Configure without the mailbox to use the sending part now.",
-        )
-
-
 def check_usable(settings: MailSettings) -> None:
     """Raises SecretUnreadable when *settings* cannot be used as they are stored."""
-    if unreadable := unreadable_secrets(settings):
-        raise SecretUnreadable(
-            f"The stored secret {unreadable[0]} cannot be opened with the keys that mailport has.",
-            remedy="Enter the secret again with Configure, or bring back the key that it was sealed with.",
-            metadata={"field": unreadable[0]},
-        )
+    if fields := unreadable_secrets(settings):
+        raise unreadable(fields[0])
+
+
+def unreadable(field: str) -> SecretUnreadable:
+    """Returns the error for the stored secret in *field*, which does not open."""
+    return SecretUnreadable(
+        f"The stored secret {field} cannot be opened with the keys that mailport has.",
+        remedy="Enter the secret again with Configure, or bring back the key that it was sealed with.",
+        metadata={"field": field},
+    )
 
 
 def interactive_patience(time_left: timedelta) -> Patience:

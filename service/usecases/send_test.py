@@ -97,18 +97,21 @@ class SendTest:
         if wrong:
             raise await self._refusal(caller, configuration_id, unsaved, wrong)
         choice = await self._choose(caller, configuration_id, unsaved)
-        source = self._sources.unsaved if choice.tested is Tested.UNSAVED else self._sources.stored
+        is_unsaved = choice.tested is Tested.UNSAVED
+        source = self._sources.unsaved if is_unsaved else self._sources.stored
+        reading = self._sources.unsaved_reading if is_unsaved else self._sources.reading
         proof = await self._prove(
             choice.settings,
             recipient,
             lambda: letter_for_test(choice.settings, recipient, configuration_id),
             tokens=source(caller.tenant, configuration_id, choice.settings),
+            reading=reading(caller.tenant, configuration_id, choice.settings),
             time_left=deadline - self._clock.monotonic(),
             configuration_id=configuration_id,
         )
         elsewhere = proven_elsewhere(choice.settings.data_center, here=self._data_center)
         left = deadline - self._clock.monotonic()
-        ahead = await self._preflight(choice.settings, choice.warnings, proof.trace, time_left=left)
+        ahead = await self._preflight(choice.settings, choice.warnings, proof.sending_trace, time_left=left)
         return TestSent(proof=proof, tested=choice.tested, warnings=(*ahead.warnings, *elsewhere))
 
     async def _choose(self, caller: Caller, configuration_id: str, unsaved: WrittenSettings | None) -> _Choice:

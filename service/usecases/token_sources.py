@@ -9,7 +9,7 @@ from domain.errors import ProviderRefused
 from domain.grant import Grant, issuer_of
 from domain.ports.authorization import AuthorizationServer
 from domain.ports.transport import TokenSource
-from domain.resource import Resource, scopes_for, sending_resource
+from domain.resource import Resource, reading_resource, scopes_for, sending_resource
 from domain.secret import Secret
 from domain.settings.model import MailSettings, OAuthAuthentication
 from domain.token import TokenRefusal
@@ -52,14 +52,36 @@ class TokenSources:
         client = settings.authentication
         if not isinstance(client, OAuthAuthentication):
             return None
-        return _Stored(self._tokens, tenant, configuration_id, settings, client, is_trial=is_trial)
+        resource = _sending(settings, client)
+        return _Stored(self._tokens, tenant, configuration_id, settings, client, resource, is_trial=is_trial)
+
+    def reading(
+        self, tenant: str, configuration_id: str, settings: MailSettings, *, is_trial: bool = False
+    ) -> ProvableTokens | None:
+        """Returns what gives tokens for the mailbox of *settings*; None when it does not sign in with OAuth."""
+        client = settings.authentication
+        if not isinstance(client, OAuthAuthentication) or not _reads_with_oauth(settings):
+            return None
+        resource = _reading(client)
+        return _Stored(self._tokens, tenant, configuration_id, settings, client, resource, is_trial=is_trial)
 
     def unsaved(self, tenant: str, configuration_id: str, settings: MailSettings) -> ProvableTokens | None:
         """Returns the same for settings that are stored nowhere: a client that takes no person leaves no grant."""
         client = settings.authentication
         if isinstance(client, OAuthAuthentication) and not client.grant_type.needs_person:
-            return _OneTime(self._server, client, _resource(settings, client))
+            return _OneTime(self._server, client, _sending(settings, client))
         return self.stored(tenant, configuration_id, settings, is_trial=True)
+
+    def unsaved_reading(self, tenant: str, configuration_id: str, settings: MailSettings) -> ProvableTokens | None:
+        """Returns for the mailbox what `unsaved` returns for sending."""
+        client = settings.authentication
+        if (
+            isinstance(client, OAuthAuthentication)
+            and not client.grant_type.needs_person
+            and _reads_with_oauth(settings)
+        ):
+            return _OneTime(self._server, client, _reading(client))
+        return self.reading(tenant, configuration_id, settings, is_trial=True)
 
 
 class _Stored:
@@ -72,6 +94,7 @@ class _Stored:
         configuration_id: str,
         settings: MailSettings,
         client: OAuthAuthentication,
+        resource: Resource,
         *,
         is_trial: bool,
     ) -> None:
@@ -80,7 +103,7 @@ class _Stored:
         self._configuration_id = configuration_id
         self._settings = settings
         self._client = client
-        self._resource = _resource(settings, client)
+        self._resource = resource
         self._is_trial = is_trial
 
     async def token(self, *, rejected: Secret | None) -> Secret:
@@ -156,5 +179,13 @@ class _OneTime:
         await self.token(rejected=None)
 
 
-def _resource(settings: MailSettings, client: OAuthAuthentication) -> Resource:
+def _sending(settings: MailSettings, client: OAuthAuthentication) -> Resource:
     return sending_resource(settings, issuer=issuer_of(client))
+
+
+def _reading(client: OAuthAuthentication) -> Resource:
+    return reading_resource(issuer=issuer_of(client))
+
+
+def _reads_with_oauth(settings: MailSettings) -> bool:
+    return settings.mailbox is not None and settings.mailbox.use_oauth

@@ -1,4 +1,4 @@
-"""ValidateAndSave: a real mail proves the draft; only then it becomes active."""
+"""ValidateAndSave: a real mail, and the mailbox opened, prove the draft; only then it becomes active."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from domain.ports.storage import UnitOfWork
 from domain.ports.vault import Vault
 from domain.reasons import Reason
 from service.usecases.lookup import configuration_of
-from service.usecases.prove import Prove, check_sendable
+from service.usecases.prove import Prove
 from service.usecases.settle_grants import drop_unneeded_grants
 from service.usecases.sites import follow_settings
 from service.usecases.token_sources import TokenSources
@@ -78,7 +78,7 @@ class ValidateAndSave:
         time_left: timedelta,
     ) -> Validated:
         """
-        Makes the draft active once the server has taken the validation mail.
+        Makes the draft active once the server has taken the validation mail, and the mailbox, if any, has opened.
 
         Raises NotFound, NotReady (NO_DRAFT, USER_EMAIL_MISSING), ConcurrentChange when *etag* is stale or the draft was
         changed meanwhile, ProviderRefused when the server says no; in all of these nothing is saved.
@@ -89,14 +89,13 @@ class ValidateAndSave:
         current.check_etag(etag)
         draft = current.require_draft()
         recipient = _users_address(user_email, caller)
-        if draft.settings.mailbox is not None:
-            check_sendable(draft.settings)
         code = self._entropy.code(CONFIRMATION_DIGITS) if require_confirmation else ""
         proof = await self._prove(
             draft.settings,
             recipient,
             lambda: validation_letter(draft.settings, recipient, configuration_id, code),
             tokens=self._sources.stored(caller.tenant, configuration_id, draft.settings, is_trial=True),
+            reading=self._sources.reading(caller.tenant, configuration_id, draft.settings, is_trial=True),
             is_to_be_saved=True,
             time_left=deadline - self._clock.monotonic(),
             configuration_id=configuration_id,

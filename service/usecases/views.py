@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.bounce import Bounce
 from domain.configuration import Configuration, Revision, RevisionState, revision_state
 from domain.consent import ConsentRecord, standing
 from domain.data_center import Presence, is_served, nobody_there
@@ -86,6 +87,8 @@ class DeliveryView:
 
     delivery: Delivery
     attempts: tuple[Attempt, ...] = ()
+    bounces: tuple[Bounce, ...] = ()
+    """What was reported of it after the server had taken it, the newest first."""
 
 
 async def view_configurations(

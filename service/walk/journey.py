@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from mailport.v1 import mail_service_pb2_grpc
+from mailport.v1 import mail_service_pb2_grpc, mailbox_service_pb2_grpc
 from service.sandbox.pages import MOUNT_PATH
 from service.terminal.refusals import read_refusal
 from service.terminal.refused import draw_refusal
@@ -31,7 +31,8 @@ async def walk(*, grpc_address: str, around: Surroundings) -> bool:
             screen.aside(
                 f"A walk through mailport. {around.web_url}{MOUNT_PATH}/ shows the servers that it is made with."
             )
-            await WithPassword(stub=stub, screen=screen, around=around).run()
+            mailbox = mailbox_service_pb2_grpc.MailboxServiceStub(channel)
+            await WithPassword(stub=stub, screen=screen, around=around, mailbox=mailbox).run()
             await WithConsent(stub=stub, screen=screen, around=around).run()
             _say_goodbye(screen, around)
         except grpc.aio.AioRpcError as error:

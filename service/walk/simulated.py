@@ -46,6 +46,7 @@ def surroundings(web_url: str, sandbox: Sandbox) -> Surroundings:
         web_url=web_url,
         smtp_host=sandbox.smtp_host,
         smtp_port=sandbox.smtp_port,
+        imap_port=sandbox.imap_port,
         ca_pem=sandbox.ca_pem,
         username=sandbox.username,
         password=sandbox.password,

@@ -66,8 +66,12 @@ class Steps:
             raise Astray("The message should be sent by now.")
         return request, delivery
 
-    async def _follow(self, delivery_id: str) -> None:
-        """Shows the delivery with its attempts, and where its mail is. Raises Astray where that is not there."""
+    async def _follow(self, delivery_id: str) -> str:
+        """
+        Shows the delivery with its attempts, and where its mail is; returns its Message-ID.
+
+        Raises Astray where the mail is not there.
+        """
         request = mail_service_pb2.GetDeliveryRequest(delivery_id=delivery_id)
         followed = (await self._stub.GetDelivery(request, timeout=TIMEOUT_SECONDS)).delivery
         self._screen.show(draw_delivery(followed, self._screen.style))
@@ -75,6 +79,7 @@ class Steps:
         if page is None:
             raise Astray(f"The mail {followed.message_id} is not in the sandbox's inbox.")
         self._screen.done(f"In the inbox: {self._around.web_url}{page}")
+        return followed.message_id
 
     def _smtp(self) -> configuration_pb2.SmtpTransport:
         return configuration_pb2.SmtpTransport(

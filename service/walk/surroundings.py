@@ -31,6 +31,8 @@ class Surroundings:
     smtp_host: str
     smtp_port: int
     """The port with STARTTLS."""
+    imap_port: int
+    """The port of the mailbox, with STARTTLS, at the same host."""
     ca_pem: str
     username: str
     """The account that signs in with the password."""

@@ -17,7 +17,7 @@ from typing import Final
 
 from tests.bench import machine
 from tests.bench.child import ROOT
-from tests.bench.parts import claim, configurations, distance, latency, memory, send, tls
+from tests.bench.parts import claim, configurations, distance, latency, mailboxes, memory, send, tls
 from tests.bench.plan import Plan
 from tests.bench.sinks import SmtpSink
 from tests.bench.table import Section, write_page
@@ -31,6 +31,7 @@ PARTS: Final[Mapping[str, Callable[[Plan], Coroutine[None, None, Section]]]] = {
     "claim": claim.measure,
     "configurations": configurations.measure,
     "memory": memory.measure,
+    "mailboxes": mailboxes.measure,
 }
 CONTESTANTS: Final = ("mailport", "postfix", "nodemailer", "aiosmtplib")
 

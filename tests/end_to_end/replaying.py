@@ -52,7 +52,12 @@ HOSTS: Final = {
 }
 """The servers that say such things; in these tests all of them are on loopback."""
 OWN: Final = "mx.example.com"
-NAMES: Final = (*LOCAL_NAMES, OWN, *HOSTS.values())
+IMAP_HOSTS: Final = {
+    "google": "imap.gmail.com",
+    "microsoft": "outlook.office365.com",
+    "icloud": "imap.mail.me.com",
+}
+NAMES: Final = (*LOCAL_NAMES, OWN, *HOSTS.values(), *IMAP_HOSTS.values())
 _SCOPES: Final = {
     "google": (configuration_pb2.OAUTH_PROVIDER_GOOGLE, ["https://mail.google.com/"]),
     "microsoft": (
@@ -157,7 +162,7 @@ async def a_replay(folder: Path, *, server: str, template: str, ca: TestCA) -> A
     context, names = server_context(ca.issue(name, names=NAMES)), Names()
     with names.in_use():
         async with started(options) as mailport, TokenEndpoint(b"") as endpoint:
-            yield Replay(mailport.stub, ca, context, endpoint, names)
+            yield Replay(mailport.stub, ca, context, endpoint, names, mailport.service.grpc_address)
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
@@ -172,6 +177,7 @@ class Replay:
     """The mail server's, with a certificate for all of `NAMES`."""
     endpoint: TokenEndpoint
     names: Names
+    grpc_address: str
     count: int = field(default=0)
 
     def new_name(self) -> str:

@@ -2,9 +2,8 @@
 Every row of the failure catalogue where it is really met, through gRPC: reason, kind and stage exactly.
 
 Mail servers by script, token endpoints by script, callbacks, and sockets that are really broken; Graph's rows are met
-in test_catalogue_graph.py. IMAP has no surface in this version (MailboxService answers UNIMPLEMENTED), so its rows go
-through Explain alone. Pages of authorization endpoints from which no browser comes back are foretold by Authorize and
-told by the session that expires.
+in `test_catalogue_graph`, those of mailboxes in `test_catalogue_imap`. Pages of authorization endpoints from which no
+browser comes back are foretold by Authorize and told by the session that expires.
 """
 
 from __future__ import annotations
@@ -43,6 +42,7 @@ from tests.end_to_end.replaying import (
 )
 from tests.end_to_end.scripted import later, tokens
 from tests.end_to_end.test_catalogue_graph import GRAPH
+from tests.end_to_end.test_catalogue_imap import IMAP
 from tests.integration.oauth.token_endpoint import answer
 from tests.peers.ca import TestCA, server_context
 from tests.peers.line_server import LineServer
@@ -238,7 +238,7 @@ async def test_given_a_row_of_a_connection_when_it_is_broken_so_then_every_call_
 async def test_given_rows_of_a_surface_when_pasted_to_explain_then_reason_kind_and_stage_are_exact(
     replay: Replay, surface: Surface
 ) -> None:
-    """All there is for IMAP and pages without a callback; for the others what a person would paste."""
+    """All there is for pages without a callback; for the others what a person would paste."""
     rows = [row for row in ROWS.values() if row.surface == surface]
 
     told = [(row, await replay.explain(row)) for row in rows]
@@ -372,12 +372,10 @@ async def test_given_rows_of_pages_when_nobody_comes_back_then_authorize_and_the
 
 
 async def test_given_the_catalogue_when_replayed_then_no_row_was_left_out() -> None:
-    """Each row is replayed where it is met, or has a surface or a page from which nothing can come in this version."""
-    only_explained = {row.name for row in ROWS.values() if row.surface == "imap"}
-    replayed = {row.name for row in (*SMTP, *BROKEN, *TOKEN, *CALLED_BACK, *PAGES, *GRAPH)}
+    """Each row is replayed where it is met."""
+    replayed = {row.name for row in (*SMTP, *BROKEN, *TOKEN, *CALLED_BACK, *PAGES, *GRAPH, *IMAP)}
 
     assert len(ROWS) == 130
     assert len(PAGES) == 8
     assert len(CALLED_BACK) == 4
-    assert replayed | only_explained == set(ROWS)
-    assert not replayed & only_explained
+    assert replayed == set(ROWS)

@@ -10,6 +10,7 @@ from domain.data_center import Presence
 from domain.delivery import Delivery
 from domain.failures.failure import Failure
 from domain.forecast import Forecast
+from domain.reasons import Reason
 
 
 class FakeEvents:
@@ -23,6 +24,11 @@ class FakeEvents:
         self.consented: Final[list[tuple[Account, Failure | None]]] = []
         self.attempted: Final[list[Delivery]] = []
         self.settled: Final[list[Delivery]] = []
+        self.watches: Final[list[tuple[Account, Reason | None]]] = []
+        """None: it stands."""
+        self.watches_ended: Final[list[tuple[Account, Reason]]] = []
+        self.followed = (0, 0)
+        """Folders whose watch stands, and broken ones."""
         self.present: tuple[Presence, ...] = ()
         self.missing: Final[list[str]] = []
         self.back: Final[list[str]] = []
@@ -51,6 +57,18 @@ class FakeEvents:
 
     def delivery_settled(self, after: Delivery) -> None:
         self.settled.append(after)
+
+    def watch_stands(self, account: Account) -> None:
+        self.watches.append((account, None))
+
+    def watch_broke(self, account: Account, reason: Reason) -> None:
+        self.watches.append((account, reason))
+
+    def watch_ended(self, account: Account, reason: Reason) -> None:
+        self.watches_ended.append((account, reason))
+
+    def folders_followed(self, *, standing: int, broken: int) -> None:
+        self.followed = (standing, broken)
 
     def workers_seen(self, present: Sequence[Presence]) -> None:
         self.present = tuple(present)

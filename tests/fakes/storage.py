@@ -12,6 +12,7 @@ from typing import Final, Self, TypeVar
 from domain.account import Account
 from domain.allowance import Allowance
 from domain.announcement import Announcement
+from domain.bounce import Bounce
 from domain.errors import Unavailable
 from domain.forecast import ForecastKind
 from domain.grant import GrantKey
@@ -35,6 +36,7 @@ from tests.fakes.store_announcements import FakeAnnouncements
 from tests.fakes.store_changes import FakeChanges
 from tests.fakes.store_configurations import FakeConfigurations
 from tests.fakes.store_consents import FakeConsents
+from tests.fakes.store_correlation import FakeCorrelation
 from tests.fakes.store_deliveries import FakeDeliveries
 from tests.fakes.store_grants import FakeGrants
 from tests.fakes.store_leftovers import FakeLeftovers
@@ -68,6 +70,7 @@ class FakeUnitOfWork:
         self.turn_rows: Rows[Place, StoredPlace] = Rows(store.turns)
         self.announcement_rows: Rows[Name, Mapping[ForecastKind, Announcement]] = Rows(store.announcements)
         self.worker_rows: Rows[str, StoredWorker] = Rows(store.workers)
+        self.bounce_rows: Rows[Name, Mapping[str, Bounce]] = Rows(store.bounces)
         self._tables: Final = (
             self.configuration_rows,
             self.delivery_rows,
@@ -81,6 +84,7 @@ class FakeUnitOfWork:
             self.turn_rows,
             self.announcement_rows,
             self.worker_rows,
+            self.bounce_rows,
         )
         self.due = False
         self.changed: list[str] = []
@@ -95,6 +99,7 @@ class FakeUnitOfWork:
         self._turns: Final = FakeTurns(self)
         self._deliveries: Final = FakeDeliveries(self)
         self._changes: Final = FakeChanges(self)
+        self._correlation: Final = FakeCorrelation(self)
         self._leftovers: Final = FakeLeftovers(self)
         self._workers: Final = FakeWorkers(self)
         self._is_open = False
@@ -131,6 +136,10 @@ class FakeUnitOfWork:
     @property
     def changes(self) -> FakeChanges:
         return self._changes
+
+    @property
+    def correlation(self) -> FakeCorrelation:
+        return self._correlation
 
     @property
     def leftovers(self) -> FakeLeftovers:

@@ -12,6 +12,7 @@ from typing import Final
 from domain.account import Account
 from domain.allowance import Allowance
 from domain.announcement import Announcement
+from domain.bounce import Bounce
 from domain.configuration import Configuration
 from domain.consent import ConsentRecord, ConsentSession
 from domain.delivery import Attempt, Delivery
@@ -152,6 +153,8 @@ class FakeStore:
         """Connections by worker, and until when."""
         self.turns: dict[TurnPlace, StoredPlace] = {}
         self.announcements: dict[Name, Mapping[ForecastKind, Announcement]] = {}
+        self.bounces: dict[Name, Mapping[str, Bounce]] = {}
+        """By address in lower case."""
         self.workers: dict[str, StoredWorker] = {}
         self.changes: list[Change] = []
         """The log, oldest first."""

@@ -35,6 +35,7 @@ class FakeLeftovers:
         for name in old:
             await self._unit.lock(name)
             del self._unit.delivery_rows[name]
+            self._unit.bounce_rows.pop(name, None)
             for key in [key for key, stored in self._unit.key_rows.items() if (key[0], stored.delivery_id) == name]:
                 del self._unit.key_rows[key]
         return len(old)

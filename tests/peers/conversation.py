@@ -51,6 +51,8 @@ class Conversation(asyncio.Protocol):
         self.said: list[Said] = []
         self.messages: list[bytes] = []
         """Contents the client sent after DATA, without the dots of transparency."""
+        self.tag = ""
+        """Tag of the latest IMAP command."""
         self.failure: str | None = None
         """Where the client left the script, if it did."""
         self.handshake_failure: str | None = None
@@ -110,6 +112,16 @@ class Conversation(asyncio.Protocol):
             await self._listen()
         taken = bytes(self._buffer[: found + len(end)])
         del self._buffer[: len(taken)]
+        return taken
+
+    async def read_exactly(self, size: int) -> bytes:
+        """Returns the next *size* bytes."""
+        while len(self._buffer) < size:
+            if self.is_gone:
+                raise ScriptFailed(f"the client went away; {len(self._buffer)} of {size} bytes came")
+            await self._listen()
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
         return taken
 
     async def until_gone(self) -> None:

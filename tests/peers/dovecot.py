@@ -108,7 +108,8 @@ force_introspection = yes
 """
 
     def _dovecot_conf(self, owner: pwd.struct_passwd) -> str:
-        # Penalty and cache are off so that failed logins answer at once and a revoked token fails at once.
+        # Penalty and cache are off so that failed logins answer at once and a revoked token fails at once; and what
+        # a test stores need not outlive the machine, whose disk others keep busy.
         return f"""base_dir = {self.folder}/run
 state_dir = {self.folder}/state
 log_path = {self.folder}/dovecot.log
@@ -128,6 +129,7 @@ auth_cache_size = 0
 first_valid_uid = 1
 mail_location = maildir:{self.folder}/mail/%u
 mail_max_userip_connections = 100
+mail_fsync = never
 default_vsz_limit = 512M
 submission_relay_host = 127.0.0.1
 submission_relay_port = {self.relay.port}

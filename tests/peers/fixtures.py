@@ -28,7 +28,11 @@ StartLineServer: TypeAlias = Callable[..., Coroutine[Any, Any, LineServer]]
 StartOidcProvider: TypeAlias = Callable[..., OidcProvider]
 StartDovecot: TypeAlias = Callable[..., Dovecot]
 
-DOVECOT_USERS: Final = {"alice@example.test": "alice-pw", "robot@example.test": "s3cr3t!"}
+DOVECOT_USERS: Final = {
+    "alice@example.test": "alice-pw",
+    "robot@example.test": "s3cr3t!",
+    "reader@example.test": 'käse "1"',
+}
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from domain.failures.catalogue.google import GOOGLE_TEXTS
 from domain.failures.catalogue.graph import GRAPH, GRAPH_CLASSES
 from domain.failures.catalogue.graph_symptoms import GRAPH_SYMPTOMS
 from domain.failures.catalogue.imap import IMAP, IMAP_CLASSES
+from domain.failures.catalogue.mailbox import MAILBOX_SYMPTOMS
 from domain.failures.catalogue.microsoft import MICROSOFT_TEXTS
 from domain.failures.catalogue.oauth import OAUTH
 from domain.failures.catalogue.others import OTHER_PROVIDERS_TEXTS
@@ -74,6 +75,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     KEY_UNUSABLE,
     *OAUTH,
     *GRAPH_SYMPTOMS,
+    *MAILBOX_SYMPTOMS,
     *SYMPTOMS,
     *GRAPH,
     *GRAPH_CLASSES,

@@ -253,7 +253,31 @@ _WORDS: Final = (
     ),
 )
 
-IMAP: Final = (*_GOOGLE, *_MICROSOFT, *_CODES, *_WORDS)
+_TOKENS: Final = (
+    Entry(
+        surfaces=_IMAP,
+        with_token=True,
+        without_person=True,
+        error="AUTHENTICATIONFAILED",
+        reason=Reason.AUTH_REJECTED,
+        kind=FailureKind.MISCONFIGURED,
+        cause="{server} refused the app's token{because}{reply}: it lacks the permission for IMAP, or may not open "
+        "this mailbox.",
+        remedy="Have an administrator grant the app its permission for IMAP, and the right to this mailbox.",
+    ),
+    Entry(
+        surfaces=_IMAP,
+        with_token=True,
+        error="AUTHENTICATIONFAILED",
+        reason=Reason.AUTH_REJECTED,
+        kind=FailureKind.REAUTHORIZE,
+        cause="{server} refused the access token{because}{reply}: it has expired, lacks the scope for IMAP, or belongs "
+        "to another account.",
+        remedy=_AGAIN,
+    ),
+)
+
+IMAP: Final = (*_GOOGLE, *_MICROSOFT, *_TOKENS, *_CODES, *_WORDS)
 
 IMAP_CLASSES: Final = (
     _entry(

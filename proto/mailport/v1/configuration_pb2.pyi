@@ -879,6 +879,8 @@ class MailboxSettings(_message.Message):
     PASSWORD_FIELD_NUMBER: _builtins.int
     PASSWORD_SET_FIELD_NUMBER: _builtins.int
     USE_OAUTH_FIELD_NUMBER: _builtins.int
+    MINIMUM_TLS_VERSION_FIELD_NUMBER: _builtins.int
+    CA_CERTIFICATES_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """Required. The mailbox's address; it signs in with it."""
     host: _builtins.str
@@ -897,6 +899,12 @@ class MailboxSettings(_message.Message):
     """Output only. Whether a password is stored. Ignored in requests."""
     use_oauth: _builtins.bool
     """Whether it signs in with the grant of `oauth` instead of a password. Default: false."""
+    minimum_tls_version: Global___TlsVersion.ValueType
+    """Lowest TLS version the server may choose. Default: 1.2. Lower: a warning."""
+    ca_certificates: _builtins.str
+    """Certificates of the authorities trusted for this server, PEM, one or several in a row, at most 64 KiB. For
+    private authorities. Default: the system's.
+    """
     def __init__(
         self,
         *,
@@ -907,10 +915,12 @@ class MailboxSettings(_message.Message):
         password: _builtins.str = ...,
         password_set: _builtins.bool = ...,
         use_oauth: _builtins.bool = ...,
+        minimum_tls_version: Global___TlsVersion.ValueType = ...,
+        ca_certificates: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "host", b"host", "password", b"password", "password_set", b"password_set", "port", b"port", "security", b"security", "use_oauth", b"use_oauth"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ca_certificates", b"ca_certificates", "email", b"email", "host", b"host", "minimum_tls_version", b"minimum_tls_version", "password", b"password", "password_set", b"password_set", "port", b"port", "security", b"security", "use_oauth", b"use_oauth"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

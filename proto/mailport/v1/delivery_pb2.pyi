@@ -150,6 +150,42 @@ RECIPIENT_STATE_IN_DOUBT: RecipientState.ValueType  # 6
 """The server may or may not have taken it."""
 Global___RecipientState: _TypeAlias = RecipientState  # noqa: Y015
 
+class _BounceAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BounceActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BounceAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BOUNCE_ACTION_UNSPECIFIED: _BounceAction.ValueType  # 0
+    """The report names none that is known."""
+    BOUNCE_ACTION_FAILED: _BounceAction.ValueType  # 1
+    """Not delivered, for good."""
+    BOUNCE_ACTION_DELAYED: _BounceAction.ValueType  # 2
+    """Not delivered yet; the reporting server keeps trying."""
+    BOUNCE_ACTION_DELIVERED: _BounceAction.ValueType  # 3
+    """Delivered."""
+    BOUNCE_ACTION_RELAYED: _BounceAction.ValueType  # 4
+    """Handed on to a server that sends no reports."""
+    BOUNCE_ACTION_EXPANDED: _BounceAction.ValueType  # 5
+    """Delivered to a list and sent on from there."""
+
+class BounceAction(_BounceAction, metaclass=_BounceActionEnumTypeWrapper):
+    """What a delivery report says of a recipient (RFC 3464 section 2.3.3)."""
+
+BOUNCE_ACTION_UNSPECIFIED: BounceAction.ValueType  # 0
+"""The report names none that is known."""
+BOUNCE_ACTION_FAILED: BounceAction.ValueType  # 1
+"""Not delivered, for good."""
+BOUNCE_ACTION_DELAYED: BounceAction.ValueType  # 2
+"""Not delivered yet; the reporting server keeps trying."""
+BOUNCE_ACTION_DELIVERED: BounceAction.ValueType  # 3
+"""Delivered."""
+BOUNCE_ACTION_RELAYED: BounceAction.ValueType  # 4
+"""Handed on to a server that sends no reports."""
+BOUNCE_ACTION_EXPANDED: BounceAction.ValueType  # 5
+"""Delivered to a list and sent on from there."""
+Global___BounceAction: _TypeAlias = BounceAction  # noqa: Y015
+
 @_typing.final
 class Address(_message.Message):
     """A mail address with the name people see. No text of it may hold a carriage return, line feed or NUL."""
@@ -366,6 +402,7 @@ class Delivery(_message.Message):
     FINAL_TIME_FIELD_NUMBER: _builtins.int
     DATA_CENTER_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    BOUNCES_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     """The id, unique within the tenant. Opaque."""
     state: Global___DeliveryState.ValueType
@@ -416,6 +453,14 @@ class Delivery(_message.Message):
         ListDeliveries, WatchDeliveries and SendStream.
         """
 
+    @_builtins.property
+    def bounces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bounce]:
+        """What delivery reports said of it after the server had taken it (RFC 3464): the latest word on each address, the
+        newest first, at most 100. Known as far as mailport read the reports in a mailbox of this tenant, with ListMessages,
+        GetMessage or WatchMailbox; a report changes neither `state` nor `recipients`, since it is mail, which anyone who
+        saw the Message-ID can write. Left out by ListDeliveries, WatchDeliveries and SendStream.
+        """
+
     def __init__(
         self,
         *,
@@ -433,14 +478,59 @@ class Delivery(_message.Message):
         final_time: _timestamp_pb2.Timestamp | None = ...,
         data_center: _builtins.str = ...,
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
+        bounces: _abc.Iterable[Global___Bounce] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "failure", b"failure", "final_time", b"final_time", "next_attempt_time", b"next_attempt_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "attempts", b"attempts", "configuration_id", b"configuration_id", "create_time", b"create_time", "data_center", b"data_center", "delivery_id", b"delivery_id", "expire_time", b"expire_time", "failure", b"failure", "final_time", b"final_time", "message_id", b"message_id", "next_attempt_time", b"next_attempt_time", "recipients", b"recipients", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "attempts", b"attempts", "bounces", b"bounces", "configuration_id", b"configuration_id", "create_time", b"create_time", "data_center", b"data_center", "delivery_id", b"delivery_id", "expire_time", b"expire_time", "failure", b"failure", "final_time", b"final_time", "message_id", b"message_id", "next_attempt_time", b"next_attempt_time", "recipients", b"recipients", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
+
+@_typing.final
+class Bounce(_message.Message):
+    """What a delivery report said of one address of a delivery. Output only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    DIAGNOSTIC_FIELD_NUMBER: _builtins.int
+    REPORTING_SERVER_FIELD_NUMBER: _builtins.int
+    REPORT_TIME_FIELD_NUMBER: _builtins.int
+    address: _builtins.str
+    """The address as the report names it: a recipient's, or where that one's mail was forwarded to."""
+    action: Global___BounceAction.ValueType
+    """What happened."""
+    status: _builtins.str
+    """Enhanced status code, e.g. `5.1.1` (RFC 3463). Empty when the report has none."""
+    diagnostic: _builtins.str
+    """The remote server's own words, scrubbed, at most 1,024 characters. Empty when the report has none."""
+    reporting_server: _builtins.str
+    """The server that reports. Empty when the report does not tell."""
+    @_builtins.property
+    def report_time(self) -> _timestamp_pb2.Timestamp:
+        """When the report came into the mailbox."""
+
+    def __init__(
+        self,
+        *,
+        address: _builtins.str = ...,
+        action: Global___BounceAction.ValueType = ...,
+        status: _builtins.str = ...,
+        diagnostic: _builtins.str = ...,
+        reporting_server: _builtins.str = ...,
+        report_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report_time", b"report_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "address", b"address", "diagnostic", b"diagnostic", "report_time", b"report_time", "reporting_server", b"reporting_server", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Bounce: _TypeAlias = Bounce  # noqa: Y015
 
 @_typing.final
 class RecipientResult(_message.Message):

@@ -606,6 +606,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The folder does not exist under that name. Remedy: choose a folder that ListFolders names, or create it. Sample:
     `NO [TRYCREATE] Mailbox doesn't exist: Sent`.
     """
+    ERROR_REASON_MOVE_UNSUPPORTED: _ErrorReason.ValueType  # 750
+    """The server can neither move a message nor expunge a single one, so that nothing was moved. Remedy: mark the message
+    with a flag instead. Sample: a server without MOVE (RFC 6851) and UIDPLUS (RFC 4315).
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every word that mailport gives as a reason: in ErrorInfo (domain `mailport`), BadRequest, Failure, SettingsWarning,
@@ -1200,5 +1204,9 @@ MailboxNotEnabledForRESTAPI`.
 ERROR_REASON_FOLDER_UNKNOWN: ErrorReason.ValueType  # 745
 """The folder does not exist under that name. Remedy: choose a folder that ListFolders names, or create it. Sample:
 `NO [TRYCREATE] Mailbox doesn't exist: Sent`.
+"""
+ERROR_REASON_MOVE_UNSUPPORTED: ErrorReason.ValueType  # 750
+"""The server can neither move a message nor expunge a single one, so that nothing was moved. Remedy: mark the message
+with a flag instead. Sample: a server without MOVE (RFC 6851) and UIDPLUS (RFC 4315).
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -101,42 +101,6 @@ MESSAGE_DEFECT_TRUNCATED: MessageDefect.ValueType  # 4
 """Something was above a bound and was cut; the raw source has it all."""
 Global___MessageDefect: _TypeAlias = MessageDefect  # noqa: Y015
 
-class _BounceAction:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _BounceActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BounceAction.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    BOUNCE_ACTION_UNSPECIFIED: _BounceAction.ValueType  # 0
-    """The report names none that is known."""
-    BOUNCE_ACTION_FAILED: _BounceAction.ValueType  # 1
-    """Not delivered, for good."""
-    BOUNCE_ACTION_DELAYED: _BounceAction.ValueType  # 2
-    """Not delivered yet; the reporting server keeps trying."""
-    BOUNCE_ACTION_DELIVERED: _BounceAction.ValueType  # 3
-    """Delivered."""
-    BOUNCE_ACTION_RELAYED: _BounceAction.ValueType  # 4
-    """Handed on to a server that sends no reports."""
-    BOUNCE_ACTION_EXPANDED: _BounceAction.ValueType  # 5
-    """Delivered to a list and sent on from there."""
-
-class BounceAction(_BounceAction, metaclass=_BounceActionEnumTypeWrapper):
-    """What a delivery report says of a recipient (RFC 3464 section 2.3.3)."""
-
-BOUNCE_ACTION_UNSPECIFIED: BounceAction.ValueType  # 0
-"""The report names none that is known."""
-BOUNCE_ACTION_FAILED: BounceAction.ValueType  # 1
-"""Not delivered, for good."""
-BOUNCE_ACTION_DELAYED: BounceAction.ValueType  # 2
-"""Not delivered yet; the reporting server keeps trying."""
-BOUNCE_ACTION_DELIVERED: BounceAction.ValueType  # 3
-"""Delivered."""
-BOUNCE_ACTION_RELAYED: BounceAction.ValueType  # 4
-"""Handed on to a server that sends no reports."""
-BOUNCE_ACTION_EXPANDED: BounceAction.ValueType  # 5
-"""Delivered to a list and sent on from there."""
-Global___BounceAction: _TypeAlias = BounceAction  # noqa: Y015
-
 @_typing.final
 class ListFoldersRequest(_message.Message):
     """Asks for the folders of a mailbox."""
@@ -580,7 +544,7 @@ class BouncedRecipient(_message.Message):
     DIAGNOSTIC_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     """The final address."""
-    action: Global___BounceAction.ValueType
+    action: _delivery_pb2.BounceAction.ValueType
     """What happened."""
     status: _builtins.str
     """Enhanced status code, e.g. `5.1.1` (RFC 3463)."""
@@ -590,7 +554,7 @@ class BouncedRecipient(_message.Message):
         self,
         *,
         address: _builtins.str = ...,
-        action: Global___BounceAction.ValueType = ...,
+        action: _delivery_pb2.BounceAction.ValueType = ...,
         status: _builtins.str = ...,
         diagnostic: _builtins.str = ...,
     ) -> None: ...

@@ -33,7 +33,8 @@ class MailboxServiceStub:
     Each RPC refuses with NOT_FOUND `NOT_FOUND` when there is no such configuration, FAILED_PRECONDITION
     `NOT_CONFIGURED` without an active revision, `MAILBOX_DISABLED` when that has no mailbox, `NEEDS_AUTHORIZATION` or
     `REAUTH_REQUIRED` when consent is missing or dead, and with a Failure of stage MAILBOX when the server says no:
-    UNAVAILABLE where waiting helps, else FAILED_PRECONDITION. What every RPC may answer stands at MailService.
+    UNAVAILABLE where waiting helps, RESOURCE_EXHAUSTED where the server wants less to do, else FAILED_PRECONDITION. What
+    every RPC may answer stands at MailService.
     """
 
     def __init__(self, channel):
@@ -82,7 +83,8 @@ class MailboxServiceServicer:
     Each RPC refuses with NOT_FOUND `NOT_FOUND` when there is no such configuration, FAILED_PRECONDITION
     `NOT_CONFIGURED` without an active revision, `MAILBOX_DISABLED` when that has no mailbox, `NEEDS_AUTHORIZATION` or
     `REAUTH_REQUIRED` when consent is missing or dead, and with a Failure of stage MAILBOX when the server says no:
-    UNAVAILABLE where waiting helps, else FAILED_PRECONDITION. What every RPC may answer stands at MailService.
+    UNAVAILABLE where waiting helps, RESOURCE_EXHAUSTED where the server wants less to do, else FAILED_PRECONDITION. What
+    every RPC may answer stands at MailService.
     """
 
     def ListFolders(self, request, context):
@@ -102,7 +104,7 @@ class MailboxServiceServicer:
 
     def GetMessage(self, request, context):
         """Reads one message: first its headers, bodies and list of parts, then, where asked for, the content of parts and
-        the raw source in chunks. NOT_FOUND when the message is gone.
+        the raw source in chunks. NOT_FOUND when the message is gone; INVALID_ARGUMENT for a part that it does not have.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,7 +112,9 @@ class MailboxServiceServicer:
 
     def WatchMailbox(self, request, context):
         """Follows a folder: each new message once per stream, with a cursor to resume from. The stream says every 30
-        seconds that it lives, and ends with UNAVAILABLE when it cannot go on.
+        seconds that it lives, and ends with UNAVAILABLE when it cannot go on. A folder that is rebuilt (UIDVALIDITY) ends it
+        with CURSOR_INVALID: watch anew without a cursor, then list what is there. A client that takes its answers slowly
+        is waited for and misses nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,7 +183,8 @@ class MailboxService:
     Each RPC refuses with NOT_FOUND `NOT_FOUND` when there is no such configuration, FAILED_PRECONDITION
     `NOT_CONFIGURED` without an active revision, `MAILBOX_DISABLED` when that has no mailbox, `NEEDS_AUTHORIZATION` or
     `REAUTH_REQUIRED` when consent is missing or dead, and with a Failure of stage MAILBOX when the server says no:
-    UNAVAILABLE where waiting helps, else FAILED_PRECONDITION. What every RPC may answer stands at MailService.
+    UNAVAILABLE where waiting helps, RESOURCE_EXHAUSTED where the server wants less to do, else FAILED_PRECONDITION. What
+    every RPC may answer stands at MailService.
     """
 
     @staticmethod

@@ -34,7 +34,8 @@ class MailboxServiceStub:
     Each RPC refuses with NOT_FOUND `NOT_FOUND` when there is no such configuration, FAILED_PRECONDITION
     `NOT_CONFIGURED` without an active revision, `MAILBOX_DISABLED` when that has no mailbox, `NEEDS_AUTHORIZATION` or
     `REAUTH_REQUIRED` when consent is missing or dead, and with a Failure of stage MAILBOX when the server says no:
-    UNAVAILABLE where waiting helps, else FAILED_PRECONDITION. What every RPC may answer stands at MailService.
+    UNAVAILABLE where waiting helps, RESOURCE_EXHAUSTED where the server wants less to do, else FAILED_PRECONDITION. What
+    every RPC may answer stands at MailService.
     """
 
     @_typing.overload
@@ -49,11 +50,13 @@ class MailboxServiceStub:
     """
     GetMessage: _grpc.UnaryStreamMultiCallable[_mailbox_service_pb2.GetMessageRequest, _mailbox_service_pb2.GetMessageResponse]
     """Reads one message: first its headers, bodies and list of parts, then, where asked for, the content of parts and
-    the raw source in chunks. NOT_FOUND when the message is gone.
+    the raw source in chunks. NOT_FOUND when the message is gone; INVALID_ARGUMENT for a part that it does not have.
     """
     WatchMailbox: _grpc.UnaryStreamMultiCallable[_mailbox_service_pb2.WatchMailboxRequest, _mailbox_service_pb2.WatchMailboxResponse]
     """Follows a folder: each new message once per stream, with a cursor to resume from. The stream says every 30
-    seconds that it lives, and ends with UNAVAILABLE when it cannot go on.
+    seconds that it lives, and ends with UNAVAILABLE when it cannot go on. A folder that is rebuilt (UIDVALIDITY) ends it
+    with CURSOR_INVALID: watch anew without a cursor, then list what is there. A client that takes its answers slowly
+    is waited for and misses nothing.
     """
     SetFlags: _grpc.UnaryUnaryMultiCallable[_mailbox_service_pb2.SetFlagsRequest, _mailbox_service_pb2.SetFlagsResponse]
     """Adds and removes flags of a message, e.g. to mark it as seen. Repeating it changes nothing."""
@@ -69,7 +72,8 @@ class MailboxServiceAsyncStub(MailboxServiceStub):
     Each RPC refuses with NOT_FOUND `NOT_FOUND` when there is no such configuration, FAILED_PRECONDITION
     `NOT_CONFIGURED` without an active revision, `MAILBOX_DISABLED` when that has no mailbox, `NEEDS_AUTHORIZATION` or
     `REAUTH_REQUIRED` when consent is missing or dead, and with a Failure of stage MAILBOX when the server says no:
-    UNAVAILABLE where waiting helps, else FAILED_PRECONDITION. What every RPC may answer stands at MailService.
+    UNAVAILABLE where waiting helps, RESOURCE_EXHAUSTED where the server wants less to do, else FAILED_PRECONDITION. What
+    every RPC may answer stands at MailService.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -81,11 +85,13 @@ class MailboxServiceAsyncStub(MailboxServiceStub):
     """
     GetMessage: _aio.UnaryStreamMultiCallable[_mailbox_service_pb2.GetMessageRequest, _mailbox_service_pb2.GetMessageResponse]  # type: ignore[assignment]
     """Reads one message: first its headers, bodies and list of parts, then, where asked for, the content of parts and
-    the raw source in chunks. NOT_FOUND when the message is gone.
+    the raw source in chunks. NOT_FOUND when the message is gone; INVALID_ARGUMENT for a part that it does not have.
     """
     WatchMailbox: _aio.UnaryStreamMultiCallable[_mailbox_service_pb2.WatchMailboxRequest, _mailbox_service_pb2.WatchMailboxResponse]  # type: ignore[assignment]
     """Follows a folder: each new message once per stream, with a cursor to resume from. The stream says every 30
-    seconds that it lives, and ends with UNAVAILABLE when it cannot go on.
+    seconds that it lives, and ends with UNAVAILABLE when it cannot go on. A folder that is rebuilt (UIDVALIDITY) ends it
+    with CURSOR_INVALID: watch anew without a cursor, then list what is there. A client that takes its answers slowly
+    is waited for and misses nothing.
     """
     SetFlags: _aio.UnaryUnaryMultiCallable[_mailbox_service_pb2.SetFlagsRequest, _mailbox_service_pb2.SetFlagsResponse]  # type: ignore[assignment]
     """Adds and removes flags of a message, e.g. to mark it as seen. Repeating it changes nothing."""
@@ -100,7 +106,8 @@ class MailboxServiceServicer(metaclass=_abc_1.ABCMeta):
     Each RPC refuses with NOT_FOUND `NOT_FOUND` when there is no such configuration, FAILED_PRECONDITION
     `NOT_CONFIGURED` without an active revision, `MAILBOX_DISABLED` when that has no mailbox, `NEEDS_AUTHORIZATION` or
     `REAUTH_REQUIRED` when consent is missing or dead, and with a Failure of stage MAILBOX when the server says no:
-    UNAVAILABLE where waiting helps, else FAILED_PRECONDITION. What every RPC may answer stands at MailService.
+    UNAVAILABLE where waiting helps, RESOURCE_EXHAUSTED where the server wants less to do, else FAILED_PRECONDITION. What
+    every RPC may answer stands at MailService.
     """
 
     @_abc_1.abstractmethod
@@ -128,7 +135,7 @@ class MailboxServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_mailbox_service_pb2.GetMessageResponse], _abc.AsyncIterator[_mailbox_service_pb2.GetMessageResponse]]:
         """Reads one message: first its headers, bodies and list of parts, then, where asked for, the content of parts and
-        the raw source in chunks. NOT_FOUND when the message is gone.
+        the raw source in chunks. NOT_FOUND when the message is gone; INVALID_ARGUMENT for a part that it does not have.
         """
 
     @_abc_1.abstractmethod
@@ -138,7 +145,9 @@ class MailboxServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_mailbox_service_pb2.WatchMailboxResponse], _abc.AsyncIterator[_mailbox_service_pb2.WatchMailboxResponse]]:
         """Follows a folder: each new message once per stream, with a cursor to resume from. The stream says every 30
-        seconds that it lives, and ends with UNAVAILABLE when it cannot go on.
+        seconds that it lives, and ends with UNAVAILABLE when it cannot go on. A folder that is rebuilt (UIDVALIDITY) ends it
+        with CURSOR_INVALID: watch anew without a cursor, then list what is there. A client that takes its answers slowly
+        is waited for and misses nothing.
         """
 
     @_abc_1.abstractmethod

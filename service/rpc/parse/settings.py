@@ -119,6 +119,8 @@ def _mailbox(mailbox: pb.MailboxSettings) -> WrittenMailbox:
         security=_security(mailbox.security),
         password=_secret(mailbox.password),
         use_oauth=mailbox.use_oauth,
+        minimum_tls_version=choice(mailbox.minimum_tls_version, pb.TlsVersion, prefix="TLS_VERSION_", stem="TLS_"),
+        ca_certificates=mailbox.ca_certificates,
     )
 
 

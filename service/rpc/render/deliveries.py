@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from domain.bounce import Bounce
 from domain.delivery import Attempt, Recipient
+from domain.reading.model import BounceAction
 from mailport.v1 import delivery_pb2 as pb
 from mailport.v1 import mail_service_pb2
 from service.rpc.page_tokens import change_cursor
@@ -30,6 +32,7 @@ def render_delivery(view: DeliveryView) -> pb.Delivery:
         final_time=timestamp(delivery.final_time),
         data_center=delivery.attempted_from,
     )
+    rendered.bounces.extend(render_bounce(each) for each in view.bounces)
     rendered.attempts.extend(_newest([_attempt(each) for each in view.attempts], rendered.ByteSize()))
     return rendered
 
@@ -59,6 +62,25 @@ def _newest(attempts: list[pb.Attempt], used: int) -> list[pb.Attempt]:
             break
         kept.append(attempt)
     return kept[::-1]
+
+
+def render_bounce(bounce: Bounce) -> pb.Bounce:
+    """Returns what a report said of one address."""
+    return pb.Bounce(
+        address=text(bounce.address),
+        action=render_bounce_action(bounce.action),
+        status=text(bounce.status),
+        diagnostic=text(bounce.diagnostic),
+        reporting_server=text(bounce.reporting_server),
+        report_time=timestamp(bounce.report_time),
+    )
+
+
+def render_bounce_action(action: BounceAction) -> pb.BounceAction.ValueType:
+    """Returns the API's word; UNSPECIFIED where the report names none that is known."""
+    if action is BounceAction.UNKNOWN:
+        return pb.BOUNCE_ACTION_UNSPECIFIED
+    return enum_value(pb.BounceAction, "BOUNCE_ACTION_", action)
 
 
 def _recipient(recipient: Recipient) -> pb.RecipientResult:

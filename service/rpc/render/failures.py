@@ -13,6 +13,7 @@ _ENUM_PREFIXES: Final = {
     "settings.smtp.security": ("", "CONNECTION_SECURITY_"),
     "settings.smtp.minimum_tls_version": ("TLS_", "TLS_VERSION_"),
     "settings.mailbox.security": ("", "CONNECTION_SECURITY_"),
+    "settings.mailbox.minimum_tls_version": ("TLS_", "TLS_VERSION_"),
     "settings.data_center_policy": ("", "DATA_CENTER_POLICY_"),
 }
 """For the fields with names for values: how the domain's begin, and how the API's do instead."""

@@ -99,4 +99,6 @@ def _mailbox(mailbox: MailboxSettings) -> pb.MailboxSettings:
         security=enum_value(pb.ConnectionSecurity, "CONNECTION_SECURITY_", mailbox.security),
         password_set=bool(mailbox.password),
         use_oauth=mailbox.use_oauth,
+        minimum_tls_version=enum_value(pb.TlsVersion, "TLS_VERSION_", mailbox.minimum_tls_version, stem="TLS_"),
+        ca_certificates=mailbox.ca_certificates,
     )

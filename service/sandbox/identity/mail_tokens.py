@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
 
 from service.sandbox.identity.behaviour import Behaviour
 from service.sandbox.identity.counters import Statistics
 from service.sandbox.identity.grants import Grants
-from service.sandbox.identity.scopes import GOOGLE_MAIL_SCOPE, MICROSOFT_SMTP_SCOPE, STRICT_MAIL_SCOPE, opens_smtp
+from service.sandbox.identity.scopes import (
+    GOOGLE_MAIL_SCOPE,
+    MICROSOFT_SMTP_SCOPE,
+    STRICT_MAIL_SCOPE,
+    Scope,
+    opens_imap,
+    opens_smtp,
+)
+
+Opens: TypeAlias = Callable[[Iterable[Scope], Behaviour], bool]
 
 _SCOPES: Final = {
     Behaviour.GOOGLE: GOOGLE_MAIL_SCOPE,
@@ -49,7 +58,7 @@ class TokenRefused:
 
 
 class MailTokens:
-    """Checks access tokens: known, alive, for mail over SMTP, and the user's own."""
+    """Checks access tokens: known, alive, for mail over SMTP or IMAP, and the user's own."""
 
     def __init__(self, *, grants: Grants, statistics: Statistics, now: Callable[[], datetime]) -> None:
         self._grants = grants
@@ -57,7 +66,19 @@ class MailTokens:
         self._now = now
 
     def check(self, *, username: str, token: str) -> TokenRefused | None:
-        """Returns None when *token* signs *username* (case aside) in, else why not."""
+        """Returns None when *token* signs *username* (case aside) in to send, else why not."""
+        return self._check(username, token, opens_smtp)
+
+    def check_imap(self, *, username: str, token: str) -> TokenRefused | None:
+        """Returns None when *token* signs *username* (case aside) in to read, else why not."""
+        return self._check(username, token, opens_imap)
+
+    def time_left(self, token: str) -> timedelta:
+        """Returns how long *token* will be good; nothing once it is not."""
+        found, now = self._grants.access_tokens.get(token), self._now()
+        return found.expire_time - now if found is not None and found.is_active(now) else timedelta(0)
+
+    def _check(self, username: str, token: str, opens: Opens) -> TokenRefused | None:
         found = self._grants.access_tokens.get(token)
         if found is None:
             return TokenRefused("invalid_token", Behaviour.GOOGLE)
@@ -67,7 +88,7 @@ class MailTokens:
             outcome = "invalid_token"
         elif not found.is_active(self._now()):
             outcome = "expired"
-        elif not opens_smtp(found.scopes, behaviour):
+        elif not opens(found.scopes, behaviour):
             outcome = "wrong_scope"
         elif account and account.casefold() != username.casefold():  # a client's own token opens any mailbox
             outcome = "wrong_user"

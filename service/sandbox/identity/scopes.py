@@ -47,6 +47,11 @@ _OPENS_SMTP: Final = {
     Behaviour.MICROSOFT: frozenset({"smtp.send", "smtp.sendasapp", ".default"}),
     Behaviour.STRICT: frozenset({STRICT_MAIL_SCOPE, "mail.send"}),
 }
+_OPENS_IMAP: Final = {
+    Behaviour.GOOGLE: frozenset({GOOGLE_MAIL_SCOPE}),
+    Behaviour.MICROSOFT: frozenset({"imap.accessasuser.all", "imap.accessasapp", ".default"}),
+    Behaviour.STRICT: frozenset({STRICT_MAIL_SCOPE, "mail.read"}),
+}
 _WORDS: Final = {
     "openid": "Know who you are",
     "profile": "See your name",
@@ -125,6 +130,12 @@ def opens_smtp(scopes: Iterable[Scope], behaviour: Behaviour) -> bool:
     """Tells whether a mail server takes an access token with these scopes."""
     resource = Resource.OUTLOOK if behaviour is Behaviour.MICROSOFT else Resource.ANY
     return any(scope.resource is resource and scope.permission in _OPENS_SMTP[behaviour] for scope in scopes)
+
+
+def opens_imap(scopes: Iterable[Scope], behaviour: Behaviour) -> bool:
+    """Tells whether an IMAP server takes an access token with these scopes."""
+    resource = Resource.OUTLOOK if behaviour is Behaviour.MICROSOFT else Resource.ANY
+    return any(scope.resource is resource and scope.permission in _OPENS_IMAP[behaviour] for scope in scopes)
 
 
 def granted_text(scopes: Iterable[Scope], behaviour: Behaviour) -> str:

@@ -24,7 +24,7 @@ from service.rpc.servicer import MailServicer
 from tests.fakes.environment import FakeEntropy
 
 UseCase = Callable[..., Awaitable[Any] | AsyncIterator[Any]]
-STREAMING = ("watch_deliveries", "send_stream")
+STREAMING = ("watch_deliveries", "send_stream", "watch_mailbox", "get_message")
 """Those that answer with many values."""
 
 
@@ -36,9 +36,14 @@ class FakeUseCases:
         self.asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
     def servicer(self) -> MailServicer:
-        names = [name for name in inspect.signature(MailServicer.__init__).parameters if name != "self"]
-        made = {name: self._streaming(name) if name in STREAMING else self._use_case(name) for name in names}
-        return MailServicer(**cast("Any", made))
+        return MailServicer(**self._made_for(MailServicer))
+
+    def mailbox_servicer(self) -> MailboxServicer:
+        return MailboxServicer(**self._made_for(MailboxServicer))
+
+    def _made_for(self, servicer: type) -> dict[str, Any]:
+        names = [name for name in inspect.signature(servicer.__init__).parameters if name != "self"]  # type: ignore[misc]
+        return {name: self._streaming(name) if name in STREAMING else self._use_case(name) for name in names}
 
     def _streaming(self, name: str) -> Callable[..., Any]:
         def called(*arguments: Any, **named: Any) -> Any:
@@ -96,7 +101,7 @@ def a_server(
     return GrpcServer(
         address=address,
         mail=use_cases.servicer(),
-        mailbox=MailboxServicer(),
+        mailbox=use_cases.mailbox_servicer(),
         interceptor=EdgeInterceptor(identity=identity, clock=SystemClock(), entropy=FakeEntropy(), load=load),
         credentials=credentials,
     )

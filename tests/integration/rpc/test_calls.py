@@ -10,7 +10,6 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 
@@ -58,17 +57,6 @@ from tests.unit.service.rpc.builders import (
     a_warning,
     an_attempt,
 )
-
-NOT_YET: list[tuple[str, str, type[Message]]] = [
-    ("mailbox", "ListFolders", mailbox_service_pb2.ListFoldersRequest),
-    ("mailbox", "ListMessages", mailbox_service_pb2.ListMessagesRequest),
-    ("mailbox", "SetFlags", mailbox_service_pb2.SetFlagsRequest),
-    ("mailbox", "MoveMessage", mailbox_service_pb2.MoveMessageRequest),
-]
-NOT_YET_STREAMED: list[tuple[str, str, Any]] = [
-    ("mailbox", "GetMessage", mailbox_service_pb2.GetMessageRequest()),
-    ("mailbox", "WatchMailbox", mailbox_service_pb2.WatchMailboxRequest()),
-]
 
 
 async def test_given_settings_when_configured_then_the_use_case_gets_them_and_warnings_come_back() -> None:
@@ -316,28 +304,6 @@ async def test_given_a_delivery_when_read_then_its_attempts_are_told() -> None:
     assert [attempt.number for attempt in response.delivery.attempts] == [1, 2]
 
 
-@pytest.mark.parametrize(("service", "rpc", "request_type"), NOT_YET)
-async def test_given_an_rpc_of_a_later_version_when_called_then_it_says_so(
-    service: str, rpc: str, request_type: type[Message]
-) -> None:
-    async with an_edge() as edge:
-        refused = await refusal(getattr(getattr(edge, service), rpc)(request_type()))
-
-    assert (refused.code, refused.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED")
-    assert f"does not offer {rpc} yet" in refused.message
-
-
-@pytest.mark.parametrize(("service", "rpc", "request_"), NOT_YET_STREAMED)
-async def test_given_a_stream_of_a_later_version_when_called_then_it_says_so(
-    service: str, rpc: str, request_: Any
-) -> None:
-    async with an_edge() as edge:
-        refused = await refusal(first_of(getattr(getattr(edge, service), rpc)(request_)))
-
-    assert (refused.code, refused.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED")
-    assert rpc in refused.message
-
-
 async def test_given_wrong_settings_when_configured_then_the_client_reads_every_violation() -> None:
     violations = [
         Violation("settings.smtp.port", Reason.PORT_OUT_OF_RANGE, "70000 is no port.", "Use 587."),
@@ -415,7 +381,7 @@ async def test_given_calls_when_they_end_then_each_leaves_one_line(caplog: pytes
     ] == [
         ("GetOptions", "OK", None, "default"),
         ("GetDelivery", "NOT_FOUND", "NOT_FOUND", "default"),
-        ("WatchMailbox", "UNIMPLEMENTED", "NOT_IMPLEMENTED", "default"),
+        ("WatchMailbox", "INVALID_ARGUMENT", "FIELD_REQUIRED", "default"),
     ]
 
 

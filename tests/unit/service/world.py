@@ -28,15 +28,23 @@ from service.usecases.confirm_validation import ConfirmValidation
 from service.usecases.delete_configuration import DeleteConfiguration
 from service.usecases.exchange_code import ExchangeCode
 from service.usecases.find_fixes import FindFixes
+from service.usecases.folder_hubs import FolderHubs
+from service.usecases.following import Following
 from service.usecases.fresh_tokens import FreshTokens
 from service.usecases.get_configuration import GetConfiguration
 from service.usecases.get_delivery import GetDelivery
+from service.usecases.get_message import GetMessage
 from service.usecases.keep_grants import KeepGrants
 from service.usecases.known_configurations import KnownConfigurations
 from service.usecases.list_configurations import ListConfigurations
 from service.usecases.list_deliveries import ListDeliveries
+from service.usecases.list_folders import ListFolders
+from service.usecases.list_messages import ListMessages
+from service.usecases.move_message import MoveMessage
+from service.usecases.open_mailbox import OpenMailbox
 from service.usecases.preflight import Preflight
 from service.usecases.prove import Prove
+from service.usecases.read_mails import ReadMails
 from service.usecases.reap import Reap
 from service.usecases.refresh_grant import RefreshGrant
 from service.usecases.retry_delivery import RetryDelivery
@@ -44,14 +52,17 @@ from service.usecases.revoke_auth import RevokeAuth
 from service.usecases.send import Send, Sent
 from service.usecases.send_test import SendTest
 from service.usecases.sender_posture import ReadPosture
+from service.usecases.set_flags import SetFlags
 from service.usecases.token_sources import TokenSources
 from service.usecases.validate_and_save import ValidateAndSave, Validated
 from service.usecases.watch_deliveries import WatchDeliveries
+from service.usecases.watch_mailbox import WatchMailbox
 from tests.builders import CONFIGURATION_ID, CONTENT, a_caller, a_configuration, a_delivery, a_message
 from tests.consent_builders import a_grant
 from tests.fakes.authorization import FakeAuthorizationServer
 from tests.fakes.environment import FakeClock, FakeEntropy
 from tests.fakes.events import FakeEvents
+from tests.fakes.mailbox import FakeMailbox
 from tests.fakes.probe import FakeProbe
 from tests.fakes.sender_dns import FakeSenderRecords
 from tests.fakes.signals import FakeSignals
@@ -83,6 +94,7 @@ class World:
         self.signals = signals or FakeSignals(clock=self.clock)
         self.store = FakeStore(clock=self.clock, vault=self.vault, signals=self.signals)
         self.transport = transport or FakeTransport(clock=self.clock)
+        self.mailbox = FakeMailbox(clock=self.clock)
         self.rules = SettingsRules()
         self.events = FakeEvents()
         tick = timedelta(milliseconds=1)
@@ -103,6 +115,7 @@ class World:
         self.probe = FakeProbe()
         prove = Prove(
             transport=self.transport,
+            mailbox=self.mailbox,
             find_fixes=FindFixes(probe=self.probe),
             clock=self.clock,
             entropy=self.entropy,
@@ -179,6 +192,27 @@ class World:
         )
         self.reap = Reap(uow=self.uow, clock=self.clock, entropy=self.entropy, events=self.events)
         self.attempt = self.an_attempt_step()
+        opening = OpenMailbox(uow=self.uow, sources=self.sources)
+        self.read_mails = ReadMails(reader=self.mailbox, uow=self.uow)
+        self.list_folders = ListFolders(open_mailbox=opening, reader=self.mailbox)
+        self.list_messages = ListMessages(
+            open_mailbox=opening, reader=self.mailbox, read_mails=self.read_mails, clock=self.clock
+        )
+        self.get_message = GetMessage(open_mailbox=opening, reader=self.mailbox, read_mails=self.read_mails)
+        self.set_flags = SetFlags(open_mailbox=opening, reader=self.mailbox)
+        self.move_message = MoveMessage(open_mailbox=opening, reader=self.mailbox)
+        self.following = Following(
+            open_mailbox=opening,
+            reader=self.mailbox,
+            read_mails=self.read_mails,
+            clock=self.clock,
+            entropy=self.entropy,
+            events=self.events,
+            pause=tick,
+            pace=tick * 50,
+        )
+        self.hubs = FolderHubs(following=self.following)
+        self.watch_mailbox = WatchMailbox(hubs=self.hubs, following=self.following)
 
     def uow(self) -> FakeUnitOfWork:
         """Returns a fresh unit of work."""

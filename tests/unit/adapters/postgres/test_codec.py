@@ -158,6 +158,8 @@ mailbox = st.builds(
     host=st.builds(Host, texts),
     port=st.integers(1, 65535),
     security=st.sampled_from(ConnectionSecurity),
+    minimum_tls_version=st.sampled_from(TlsVersion),
+    ca_certificates=texts,
 )
 mailboxes = st.one_of(
     st.none(),
@@ -224,6 +226,13 @@ def test_given_a_row_from_before_there_were_limits_when_read_then_none_is_set() 
     row = {name: value for name, value in settings_to(some_settings()).items() if name != "limits"}
 
     assert settings_from(row, secrets_of(some_settings())).limits.are_none
+
+
+def test_given_a_row_from_before_a_mailbox_had_a_say_in_tls_when_read_then_it_is_as_ever() -> None:
+    row, secrets = settings_to(some_settings(mailbox=a_mailbox())), secrets_of(some_settings(mailbox=a_mailbox()))
+    del row["mailbox"]["minimum_tls_version"], row["mailbox"]["ca_certificates"]
+
+    assert settings_from(row, secrets) == some_settings(mailbox=a_mailbox())
 
 
 def test_given_a_row_from_before_there_were_grant_types_when_read_then_a_person_consents() -> None:

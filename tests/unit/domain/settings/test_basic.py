@@ -99,6 +99,8 @@ def test_given_a_password_for_a_provider_of_app_passwords_when_parsing_then_it_i
         ({"security": "TLS"}, "settings.mailbox.security", Reason.VALUE_MALFORMED),
         ({"security": "NONE"}, "settings.mailbox.security", Reason.CREDENTIALS_OVER_PLAINTEXT),
         ({"password": None}, "settings.mailbox.password", Reason.FIELD_REQUIRED),
+        ({"minimum_tls_version": "SSL_3"}, "settings.mailbox.minimum_tls_version", Reason.VALUE_MALFORMED),
+        ({"ca_certificates": "x"}, "settings.mailbox.ca_certificates", Reason.CA_CERTIFICATES_INVALID),
         ({"password": None, "use_oauth": True}, "settings.mailbox.use_oauth", Reason.FIELD_NOT_APPLICABLE),
     ],
 )
@@ -106,6 +108,20 @@ def test_given_one_wrong_value_of_the_mailbox_when_parsing_then_it_alone_is_name
     change: dict[str, Any], field: str, reason: Reason
 ) -> None:
     assert refusals(written(mailbox=mailbox(**change))) == {(field, reason)}
+
+
+@pytest.mark.parametrize("version", ["TLS_1_0", "TLS_1_1"])
+def test_given_an_old_tls_version_of_the_mailbox_when_parsing_then_it_is_a_warning(version: str) -> None:
+    settings = written(mailbox=mailbox(minimum_tls_version=version))
+
+    assert ("settings.mailbox.minimum_tls_version", Reason.TLS_VERSION_OLD) in warnings(settings)
+
+
+def test_given_a_mailbox_without_a_word_on_tls_when_parsing_then_it_is_1_2_and_the_systems_authorities() -> None:
+    box = parse(written(mailbox=mailbox())).settings.mailbox
+
+    assert box is not None
+    assert (box.minimum_tls_version, box.ca_certificates) == ("TLS_1_2", "")
 
 
 def test_given_a_mailbox_with_oauth_and_a_password_when_parsing_then_the_password_is_refused() -> None:

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from mailport.v1 import mail_service_pb2, mail_service_pb2_grpc
+from mailport.v1 import mail_service_pb2, mail_service_pb2_grpc, mailbox_service_pb2, mailbox_service_pb2_grpc
 
 _ANY = "127.0.0.1:0"
 
@@ -51,10 +51,12 @@ def a_status(code: grpc.StatusCode, message: str, *details: Message) -> Message:
 @contextmanager
 def served(fake: FakeMailport, *, tls: grpc.ServerCredentials | None = None) -> Iterator[FakeMailport]:
     """Serves *fake* on a free port of loopback, by TLS where credentials are given."""
-    servicer: Any = type("Servicer", (mail_service_pb2_grpc.MailServiceServicer,), dict(_handlers(fake)))()
+    kinds = (mail_service_pb2_grpc.MailServiceServicer, mailbox_service_pb2_grpc.MailboxServiceServicer)
+    servicer: Any = type("Servicer", kinds, dict(_handlers(fake)))()
     with ThreadPoolExecutor(max_workers=2) as threads:
         server = grpc.server(threads, options=[("grpc.so_reuseport", 0)])
         mail_service_pb2_grpc.add_MailServiceServicer_to_server(servicer, server)
+        mailbox_service_pb2_grpc.add_MailboxServiceServicer_to_server(servicer, server)
         port = server.add_secure_port(_ANY, tls) if tls is not None else server.add_insecure_port(_ANY)
         fake.address = f"127.0.0.1:{port}"
         server.start()
@@ -68,5 +70,10 @@ def _handlers(fake: FakeMailport) -> Iterator[tuple[str, Callable[..., Message |
     def handler(method: str) -> Callable[..., Message | Iterator[Message]]:
         return lambda _, request, context: fake.answer(method, request, context)
 
-    for method in mail_service_pb2.DESCRIPTOR.services_by_name["MailService"].methods:
-        yield method.name, handler(method.name)
+    services = (
+        mail_service_pb2.DESCRIPTOR.services_by_name["MailService"],
+        mailbox_service_pb2.DESCRIPTOR.services_by_name["MailboxService"],
+    )
+    for service in services:
+        for method in service.methods:
+            yield method.name, handler(method.name)

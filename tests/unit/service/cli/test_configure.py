@@ -98,7 +98,8 @@ def test_given_a_graph_account_with_oauth_when_configured_then_each_setting_goes
                  "--client-id", "c1", "--client-secret-file", str(tmp_path / "secret"), "--client-secret-expires",
                  "2027-01-01", "--directory-tenant", "common", "--scope", "a", "--scope", "b", "--username",
                  "me@x.example",
-                 "--mailbox", "me@x.example", "--mailbox-server", "imap.x.example:993", "--mailbox-oauth")  # fmt: skip
+                 "--mailbox", "me@x.example", "--mailbox-server", "imap.x.example:993", "--mailbox-oauth",
+                 "--mailbox-min-tls", "1.3", "--mailbox-ca-file", str(tmp_path / "secret"))  # fmt: skip
 
     result = run("configure", "alerts", *arguments)
 
@@ -117,7 +118,14 @@ def test_given_a_graph_account_with_oauth_when_configured_then_each_setting_goes
                     "scopes": ["a", "b"],
                     "username": "me@x.example",
                 },
-                "mailbox": {"email": "me@x.example", "host": "imap.x.example", "port": 993, "useOauth": True},
+                "mailbox": {
+                    "email": "me@x.example",
+                    "host": "imap.x.example",
+                    "port": 993,
+                    "useOauth": True,
+                    "minimumTlsVersion": "TLS_VERSION_1_3",
+                    "caCertificates": "s3cret",
+                },
             }
         ),
         configuration.Settings(),

@@ -10,7 +10,7 @@ from mailport.v1 import mail_service_pb2 as api
 from service.cli.exits import ExitCode
 from service.cli.fixes import SECRET_OPTIONS
 from tests.unit.service.cli.conftest import Run
-from tests.unit.service.cli.samples import a_configuration
+from tests.unit.service.cli.samples import a_configuration, a_revision
 from tests.unit.service.cli.servicer import FakeMailport
 
 STORED = configuration.Settings(
@@ -87,6 +87,24 @@ def test_given_an_empty_value_and_a_secret_when_applied_then_the_field_is_cleare
 
     oauth = configured(mailport).settings.oauth
     assert (oauth.directory_tenant, oauth.token_endpoint, oauth.client_secret) == ("consumers", "", "s3cret")
+
+
+def test_given_a_fix_and_a_password_of_the_mailbox_when_applied_then_both_go_over(
+    run: Run, mailport: FakeMailport, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("s3cret\n")
+    stored = a_revision()
+    stored.settings.mailbox.email = "robot@example.com"
+    stored.settings.mailbox.port = 143
+    mailport.answers["GetConfiguration"] = api.GetConfigurationResponse(configuration=a_configuration(draft=stored))
+
+    run(
+        *("configure", "alerts", "--apply-fix", "settings.mailbox.port=993"),
+        *("--mailbox-password-file", str(tmp_path / "password")),
+    )
+
+    mailbox = configured(mailport).settings.mailbox
+    assert (mailbox.email, mailbox.port, mailbox.password) == ("robot@example.com", 993, "s3cret")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ NEWS = Account(TENANT, "news")
 @asynccontextmanager
 async def following(signals: FakeSignals, lanes: FakeTransport, known: KnownConfigurations) -> AsyncIterator[None]:
     """Runs it, listening, and lets it take all that was told inside."""
-    task = asyncio.create_task(ChangedAccounts(signals=signals, lanes=lanes, known=known).run())
+    task = asyncio.create_task(ChangedAccounts(signals=signals, lanes=[lanes], known=known).run())
     await asyncio.sleep(0)
     yield
     for _ in range(5):

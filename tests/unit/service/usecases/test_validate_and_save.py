@@ -20,7 +20,6 @@ from domain.errors import (
     ProviderRefused,
     SecretUnreadable,
     Unavailable,
-    Unimplemented,
 )
 from domain.failures.failure import FailureKind, Stage
 from domain.reasons import Reason
@@ -34,7 +33,6 @@ from tests.builders import (
     a_draft,
     a_failure,
     a_graph_transport,
-    a_mailbox,
     a_revision,
     an_address,
     an_oauth_authentication,
@@ -165,10 +163,9 @@ async def test_given_a_user_email_that_is_none_when_proven_then_is_refused_and_c
             AuthorizationRequired,
             Reason.NEEDS_AUTHORIZATION,
         ),
-        (a_draft(settings=some_settings(mailbox=a_mailbox())), Unimplemented, Reason.NOT_IMPLEMENTED),
         (a_draft(tenant=OTHER_TENANT), NotFound, Reason.NOT_FOUND),
     ],
-    ids=["no draft", "oauth", "graph", "mailbox", "foreign"],
+    ids=["no draft", "oauth", "graph", "foreign"],
 )
 async def test_given_what_cannot_be_proven_when_called_then_connects_nowhere_and_changes_nothing(
     configuration: Configuration, family: type[MailportError], reason: Reason

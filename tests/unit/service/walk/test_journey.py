@@ -7,7 +7,7 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from mailport.v1 import configuration_pb2, delivery_pb2
+from mailport.v1 import configuration_pb2, delivery_pb2, mailbox_service_pb2
 from mailport.v1 import mail_service_pb2 as api
 from service.walk import Page, Surroundings, walk
 from service.walk.screen import Astray
@@ -86,6 +86,9 @@ def mailport() -> Iterator[FakeMailport]:
             "ValidateAndSave": api.ValidateAndSaveResponse(configuration=a_configuration(), trace=a_trace()),
             "Send": Deliveries(state=delivery_pb2.DELIVERY_STATE_SENT).send,
             "GetDelivery": api.GetDeliveryResponse(delivery=a_delivery()),
+            "ListMessages": mailbox_service_pb2.ListMessagesResponse(
+                messages=[mailbox_service_pb2.MailboxMessage(subject="Disk almost full", message_id="<1@example.com>")]
+            ),
         }
     )
     with served(fake):
@@ -101,6 +104,7 @@ async def walk_with(
         web_url="http://127.0.0.1:8080",
         smtp_host="localhost",
         smtp_port=2525,
+        imap_port=2143,
         username="robot@sandbox.example",
         password="sandbox-password",
         ca_pem="PEM",
@@ -116,7 +120,7 @@ def names(requests: list[Any]) -> list[str]:
     return [type(request).__name__.removesuffix("Request") for request in requests]
 
 
-async def test_given_a_mailport_with_its_sandbox_when_walked_then_ten_steps_are_shown_with_their_commands(
+async def test_given_a_mailport_with_its_sandbox_when_walked_then_eleven_steps_are_shown_with_their_commands(
     mailport: FakeMailport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arrived = await walk_with(mailport)
@@ -124,14 +128,14 @@ async def test_given_a_mailport_with_its_sandbox_when_walked_then_ten_steps_are_
     assert arrived
     assert names(mailport.requests) == [
         "GetOptions", "Configure", "SendTest", "ValidateAndSave", "Send", "Send", "GetDelivery",
-        "Configure", "Authorize", "GetConfiguration", "ValidateAndSave", "Send", "GetDelivery",
+        "ListMessages", "Configure", "Authorize", "GetConfiguration", "ValidateAndSave", "Send", "GetDelivery",
     ]  # fmt: skip
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if "/10  " in line] == [f"{number}/10" for number in range(1, 11)]
+    assert [line.split()[0] for line in lines if "/11  " in line] == [f"{number}/11" for number in range(1, 12)]
     commands = [line.split()[2] for line in lines if line.startswith("     $ mailport ")]
     assert commands == [
         "options", "configure", "send-test", "validate", "send", "deliveries",
-        "configure", "authorize", "validate", "send", "authorize",
+        "mailbox", "configure", "authorize", "validate", "send", "authorize",
     ]  # fmt: skip
     assert sum("http://127.0.0.1:8080/sandbox/inbox/9" in line for line in lines) == 2
     assert "sign in as office@sandbox.example with sandbox-password" in lines[-2]
@@ -267,3 +271,15 @@ async def test_given_nobody_listening_when_walked_then_says_so(
 
     assert not arrived
     assert "UNAVAILABLE" in capsys.readouterr().out
+
+
+async def test_given_a_mailbox_without_the_mail_when_walked_then_it_ends_there(
+    mailport: FakeMailport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = mailbox_service_pb2.MailboxMessage(subject="Disk almost full", message_id="<0@example.com>")
+    mailport.answers["ListMessages"] = mailbox_service_pb2.ListMessagesResponse(messages=[other])
+
+    arrived = await walk_with(mailport)
+
+    assert not arrived
+    assert "The mail <1@example.com> is not in the mailbox." in capsys.readouterr().out

@@ -169,7 +169,8 @@ class Attempt:
                 return True
             for draft_id in await drafts.left():
                 # Never sent again as it is: nobody knows whether all of its files are there.
-                await drafts.remove(draft_id, self._timer.for_request())
+                if not await drafts.remove(draft_id, self._timer.for_request()):
+                    self._leave_draft(_now(draft_id))
         except Unreadable:
             return False  # without permission to look there was no draft either, and the policy decides
         except NoAnswer as silence:
@@ -251,7 +252,8 @@ class Attempt:
             with suppress(Stopped, NoAnswer, Unreadable):
                 found = await drafts.left()
                 for draft_id in found:
-                    await drafts.remove(draft_id, self._timer.for_request())
+                    if not await drafts.remove(draft_id, self._timer.for_request()):
+                        self._leave_draft(_now(draft_id))
                 if found:
                     return
 

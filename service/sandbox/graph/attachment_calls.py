@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Final
 
@@ -34,12 +35,12 @@ class AttachmentCalls:
         self._messages = messages
 
     async def add(self, call: Call) -> Response:
-        """Adds a file below 3 MB to a draft."""
+        """Adds a file below 3 MB to a draft, and gives it back in full, as Graph does."""
         item = self._draft(call)
         properties, content = read_file(read_json(call), self._simulator.limits)
         attachment = attach(item, properties, Spool(content))
         shown = render_attachment(attachment, context=context(call, "messages('id')/attachments/$entity"))
-        return json(call, shown, status_code=201)
+        return json(call, {**shown, "contentBytes": base64.b64encode(content).decode()}, status_code=201)
 
     async def list(self, call: Call) -> Response:
         """Lists the files of a message, without their content."""

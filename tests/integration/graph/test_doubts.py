@@ -207,3 +207,20 @@ async def test_given_looks_that_all_fail_when_a_draft_s_sending_stays_in_doubt_t
 
     assert report.verdicts[0].is_in_doubt
     assert (len(graph.inbox), graph.drafts()) == (0, [])
+
+
+async def test_given_a_draft_of_before_that_graph_will_not_remove_yet_when_submitted_again_then_it_goes_later(
+    graph: GraphSimulator, sender: Sender
+) -> None:
+    sender.transport._clean_again = ()
+    graph.fail_next(Fault(operation=Operation.UPLOAD_RANGE, status=413))
+    graph.fail_next(Fault(operation=Operation.DELETE_MESSAGE, status=500, times=2))
+    await sender.submit(LARGE)
+    assert len(graph.drafts()) == 1
+    sender.transport._clean_again = AT_ONCE
+
+    report = await sender.submit(LARGE, earlier=Earlier.PARTS)
+    await sender.transport.aclose()
+
+    assert report.failure is None
+    assert (len(graph.inbox), graph.drafts()) == (1, [])

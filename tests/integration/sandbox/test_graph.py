@@ -189,6 +189,7 @@ async def test_given_files_around_3_mb_when_attached_then_the_route_is_microsoft
     )
 
     assert (small.status_code, small.json()["size"]) == (201, 2_900_000)
+    assert base64.b64decode(small.json()["contentBytes"]) == b"x" * 2_900_000
     assert error_of(large) == (413, "RequestEntityTooLarge")
     assert error_of(session) == (400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize")
 

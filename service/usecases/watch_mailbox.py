@@ -15,7 +15,7 @@ from domain.errors import MailportError
 from domain.mailbox_names import WatchCursor, read_cursor, rebuilt, stale
 from service.usecases.folder_hub import Arrived, Behind, FolderHub
 from service.usecases.folder_hubs import FolderHubs
-from service.usecases.following import FolderName, Following
+from service.usecases.following import FolderName, Following, Insistence
 from service.usecases.mails import Mail
 from service.usecases.pauses import Pauses
 
@@ -88,10 +88,10 @@ class WatchMailbox:
 
     async def _catch_up(self, hub: FolderHub, cursor: WatchCursor) -> AsyncGenerator[Arrived | WatchedMail]:
         """Yields what came after *cursor* until the hub has what follows; the last one may be a place alone."""
-        pauses = Pauses(self._following)
+        pauses, insistence = Pauses(self._following), Insistence()
         while True:
             try:
-                async with hub.catching_up, aclosing(self._missed(hub, cursor, pauses)) as missed:
+                async with hub.catching_up, aclosing(self._missed(hub, cursor, pauses, insistence)) as missed:
                     async for each in missed:
                         cursor = each.cursor
                         yield each
@@ -102,7 +102,7 @@ class WatchMailbox:
             await asyncio.sleep(pause.total_seconds())
 
     async def _missed(
-        self, hub: FolderHub, cursor: WatchCursor, pauses: Pauses
+        self, hub: FolderHub, cursor: WatchCursor, pauses: Pauses, insistence: Insistence
     ) -> AsyncGenerator[Arrived | WatchedMail]:
         """Does so over one connection."""
         began = self._following.clock.monotonic()
@@ -112,7 +112,7 @@ class WatchMailbox:
         async with aclosing(self._following.news(account, hub.name.folder, cursor)) as news:
             is_first, floor = True, hub.floor
             async for told in news:
-                for mail in await self._following.mails(hub.name, account, told.messages):
+                for mail in await self._following.mails(hub.name, account, told.messages, insistence):
                     cursor = replace(cursor, last_uid=mail.message.id.uid)
                     yield Arrived(cursor, mail)
                 pauses.proven(brought_mail=bool(told.messages), began=began)

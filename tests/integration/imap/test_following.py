@@ -184,7 +184,7 @@ async def test_given_a_token_that_ends_when_followed_then_it_signs_in_again_and_
     assert len(server.conversations) == 2
 
 
-async def test_given_a_server_that_ends_every_session_as_if_the_token_had_when_followed_then_it_is_told_and_not_asked_on(
+async def test_given_a_server_that_ends_every_session_for_its_token_when_followed_then_that_is_told(
     reader: ImapMailboxReader, line_server: StartLineServer
 ) -> None:
     capabilities = (*IDLES, "AUTH=XOAUTH2")

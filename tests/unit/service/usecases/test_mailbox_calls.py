@@ -26,6 +26,7 @@ from tests.builders import (
     a_delivery,
     a_draft,
     a_mailbox,
+    a_report,
     an_oauth_authentication,
     some_settings,
 )
@@ -39,17 +40,6 @@ def raw(number: object, **fields: str) -> bytes:
     written = {"From": "zoe@example.org", "Subject": str(number), "Message-ID": f"<{number}@example.org>"}
     written |= {name.replace("_", "-"): value for name, value in fields.items()}
     return "".join(f"{name}: {value}\r\n" for name, value in written.items()).encode() + b"\r\nHello.\r\n"
-
-
-def a_report(message_id: str, address: str = "anna@example.com") -> bytes:
-    return (
-        "From: MAILER-DAEMON@mx.example.com\r\nSubject: Undelivered\r\nMessage-ID: <report@mx.example.com>\r\n"
-        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
-        "--b\r\nContent-Type: text/plain\r\n\r\nSorry.\r\n"
-        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.com\r\n\r\n"
-        f"Final-Recipient: rfc822; {address}\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
-        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: {message_id}\r\n\r\n--b--\r\n"
-    ).encode()
 
 
 async def a_world(**mailbox: Any) -> World:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from domain.failures.failure import FailureKind
 from domain.mailbox_names import WatchCursor
 from domain.ports.mailbox import News, RawSource
 from domain.reasons import Reason
-from service.usecases.folder_hub import MOST_KEPT
+from service.usecases.folder_hub import MOST_CATCHING_UP, MOST_KEPT
 from service.usecases.folder_hubs import FolderHubs
 from service.usecases.watch_mailbox import WatchedMail, WatchMailbox
 from tests.builders import (
@@ -167,6 +167,57 @@ async def test_given_missed_messages_that_were_expunged_when_resumed_then_what_c
 
     assert told.mail is not None
     assert told.mail.header.subject == "3"
+
+
+async def test_given_a_batch_that_goes_before_it_is_fetched_when_resumed_then_what_is_behind_it_comes() -> None:
+    world = await a_world()
+    async with a_watch(world) as watch:
+        stands = await following(watch)
+    uids = [world.mailbox.deliver(raw(number)) for number in range(3)]
+    standing = world.mailbox.follow
+
+    async def without_the_first(
+        *arguments: Any, cursor: WatchCursor | None = None, **named: Any
+    ) -> AsyncIterator[News]:
+        async for news in standing(*arguments, cursor=cursor, **named):
+            if cursor is not None and news.messages:
+                yield News(replace(news.cursor, last_uid=uids[0]))
+                news = replace(news, messages=news.messages[1:])
+            yield news
+
+    async with a_watch(world) as other:
+        await following(other)  # so that the hub begins behind them
+        world.mailbox.follow = without_the_first  # type: ignore[method-assign]
+        async with a_watch(world, cursor=str(stands.cursor)) as watch:
+            await following(watch)
+            told = await subjects(watch, 2)
+
+    assert told == ["1", "2"]
+
+
+async def test_given_watchers_that_take_nothing_when_all_turns_are_theirs_then_another_one_catches_up() -> None:
+    world = await a_world()
+    async with a_watch(world) as watch:
+        stands = await following(watch)
+    for number in range(5):
+        world.mailbox.deliver(raw(number))
+
+    async with AsyncExitStack() as stack:
+        await following(await stack.enter_async_context(a_watch(world)))  # so that the hub begins behind them
+        stalled = [
+            await stack.enter_async_context(a_watch(world, cursor=str(stands.cursor))) for _ in range(MOST_CATCHING_UP)
+        ]
+        for watch in stalled:
+            await following(watch)
+            await subjects(watch, 1)
+        await until(lambda: world.mailbox.following == 1 + MOST_CATCHING_UP)
+        async with a_watch(world, cursor=str(stands.cursor)) as watch:
+            await following(watch)
+            told = await subjects(watch, 5)
+        later = await subjects(stalled[0], 4)
+
+    assert told == ["0", "1", "2", "3", "4"]
+    assert later == ["1", "2", "3", "4"]
 
 
 async def test_given_cuts_when_mail_arrives_meanwhile_then_all_of_it_comes_once_and_the_operator_sees_the_cuts() -> (

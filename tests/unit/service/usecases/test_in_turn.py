@@ -35,11 +35,12 @@ class Source:
 
 
 async def test_given_a_taker_when_it_takes_all_then_the_turn_is_free_again_and_errors_come_last() -> None:
-    turns, source, told = asyncio.Semaphore(1), Source(3, error=OSError("away")), []
+    turns, source = asyncio.Semaphore(1), Source(3, error=OSError("away"))
+    taken = in_turn(source.run(), turns=turns, pace=PACE)
 
+    told = [await anext(taken) for _ in range(3)]
     with pytest.raises(OSError, match="away"):
-        async for each in in_turn(source.run(), turns=turns, pace=PACE):
-            told.append(each)
+        await anext(taken)
 
     assert told == [0, 1, 2]
     assert source.is_closed

@@ -49,6 +49,7 @@ class Turns:
                 yield _Turn(self._uow, place)
             finally:
                 keeping.cancel()
+                await asyncio.wait([keeping])  # or what it just asks for would bring back a ticket that was left
         finally:
             await self._leave(place, ticket)
 

@@ -41,4 +41,7 @@ class Purpose:
             return declared
         hosts = (*endpoints, self.transport_host, self.mailbox_host)
         found = (oauth_provider_of(host) for host in hosts if host is not None)
-        return next((owner for owner in found if owner in (OAuthProvider.GOOGLE, OAuthProvider.MICROSOFT)), None)
+        # A Graph for which no root was written is filled in with Microsoft's own.
+        is_filled_in = self.communication is CommunicationType.GRAPH and self.transport_host is None
+        otherwise = OAuthProvider.MICROSOFT if is_filled_in else None
+        return next((owner for owner in found if owner in (OAuthProvider.GOOGLE, OAuthProvider.MICROSOFT)), otherwise)

@@ -25,6 +25,10 @@ from service.rpc.roles import require_role
 from service.rpc.turning_away import TurningAway
 from service.usecases.prove import LEAST_TIME
 
+MOST_WATCHES: Final = 500
+"""Watches of mailboxes at once, beside all other calls: they last for days and do next to nothing."""
+MOST_WATCHES_PER_TENANT: Final = 250
+_WATCH: Final = "/mailport.v1.MailboxService/WatchMailbox"
 _OURS: Final = "/mailport."
 """Health and reflection take neither identity nor load, so that they answer when nothing else does."""
 
@@ -46,6 +50,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._clock = clock
         self._entropy = entropy
         self._load = load or LoadBound(clock=clock)
+        self._watches = LoadBound(clock=clock, in_all=MOST_WATCHES, per_tenant=MOST_WATCHES_PER_TENANT)
         self._turning_away = TurningAway()
 
     async def turn_away(self) -> None:
@@ -112,7 +117,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _admitted(self, line: Line, context: Context, *, is_stream: bool) -> AsyncIterator[None]:
         """Runs the call if it may run, for as long as it may."""
-        with self._turning_away.a_call(), self._load.a_call():
+        load = self._watches if line.method == _WATCH else self._load
+        with self._turning_away.a_call(), load.a_call():
             began = self._clock.monotonic()
             allowed = None if is_stream else _time_allowed(context)
             limit = asyncio.timeout(allowed.total_seconds() if allowed is not None else None)
@@ -121,7 +127,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                     caller = await self._identity.caller(context)
                     line.tenant = caller.tenant
                     require_role(caller, line.method)
-                    with self._load.of_tenant(caller.tenant):
+                    with load.of_tenant(caller.tenant):
                         deadline = None if allowed is None else began + allowed
                         begin(Call(caller=caller, clock=self._clock, deadline=deadline))
                         yield

@@ -91,7 +91,8 @@ class Books:
         return {row["delivery_id"]: row["is_past"] for row in rows}
 
     async def end_turns(self, workers: Iterable[str]) -> None:
-        """Lets the turns at mailboxes of *workers*, who are dead, run out: as twenty seconds of waiting do."""
+        """Lets turns at mailboxes and shares of connections of *workers*, who are dead, run out: as a minute does."""
+        await self._rows("delete from allowance_connection where worker = any(%s) returning 1", (list(workers),))
         await self._rows(
             "delete from turn where split_part(ticket, ' ', 1) = any(%s) returning 1",
             (list(workers),),

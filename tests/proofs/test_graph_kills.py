@@ -26,7 +26,8 @@ from tests.proofs.sizes import SEED, SIZES, chance
 REPLICAS: Final = 3
 CALLERS: Final = 2
 """At once, for each replica."""
-PAUSE_SECONDS: Final = 0.1
+PAUSE_SECONDS: Final = 0.7
+"""Of a caller between two messages: in a long storm no more wait than Graph, four at once, can take after it."""
 BETWEEN_KILLS: Final = (0.3, 1.5)
 """Seconds, from and to."""
 LARGE_EACH: Final = 15

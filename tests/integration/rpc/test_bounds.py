@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,13 +13,15 @@ from google.rpc.error_details_pb2 import RetryInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from adapters.system.clock import SystemClock
-from mailport.v1 import delivery_pb2
+from domain.mailbox_names import WatchCursor
+from mailport.v1 import delivery_pb2, mailbox_service_pb2
 from mailport.v1 import mail_service_pb2 as pb
 from service.rpc import interceptors
 from service.rpc.load import LoadBound
 from service.rpc.server import OPTIONS
 from service.usecases.get_options import FormOptions
 from service.usecases.send import Sent
+from service.usecases.watch_mailbox import WatchedMail
 from tests.integration.rpc.edge import Edge, a_server, an_edge, refusal
 from tests.unit.service.rpc.builders import a_delivery_view
 
@@ -213,3 +216,22 @@ async def test_given_a_port_that_is_taken_when_started_then_it_fails_instead_of_
         with pytest.raises(RuntimeError):
             await second.start()
         await second.stop(timedelta(0))
+
+
+async def test_given_watches_of_mailboxes_when_they_last_then_they_take_no_share_of_other_calls() -> None:
+    async def watch(*_: object, **__: object) -> AsyncIterator[WatchedMail]:
+        yield WatchedMail(WatchCursor("ab" * 12, "INBOX", 1, 0))
+        await asyncio.Event().wait()
+
+    async with an_edge(load=LoadBound(clock=SystemClock(), in_all=1, per_tenant=1)) as edge:
+        edge.use_cases.answers["watch_mailbox"] = watch
+        edge.use_cases.returns("get_options", FormOptions(providers=(), data_centers=(), callback_url=""))
+        request = mailbox_service_pb2.WatchMailboxRequest(configuration_id="alerts")
+        watches = [edge.mailbox.WatchMailbox(request) for _ in range(40)]
+        stand = [await each.read() for each in watches]
+
+        await edge.mail.GetOptions(pb.GetOptionsRequest())
+        for each in watches:
+            each.cancel()
+
+    assert all(answer.cursor for answer in stand)

@@ -13,6 +13,7 @@ import pytest
 from domain.account import Account
 from domain.delivery import DeliveryState
 from domain.forecast import Forecast, ForecastKind
+from domain.reasons import Reason
 from service.events import LoggedEvents
 from service.metrics import Metrics
 from service.usecases.events import Events
@@ -31,6 +32,15 @@ Tell = Callable[[Events], None]
 @pytest.mark.parametrize(
     ("tell", "expected"),
     [
+        (lambda events: events.watch_stands(ACCOUNT), {"event": "watch_stands", "level": "INFO", **NAMES}),
+        (
+            lambda events: events.watch_broke(ACCOUNT, Reason.CONNECTION_LOST),
+            {"event": "watch_broke", "level": "WARNING", "reason": "CONNECTION_LOST", **NAMES},
+        ),
+        (
+            lambda events: events.watch_ended(ACCOUNT, Reason.CURSOR_INVALID),
+            {"event": "watch_ended", "level": "WARNING", "reason": "CURSOR_INVALID", **NAMES},
+        ),
         (
             lambda events: events.end_announced(ACCOUNT, FORECAST, days_left=7),
             {

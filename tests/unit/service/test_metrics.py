@@ -118,3 +118,17 @@ def test_given_workers_when_read_then_each_site_stands_with_its_own_and_an_empty
 
     assert before == {}
     assert samples(metrics, "mailport_workers_live") == {("eu-1",): 2, ("us-1",): 0, ("",): 1}
+
+
+def test_given_watched_folders_when_read_then_their_number_stands_and_breaks_and_ends_are_counted_by_reason() -> None:
+    metrics = Metrics()
+
+    metrics.folders_followed(standing=3, broken=2)
+    metrics.folders_followed(standing=4, broken=1)
+    metrics.watch_broke(Reason.CONNECTION_LOST)
+    metrics.watch_broke(Reason.CONNECTION_LOST)
+    metrics.watch_ended(Reason.CURSOR_INVALID)
+
+    assert samples(metrics, "mailport_mailbox_folders_followed") == {("STANDING",): 4, ("BROKEN",): 1}
+    assert samples(metrics, "mailport_mailbox_watch_breaks_total") == {("CONNECTION_LOST",): 2}
+    assert samples(metrics, "mailport_mailbox_watch_ends_total") == {("CURSOR_INVALID",): 1}

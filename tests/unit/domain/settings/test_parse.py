@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -238,6 +238,26 @@ def test_given_anything_when_parsing_then_nothing_but_config_invalid_is_raised_a
         assert remedy
         assert (message + remedy).isprintable()
         assert len(message) + len(remedy) < 1000
+
+
+def test_given_graph_without_a_root_at_an_unknown_provider_when_parsed_then_microsofts_rules_hold() -> None:
+    oauth = WrittenOAuth(
+        provider="CUSTOM",
+        client_id="client-1",
+        client_secret=Secret("s"),
+        authorization_endpoint="https://id.example.com/authorize",
+        token_endpoint="https://id.example.com/token",
+        scopes=("https://graph.microsoft.com/Mail.Send",),
+        username="alerts@example.com",
+        redirect_url="http://localhost:8080/cb",
+    )
+    written = WrittenSettings(from_address="alerts@example.com", transport=WrittenGraph(), authentication=oauth)
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    rooted = replace(written, transport=WrittenGraph(base_url="https://graph.microsoft.com"))
+
+    without, with_root = (parse_settings(each, stored=None, rules=RULES, now=now) for each in (written, rooted))
+
+    assert without.settings == with_root.settings
 
 
 @settings(max_examples=400, deadline=None)

@@ -39,6 +39,7 @@ __all__ = [
     "SpecialUse",
     "flag_violations",
     "is_flag",
+    "is_inbox",
     "is_section",
     "parse_folder",
 ]
@@ -109,9 +110,14 @@ def is_section(text: str) -> bool:
     return _SECTION.fullmatch(text) is not None
 
 
+def is_inbox(name: str) -> bool:
+    """Tells whether *name* is INBOX in any case: of ASCII, since a folder named with a dotless i is another one."""
+    return name.isascii() and name.upper() == INBOX
+
+
 def parse_folder(text: str, *, field: str) -> str | Violation:
     """Returns the name of the folder that a caller wrote: INBOX when nothing or INBOX in any case."""
-    if not text or text.upper() == INBOX:
+    if not text or is_inbox(text):
         return INBOX
     if has_control_character(text):
         return control_character(field, "The name of a folder")

@@ -18,7 +18,8 @@ MOST_FLAGS: Final = 20
 LONGEST_FLAG: Final = 200
 _FLAG: Final = re.compile(r"\\?[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
 """An atom, with a backslash where the flag is the standard's own (RFC 3501 section 9: flag, flag-keyword)."""
-_NEVER_SET: Final = frozenset({"\\recent", "\\*"})
+_OF_THE_STANDARD: Final = frozenset({r"\seen", r"\answered", r"\flagged", r"\deleted", r"\draft"})
+"""The flags with a backslash that a client may set (RFC 9051 section 2.3.2); servers take any other for an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +134,17 @@ def flag_violations(flags: tuple[str, ...], *, field: str, to_set: bool = False)
             remedy=r"Write it as IMAP does: \Seen, \Answered, \Flagged, \Deleted, \Draft, or a keyword such as $Done.",
         )
         for index, flag in enumerate(flags)
-        if not is_flag(flag) or (to_set and flag.lower() in _NEVER_SET)
+        if not is_flag(flag) or (to_set and not _may_be_set(flag))
     )
 
 
 def is_flag(text: str) -> bool:
     """Tells whether *text* is a flag as IMAP writes them: an atom, which cannot end a command or begin another."""
     return len(text) <= LONGEST_FLAG and _FLAG.fullmatch(text) is not None
+
+
+def _may_be_set(flag: str) -> bool:
+    return not flag.startswith("\\") or flag.lower() in _OF_THE_STANDARD
 
 
 def control_character(field: str, what: str) -> Violation:

@@ -268,3 +268,15 @@ def _a_configuration(now: datetime) -> Configuration:
         update_time=now,
         last_revision=1,
     )
+
+
+def a_report(message_id: str, address: str = "anna@example.com") -> bytes:
+    """A delivery report about the mail with that Message-ID (RFC 3464)."""
+    return (
+        "From: MAILER-DAEMON@mx.example.com\r\nSubject: Undelivered\r\nMessage-ID: <report@mx.example.com>\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: text/plain\r\n\r\nSorry.\r\n"
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.com\r\n\r\n"
+        f"Final-Recipient: rfc822; {address}\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: {message_id}\r\n\r\n--b--\r\n"
+    ).encode()

@@ -21,6 +21,9 @@ _LONGEST_IDLE: Final = timedelta(minutes=28)
 """Servers may end a session that says nothing for 29 minutes (RFC 2177)."""
 _AT_A_TIME: Final = timedelta(minutes=10)
 """For one piece of work; each answer in it has its own bound."""
+_MOST_FRUITLESS: Final = 3
+"""Times in a row that a server may speak of news and have none before it is asked more slowly."""
+_FIRST_PAUSE: Final = timedelta(milliseconds=100)
 
 
 class Following:
@@ -48,7 +51,7 @@ class Following:
         selected, cursor = await self._work(self._open)
         self.cursor = cursor
         yield News(cursor)
-        is_caught_up = False
+        is_caught_up, fruitless = False, 0
         while True:
             fresh = await self._work(partial(self._arrived, selected, cursor, since_opened=not is_caught_up))
             for begin in range(0, len(fresh), MOST_NEWS):
@@ -57,11 +60,20 @@ class Following:
                 self.cursor = cursor = replace(cursor, last_uid=some[-1])
                 yield News(cursor, tuple(told[uid] for uid in some if uid in told))
             if fresh:
+                fruitless = 0
                 continue  # there may be more than one answer holds
             if is_caught_up:
                 yield News(cursor)
             is_caught_up = True
+            await self._breathe(fruitless)
             await self._wait()
+            fruitless = fruitless + 1 if self._has_news() else 0
+
+    async def _breathe(self, fruitless: int) -> None:
+        """Waits longer and longer for a server that tells of messages in every answer and has no new ones."""
+        if fruitless >= _MOST_FRUITLESS:
+            pause = _FIRST_PAUSE * 2 ** min(fruitless - _MOST_FRUITLESS, 20)
+            await asyncio.sleep(min(pause, self._vigilance.poll_after).total_seconds())
 
     def _open(self) -> tuple[Selected, WatchCursor]:
         former = self.cursor

@@ -41,6 +41,8 @@ T = TypeVar("T")
 
 _TRIES: Final = 2
 """A kept connection may have ended, or its token; then a new one is tried, once."""
+_MOST_SHORT_LIVED: Final = 3
+"""Connections in a row that a server opens to a follower and ends as if the token had, each before it gave any news."""
 
 
 class ImapMailboxReader:
@@ -196,20 +198,24 @@ class ImapMailboxReader:
         if cursor is not None:
             _check(account, folder, cursor)
         lane = self._kept.lane(account)
+        short_lived = 0
         try:
             while True:
                 session, trace = await self._opened_to_follow(account, lane, patience, vigilance)
                 following = Following(session, folder, account=account.name, vigilance=vigilance, cursor=cursor)
-                stands = False
+                told = 0
                 try:
                     async with aclosing(following.run()) as news:
                         async for each in news:
-                            stands = True
+                            told += 1
                             yield each
                 except Stopped as stopped:
                     cursor = following.cursor
-                    # A token that has ended is no news to anybody: the next one is got by signing in again.
-                    if not (stands and account.tokens is not None and _may_be_the_token(stopped)):
+                    short_lived = short_lived + 1 if told < 2 else 0
+                    # A token that has ended is no news to anybody: the next one is got by signing in again. A server
+                    # that takes each one and does so every time would be asked without a pause, and nobody be told.
+                    may_go_on = told and short_lived < _MOST_SHORT_LIVED and account.tokens is not None
+                    if not (may_go_on and _may_be_the_token(stopped)):
                         raise ProviderRefused(stopped.failure, trace=trace.trace()) from stopped
                 finally:
                     lane.out.discard(session)

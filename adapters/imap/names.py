@@ -6,7 +6,7 @@ import binascii
 from base64 import b64decode, b64encode
 from typing import Final
 
-from domain.mailbox import INBOX, LONGEST_FOLDER
+from domain.mailbox import INBOX, LONGEST_FOLDER, is_inbox
 from domain.text import has_control_character
 
 _PRINTABLE: Final = range(0x20, 0x7F)
@@ -70,7 +70,7 @@ def shown(octets: bytes, *, is_utf8: bool) -> str | None:
         text = _raw(octets)
     if not text or has_control_character(text) or len(text.encode()) > LONGEST_FOLDER:
         return None
-    return INBOX if text.upper() == INBOX else text
+    return INBOX if is_inbox(text) else text
 
 
 def candidates(name: str, *, is_utf8: bool) -> tuple[bytes, ...]:

@@ -27,6 +27,9 @@ class FailureKind(StrEnum):
     """Nobody can know whether the message was taken."""
 
 
+HEALS_BY_WAITING: Final = frozenset({FailureKind.TRANSIENT, FailureKind.THROTTLED})
+
+
 class Stage(StrEnum):
     """The step that failed."""
 

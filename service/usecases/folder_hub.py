@@ -14,7 +14,7 @@ from domain.errors import MailportError, Unavailable
 from domain.mailbox_names import WatchCursor, stale
 from domain.ports.mailbox import MOST_NEWS, MailboxAccount, News
 from domain.reasons import Reason
-from service.usecases.following import FolderName, Following
+from service.usecases.following import FolderName, Following, Insistence
 from service.usecases.mails import Mail
 from service.usecases.pauses import Pauses
 
@@ -58,6 +58,7 @@ class FolderHub:
         self._following = following
         self._tell_of_change = tell_of_change
         self._pauses = Pauses(following)
+        self._insistence = Insistence()
         self._cursor: WatchCursor | None = None
         self._mailbox = ""
         self._kept: deque[Arrived] = deque()
@@ -151,7 +152,7 @@ class FolderHub:
                 told = await anext(news, None)
             if told is None:
                 return
-            self._take(told, await self._following.mails(self.name, account, told.messages))
+            self._take(told, await self._following.mails(self.name, account, told.messages, self._insistence))
             self._pauses.proven(brought_mail=bool(told.messages), began=began)
             await self._keep_pace()
 

@@ -22,6 +22,8 @@ from service.usecases.read_mails import ReadMails
 PATIENCE: Final = Patience(until_content=timedelta(seconds=60), each_reply=timedelta(seconds=60))
 """For the way to the server, sign-in included."""
 _GRACE: Final = timedelta(minutes=1)
+_MOST_INSISTED: Final = 3
+"""Times that the same messages are read anew for a report among them that cannot be fetched."""
 _MOST_OPENING: Final = 4
 
 
@@ -70,7 +72,34 @@ class Following:
         return cast(AsyncGenerator[News], news)
 
     async def mails(
-        self, name: FolderName, account: MailboxAccount, messages: Sequence[FolderMessage]
+        self, name: FolderName, account: MailboxAccount, messages: Sequence[FolderMessage], insistence: Insistence
     ) -> tuple[Mail, ...]:
-        """Returns the mails that *messages* are, correlated."""
-        return await self.read_mails(name.account.tenant, account, messages, patience=PATIENCE)
+        """
+        Returns the mails that *messages* are, correlated.
+
+        Raises ProviderRefused for a report among them that could be fetched later, as long as *insistence* holds.
+        """
+        insist = insistence.holds_for(messages)
+        return await self.read_mails(name.account.tenant, account, messages, patience=PATIENCE, insist=insist)
+
+
+@dataclass(slots=True)
+class Insistence:
+    """
+    How often one who follows a folder has tried to read what comes next.
+
+    A stream gives a report once, so it waits for what the report says; but not for ever, for a message that breaks
+    every connection over which it is fetched.
+    """
+
+    _first_uid: int = 0
+    _times: int = 0
+
+    def holds_for(self, messages: Sequence[FolderMessage]) -> bool:
+        """Notes that *messages* are read, and tells whether to do so anew when a report among them is missing."""
+        if not messages:
+            return False
+        first_uid = messages[0].id.uid
+        self._times = self._times + 1 if first_uid == self._first_uid else 1
+        self._first_uid = first_uid
+        return self._times <= _MOST_INSISTED

@@ -27,7 +27,7 @@ LARGEST_READ: Final = 64 * 1024 * 1024
 MOST_AT_HAND: Final = 256 * 1024 * 1024
 """Octets of messages that the process holds at once; calls above that wait."""
 LARGEST_KEPT: Final = 1024 * 1024
-"""A message of up to so many octets is not fetched again for its content."""
+"""A message of up to so many octets is not fetched again for its content; each may be larger than announced by it."""
 _PIECE: Final = 256 * 1024
 PATIENCE: Final = Patience(until_content=timedelta(seconds=60), each_reply=timedelta(seconds=60))
 """None overall: how fast the content is taken is up to the caller."""
@@ -98,10 +98,11 @@ class GetMessage:
     async def _read(self, tenant: str, account: MailboxAccount, named: MailboxMessageId) -> tuple[Mail, bytes | None]:
         source = await self._reader.open_source(account, named, patience=PATIENCE, first=LARGEST_READ)
         async with aclosing(source.chunks) as chunks:  # type: ignore[type-var]
-            expected = min(max(source.message.size_bytes, 1), LARGEST_READ)
-            async with self._room.taken(expected):
-                octets = b"".join([chunk async for chunk in chunks])
-                is_complete = len(octets) < LARGEST_READ
+            # Servers round what they announce; one that lies gets no more room than it asked for.
+            most = min(2 * max(source.message.size_bytes, 0) + LARGEST_KEPT, LARGEST_READ)
+            async with self._room.taken(most):
+                octets = await _joined(chunks, most=most)
+                is_complete = len(octets) < most
                 content = await read_aside(octets, is_complete=is_complete)
         mail = Mail(source.message, content.header, bounce=content.bounce, content=content)
         (mail,) = await self._read_mails.correlated(tenant, [mail])
@@ -149,6 +150,17 @@ class GetMessage:
         async with aclosing(opened.chunks) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 yield chunk
+
+
+async def _joined(chunks: AsyncIterator[bytes], *, most: int) -> bytes:
+    taken: list[bytes] = []
+    left = most
+    async for chunk in chunks:
+        taken.append(chunk[:left])
+        left -= len(taken[-1])
+        if not left:
+            break
+    return b"".join(taken)
 
 
 class _Room:

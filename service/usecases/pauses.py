@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.errors import MailportError, ProviderRefused, Unavailable
-from domain.failures.failure import FailureKind
+from domain.failures.failure import HEALS_BY_WAITING
+from domain.reasons import Reason
 from service.usecases.following import Following
 
-_HEALS_BY_WAITING: Final = frozenset({FailureKind.TRANSIENT, FailureKind.THROTTLED})
 _LONGEST: Final = timedelta(seconds=30)
 _STANDS_FIRMLY: Final = timedelta(minutes=1)
 """A connection that stood so long starts the pauses anew when it breaks."""
+_STANDS: Final = timedelta(seconds=10)
+"""One that breaks sooner, and has brought nothing, may break over what comes next, each time."""
 
 
 class Pauses:
@@ -21,12 +23,19 @@ class Pauses:
     def __init__(self, following: Following) -> None:
         self._following = following
         self._last_proof = following.clock.monotonic()
+        self._standing: tuple[timedelta, timedelta] | None = None
+        """When the connection that stands was begun, and since when it stands."""
         self._tries = 0
 
     def proven(self, *, brought_mail: bool, began: timedelta) -> None:
         """Notes that the connection lives that was begun at *began*, by the monotonic clock."""
-        self._last_proof = self._following.clock.monotonic()
-        if brought_mail or self._last_proof - began > _STANDS_FIRMLY:
+        now = self._following.clock.monotonic()
+        is_first = self._standing is None or self._standing[0] != began
+        if is_first:
+            self._standing = (began, now)
+        if brought_mail or not is_first:
+            self._last_proof = now
+        if brought_mail or now - began > _STANDS_FIRMLY:
             self._tries = 0
 
     def after(self, error: MailportError) -> timedelta | None:
@@ -34,7 +43,13 @@ class Pauses:
         Returns how long to wait after *error* before the next try.
 
         None: waiting does not help, or the next try would come when the folder has been out of sight for too long.
+        A connection that stood for a while is in sight until it breaks: a quiet one proves itself but seldom.
         """
+        now = self._following.clock.monotonic()
+        silent = self._following.vigilance.each_reply if error.reason is Reason.SERVER_SILENT else timedelta(0)
+        if self._standing is not None and now - self._standing[1] - silent >= _STANDS:
+            self._last_proof = now
+        self._standing = None
         if not _may_heal(error):
             return None
         jitter = self._following.entropy.fraction()
@@ -44,13 +59,13 @@ class Pauses:
             pause = self._following.pause * jitter / 4  # at once, but not all who lost the same server together
         self._tries += 1
         pause = max(pause, _asked(error, self._following.clock.now()))
-        unseen = self._following.clock.monotonic() + pause - self._last_proof
+        unseen = now + pause - self._last_proof
         return pause if unseen <= self._following.blind else None
 
 
 def _may_heal(error: MailportError) -> bool:
     if isinstance(error, ProviderRefused):
-        return error.failure.kind in _HEALS_BY_WAITING
+        return error.failure.kind in HEALS_BY_WAITING
     return isinstance(error, Unavailable)
 
 

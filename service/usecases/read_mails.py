@@ -9,6 +9,7 @@ from typing import Final
 
 from domain.bounce import Bounce
 from domain.errors import NotFound, NotReady, ProviderRefused
+from domain.failures.failure import HEALS_BY_WAITING
 from domain.mailbox import FolderMessage
 from domain.ports.mailbox import MailboxAccount, MailboxReader
 from domain.ports.storage import UnitOfWork
@@ -22,6 +23,8 @@ from service.usecases.mails import Mail
 REPORT_OCTETS: Final = 256 * 1024
 """Of a message that looks like a delivery report; its beginning says what it reports."""
 _TRIES: Final = 2
+_MOST_UNREAD: Final = 3
+"""Reports of one page that cannot be fetched before no more are: a server that is away would hold up all the rest."""
 _OFF_LOOP_OCTETS: Final = 64 * 1024
 """Above this, headers are read in a thread, so that nobody else's call waits for them."""
 
@@ -34,21 +37,36 @@ class ReadMails:
         self._uow = uow
 
     async def __call__(
-        self, tenant: str, account: MailboxAccount, messages: Sequence[FolderMessage], *, patience: Patience
+        self,
+        tenant: str,
+        account: MailboxAccount,
+        messages: Sequence[FolderMessage],
+        *,
+        patience: Patience,
+        insist: bool = False,
     ) -> tuple[Mail, ...]:
         """
         Returns the mails in the order of *messages*; what delivery reports among them say is on their deliveries then.
 
-        A report is fetched for that; one that cannot be is given as a mail that reports nothing.
+        A report is fetched for that; one that cannot be is given as a mail that reports nothing. *insist*: the messages
+        come but once, so that a report that could be fetched later raises ProviderRefused instead.
         Raises Unavailable when the store is away.
         """
         if not messages:
             return ()
         headers = await _read(messages)
         bounces: list[BounceReport | None] = []
+        unread = 0
         for message, header in zip(messages, headers, strict=True):
-            is_report = header.kind is MessageKind.DELIVERY_REPORT
-            bounces.append(await self._report(account, message, patience) if is_report else None)
+            bounce = None
+            if header.kind is MessageKind.DELIVERY_REPORT and unread < _MOST_UNREAD:
+                try:
+                    bounce = await self._report(account, message, patience)
+                except ProviderRefused as refused:
+                    if insist and refused.failure.kind in HEALS_BY_WAITING:
+                        raise
+                    unread += 1  # one message must not keep all others back
+            bounces.append(bounce)
         mails = [Mail(*each) for each in zip(messages, headers, [""] * len(messages), bounces, strict=True)]
         return await self.correlated(tenant, mails)
 
@@ -70,15 +88,17 @@ class ReadMails:
         return tuple(tied)
 
     async def _report(self, account: MailboxAccount, message: FolderMessage, patience: Patience) -> BounceReport | None:
-        for _ in range(_TRIES):
+        for tries_left in reversed(range(_TRIES)):
             try:
                 octets = await self._beginning(account, message, patience)
             except (NotFound, NotReady):
                 return None  # gone since
             except ProviderRefused:
-                continue  # one message must not keep all others back
+                if not tries_left:
+                    raise
+                continue
             return (await read_aside(octets, is_complete=len(octets) < REPORT_OCTETS)).bounce
-        return None
+        raise AssertionError("the last try returns or raises")
 
     async def _beginning(self, account: MailboxAccount, message: FolderMessage, patience: Patience) -> bytes:
         source = await self._reader.open_source(account, message.id, patience=patience, first=REPORT_OCTETS)

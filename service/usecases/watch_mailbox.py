@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from domain.account import Account
 from domain.caller import Caller
@@ -15,12 +15,12 @@ from domain.errors import MailportError
 from domain.mailbox_names import WatchCursor, read_cursor, rebuilt, stale
 from service.usecases.folder_hub import Arrived, Behind, FolderHub
 from service.usecases.folder_hubs import FolderHubs
-from service.usecases.following import FolderName, Following
+from service.usecases.following import FolderName, Following, Insistence
+from service.usecases.in_turn import ended, in_turn
 from service.usecases.mails import Mail
 from service.usecases.pauses import Pauses
 
 ALIVE_EVERY: Final = timedelta(seconds=30)
-_AGAIN_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,13 @@ class WatchMailbox:
             yield WatchedMail(cursor, arrived.mail)
 
     async def _catch_up(self, hub: FolderHub, cursor: WatchCursor) -> AsyncGenerator[Arrived | WatchedMail]:
-        """Yields what came after *cursor* until the hub has what follows; the last one may be a place alone."""
-        pauses = Pauses(self._following)
+        """Yields what came after *cursor*, or places alone, until the hub has what follows or others want a turn."""
+        pauses, insistence = Pauses(self._following), Insistence()
         while True:
             try:
-                async with hub.catching_up, aclosing(self._missed(hub, cursor, pauses)) as missed:
+                source = self._missed(hub, cursor, pauses, insistence)
+                turn = in_turn(source, turns=hub.catching_up, pace=self._following.pace)
+                async with aclosing(turn) as missed:
                     async for each in missed:
                         cursor = each.cursor
                         yield each
@@ -102,7 +104,7 @@ class WatchMailbox:
             await asyncio.sleep(pause.total_seconds())
 
     async def _missed(
-        self, hub: FolderHub, cursor: WatchCursor, pauses: Pauses
+        self, hub: FolderHub, cursor: WatchCursor, pauses: Pauses, insistence: Insistence
     ) -> AsyncGenerator[Arrived | WatchedMail]:
         """Does so over one connection."""
         began = self._following.clock.monotonic()
@@ -112,13 +114,17 @@ class WatchMailbox:
         async with aclosing(self._following.news(account, hub.name.folder, cursor)) as news:
             is_first, floor = True, hub.floor
             async for told in news:
-                for mail in await self._following.mails(hub.name, account, told.messages):
+                before = cursor
+                for mail in await self._following.mails(hub.name, account, told.messages, insistence):
                     cursor = replace(cursor, last_uid=mail.message.id.uid)
                     yield Arrived(cursor, mail)
+                if told.cursor.last_uid > cursor.last_uid:  # the last ones went before they were fetched
+                    cursor = told.cursor
+                    yield WatchedMail(cursor)
                 pauses.proven(brought_mail=bool(told.messages), began=began)
                 if cursor.last_uid >= hub.floor:
                     return
-                if not is_first and not told.messages:
+                if not is_first and cursor == before:
                     # Nothing is left that came before; what is below the floor was expunged, and never comes.
                     yield WatchedMail(replace(cursor, last_uid=max(cursor.last_uid, floor)))
                     return
@@ -138,13 +144,6 @@ class WatchMailbox:
             except StopAsyncIteration:
                 return
             finally:
-                await _ended(coming)
+                await ended(coming)
             cursor = answer.cursor
             yield answer
-
-
-async def _ended(coming: asyncio.Future[Any]) -> None:
-    """Cancels *coming* until it has ended; once may not be enough, see `service.rpc.ending`."""
-    while not coming.done():
-        coming.cancel()
-        await asyncio.wait([coming], timeout=_AGAIN_SECONDS)

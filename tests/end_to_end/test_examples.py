@@ -62,7 +62,7 @@ async def test_given_the_sandbox_when_walked_twice_then_each_walk_reaches_its_ma
 
     assert walks == [True, True]
     shown = capsys.readouterr().out
-    assert shown.count("10/10") == shown.count("oauth/callback and shows: ") == 2
+    assert shown.count("11/11") == shown.count("oauth/callback and shows: ") == 2
     subjects = [mail.subject for mail in mailport.sandbox.inbox]
     assert subjects.count("Disk almost full") == subjects.count("Minutes of the meeting") == 2
 

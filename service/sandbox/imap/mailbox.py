@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Final
 
+from domain.mailbox import is_inbox
 from service.sandbox.imap.answers import Refused
 from service.sandbox.imap.folder import Folder
 
@@ -131,7 +132,7 @@ class Mailbox:
 def canonical_name(name: str) -> str:
     """Returns *name* with INBOX, as a whole or as the first level, in upper case."""
     first, delimiter, rest = name.partition(DELIMITER)
-    return INBOX + delimiter + rest if first.upper() == INBOX else name
+    return INBOX + delimiter + rest if is_inbox(first) else name
 
 
 def _checked(name: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
 
 import pytest
 
 from adapters.imap.mailbox import ImapMailboxReader
 from domain.errors import NotReady, ProviderRefused
+from domain.failures.failure import FailureKind
 from domain.mailbox_names import WatchCursor
 from domain.ports.mailbox import MailboxAccount, News, Vigilance
 from domain.reasons import Reason
@@ -181,6 +182,51 @@ async def test_given_a_token_that_ends_when_followed_then_it_signs_in_again_and_
 
     assert [uids(each.messages) for each in told] == [[], [], [5]]
     assert len(server.conversations) == 2
+
+
+async def test_given_a_server_that_ends_every_session_for_its_token_when_followed_then_that_is_told(
+    reader: ImapMailboxReader, line_server: StartLineServer
+) -> None:
+    capabilities = (*IDLES, "AUTH=XOAUTH2")
+    ends = idling(pushes=["* BYE [EXPIRED] Access token has expired"])
+    table = {
+        "AUTHENTICATE XOAUTH2": Answer(("+ ",), None, let_in()),
+        "CAPABILITY": _capability(capabilities),
+        "EXAMINE .*": opened(0),
+        "UID SEARCH .*": NOTHING,
+        "IDLE": ends,
+    }
+    server = await line_server(serving(table, *capabilities), repeat=True)
+
+    refused = await ended(follow(reader, account(server.port, tokens=FakeTokens("a-token"))))
+
+    assert refused.failure.kind is FailureKind.REAUTHORIZE
+    assert len(server.conversations) == 3
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"UID SEARCH .*": answer("* SEARCH", "* 5 EXISTS"), "IDLE": idling()},
+        {"UID SEARCH .*": NOTHING, "IDLE": idling(pushes=["* 5 EXISTS"])},
+    ],
+    ids=["in every search", "in every idle"],
+)
+async def test_given_a_server_that_always_speaks_of_news_when_followed_then_it_is_asked_ever_more_slowly(
+    reader: ImapMailboxReader, line_server: StartLineServer, table: dict[str, Answer]
+) -> None:
+    server = await line_server(serving({"EXAMINE .*": opened(5, uid_next=6), **table}, *IDLES))
+    slow = Vigilance(renew_after=timedelta(seconds=5), each_reply=timedelta(seconds=1), poll_after=timedelta(seconds=5))
+
+    followed = reader.follow(account(server.port), "INBOX", vigilance=slow, patience=PATIENCE)
+    assert isinstance(followed, AsyncGenerator)
+    async with aclosing(followed) as news:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                async for _ in news:
+                    pass
+
+    assert server.heard().count(b"UID SEARCH") <= 10
 
 
 async def test_given_many_quiet_folders_when_followed_then_none_holds_a_thread(

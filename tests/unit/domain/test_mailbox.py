@@ -47,6 +47,7 @@ def test_given_any_text_when_a_query_is_made_then_it_holds_no_line_break(subject
     [
         ((), (), ["add_flags"]),
         (("\\Recent",), (), ["add_flags[0]"]),
+        (("\\Foo", "\\SEEN"), ("\\Bar",), ["add_flags[0]", "remove_flags[0]"]),
         (("\\Seen",), ("\\seen",), ["add_flags[0]"]),
         (("a b",), ("c d",), ["add_flags[0]", "remove_flags[0]"]),
     ],
@@ -63,6 +64,11 @@ def test_given_a_bad_change_of_flags_when_made_then_it_is_named(
 @pytest.mark.parametrize("name", ["", "inbox", "InBox", "INBOX"])
 def test_given_inbox_in_any_case_or_nothing_when_read_then_it_is_inbox(name: str) -> None:
     assert parse_folder(name, field="folder") == "INBOX"
+
+
+@pytest.mark.parametrize("name", ["\u0131nbox", "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}NBOX", "INBOX/ü"])
+def test_given_a_name_that_only_resembles_inbox_when_read_then_it_is_a_folder_of_its_own(name: str) -> None:
+    assert parse_folder(name, field="folder") == name
 
 
 def test_given_a_bad_folder_when_read_then_it_is_refused() -> None:

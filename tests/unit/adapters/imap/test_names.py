@@ -54,9 +54,16 @@ def test_given_what_is_no_modified_utf_7_when_decoded_then_it_is_none_and_is_sho
 @given(TEXTS)
 def test_given_any_name_when_encoded_then_it_decodes_to_itself_and_is_the_first_candidate(text: str) -> None:
     assert decode(encode(text)) == text
-    if text.upper() != "INBOX":
+    if text.casefold() != "inbox":
         assert candidates(text, is_utf8=False)[0] == encode(text)
         assert candidates(text, is_utf8=True)[0] == text.encode()
+
+
+def test_given_a_name_that_only_resembles_inbox_when_shown_then_it_is_itself_and_opens() -> None:
+    octets = encode("\u0131nbox")  # its capital is an ASCII I
+
+    assert shown(octets, is_utf8=False) == "\u0131nbox"
+    assert candidates("\u0131nbox", is_utf8=False)[0] == octets
 
 
 @given(st.binary(min_size=1, max_size=40), st.booleans())

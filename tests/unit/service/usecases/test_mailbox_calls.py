@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
@@ -14,7 +14,8 @@ import pytest
 from domain.errors import DeadlineTooShort, InputInvalid, NotFound, NotReady, ProviderRefused, SecretUnreadable
 from domain.failures.failure import FailureKind, Stage
 from domain.mailbox import FlagChange, MessageQuery
-from domain.reading.model import BounceAction
+from domain.ports.mailbox import RawSource
+from domain.reading.model import BounceAction, Defect
 from domain.reasons import Reason
 from service.usecases import get_message as module
 from service.usecases.get_message import PartChunk, Wanted
@@ -26,6 +27,7 @@ from tests.builders import (
     a_delivery,
     a_draft,
     a_mailbox,
+    a_report,
     an_oauth_authentication,
     some_settings,
 )
@@ -39,17 +41,6 @@ def raw(number: object, **fields: str) -> bytes:
     written = {"From": "zoe@example.org", "Subject": str(number), "Message-ID": f"<{number}@example.org>"}
     written |= {name.replace("_", "-"): value for name, value in fields.items()}
     return "".join(f"{name}: {value}\r\n" for name, value in written.items()).encode() + b"\r\nHello.\r\n"
-
-
-def a_report(message_id: str, address: str = "anna@example.com") -> bytes:
-    return (
-        "From: MAILER-DAEMON@mx.example.com\r\nSubject: Undelivered\r\nMessage-ID: <report@mx.example.com>\r\n"
-        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
-        "--b\r\nContent-Type: text/plain\r\n\r\nSorry.\r\n"
-        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.com\r\n\r\n"
-        f"Final-Recipient: rfc822; {address}\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
-        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: {message_id}\r\n\r\n--b--\r\n"
-    ).encode()
 
 
 async def a_world(**mailbox: Any) -> World:
@@ -161,6 +152,37 @@ async def test_given_a_report_that_cannot_be_fetched_when_listed_then_the_others
     assert [mail.header.subject for mail in page.mails] == ["Undelivered", "before"]
 
 
+async def test_given_a_server_that_sends_more_than_it_announced_when_fetched_then_no_more_is_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LARGEST_KEPT", 300_000)
+    world = await a_world()
+    uid = world.mailbox.deliver(raw("lies") + b"x" * 2_000_000)
+    (mail,) = (await listed(world)).mails
+    opened = world.mailbox.open_source
+    given = 0
+
+    async def counted(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        nonlocal given
+        async for chunk in chunks:
+            given += len(chunk)
+            yield chunk
+
+    async def lie(*arguments: Any, **named: Any) -> RawSource:
+        source = await opened(*arguments, **named)
+        return RawSource(replace(source.message, size_bytes=10), counted(source.chunks))
+
+    world.mailbox.open_source = lie  # type: ignore[method-assign]
+    pieces = world.get_message(CALLER, CONFIGURATION_ID, str(mail.message.id), Wanted())
+    (read,) = [piece async for piece in pieces]
+
+    assert isinstance(read, Mail)
+    assert read.message.id.uid == uid
+    assert read.content is not None
+    assert Defect.TRUNCATED in read.content.defects
+    assert given < 1_000_000
+
+
 @pytest.mark.parametrize("kept", [True, False], ids=["at hand", "fetched again"])
 async def test_given_parts_when_fetched_then_contents_are_whole_whatever_lies_between(
     kept: bool, monkeypatch: pytest.MonkeyPatch
@@ -212,6 +234,7 @@ async def test_given_more_messages_than_there_is_room_for_when_read_then_they_wa
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "MOST_AT_HAND", 300)
+    monkeypatch.setattr(module, "LARGEST_KEPT", 10)  # the room that each takes beside twice its size
     world = await a_world()
     for number in range(4):
         world.mailbox.deliver(raw(number))

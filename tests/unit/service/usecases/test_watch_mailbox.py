@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,16 +14,20 @@ import pytest
 from domain.errors import AuthorizationRequired, MailportError, NotFound, NotReady, ProviderRefused, Unavailable
 from domain.failures.failure import FailureKind
 from domain.mailbox_names import WatchCursor
+from domain.ports.mailbox import News, RawSource
 from domain.reasons import Reason
-from service.usecases.folder_hub import MOST_KEPT
+from service.usecases.folder_hub import MOST_CATCHING_UP, MOST_KEPT
+from service.usecases.folder_hubs import FolderHubs
 from service.usecases.watch_mailbox import WatchedMail, WatchMailbox
 from tests.builders import (
     CONFIGURATION_ID,
     OTHER_TENANT,
     a_caller,
     a_configuration,
+    a_delivery,
     a_draft,
     a_mailbox,
+    a_report,
     a_revision,
     an_oauth_authentication,
     some_settings,
@@ -165,6 +169,57 @@ async def test_given_missed_messages_that_were_expunged_when_resumed_then_what_c
     assert told.mail.header.subject == "3"
 
 
+async def test_given_a_batch_that_goes_before_it_is_fetched_when_resumed_then_what_is_behind_it_comes() -> None:
+    world = await a_world()
+    async with a_watch(world) as watch:
+        stands = await following(watch)
+    uids = [world.mailbox.deliver(raw(number)) for number in range(3)]
+    standing = world.mailbox.follow
+
+    async def without_the_first(
+        *arguments: Any, cursor: WatchCursor | None = None, **named: Any
+    ) -> AsyncIterator[News]:
+        async for news in standing(*arguments, cursor=cursor, **named):
+            if cursor is not None and news.messages:
+                yield News(replace(news.cursor, last_uid=uids[0]))
+                news = replace(news, messages=news.messages[1:])
+            yield news
+
+    async with a_watch(world) as other:
+        await following(other)  # so that the hub begins behind them
+        world.mailbox.follow = without_the_first  # type: ignore[method-assign]
+        async with a_watch(world, cursor=str(stands.cursor)) as watch:
+            await following(watch)
+            told = await subjects(watch, 2)
+
+    assert told == ["1", "2"]
+
+
+async def test_given_watchers_that_take_nothing_when_all_turns_are_theirs_then_another_one_catches_up() -> None:
+    world = await a_world()
+    async with a_watch(world) as watch:
+        stands = await following(watch)
+    for number in range(5):
+        world.mailbox.deliver(raw(number))
+
+    async with AsyncExitStack() as stack:
+        await following(await stack.enter_async_context(a_watch(world)))  # so that the hub begins behind them
+        stalled = [
+            await stack.enter_async_context(a_watch(world, cursor=str(stands.cursor))) for _ in range(MOST_CATCHING_UP)
+        ]
+        for watch in stalled:
+            await following(watch)
+            await subjects(watch, 1)
+        await until(lambda: world.mailbox.following == 1 + MOST_CATCHING_UP)
+        async with a_watch(world, cursor=str(stands.cursor)) as watch:
+            await following(watch)
+            told = await subjects(watch, 5)
+        later = await subjects(stalled[0], 4)
+
+    assert told == ["0", "1", "2", "3", "4"]
+    assert later == ["1", "2", "3", "4"]
+
+
 async def test_given_cuts_when_mail_arrives_meanwhile_then_all_of_it_comes_once_and_the_operator_sees_the_cuts() -> (
     None
 ):
@@ -199,6 +254,85 @@ async def test_given_a_server_that_stays_away_when_watched_then_the_stream_ends_
     assert refused.value.failure.kind is FailureKind.TRANSIENT
     assert world.events.watches_ended[-1][1] is Reason.CONNECTION_LOST
     assert world.mailbox.following == 0
+
+
+async def test_given_a_quiet_connection_when_it_breaks_before_it_is_renewed_then_the_watch_goes_on_f40() -> None:
+    world = await a_world()
+    async with a_watch(world) as watch:
+        await following(watch)
+        for number in range(3):
+            world.clock.advance(timedelta(minutes=4, seconds=50))  # IDLE is renewed every five
+            world.mailbox.cut()
+            await until(lambda: world.mailbox.following == 0)
+            world.mailbox.deliver(raw(number))
+            assert await subjects(watch, 1) == [str(number)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "after"),
+    [(Reason.CONNECTION_LOST, timedelta(seconds=2)), (Reason.SERVER_SILENT, timedelta(seconds=61))],
+)
+async def test_given_a_message_over_which_each_connection_breaks_when_watched_then_the_stream_ends_and_is_not_quiet(
+    reason: Reason, after: timedelta
+) -> None:
+    world = await a_world()
+    impatient = replace(world.following, blind=timedelta(seconds=10))
+    world.watch_mailbox = WatchMailbox(hubs=FolderHubs(following=impatient), following=impatient)
+    async with a_watch(world) as watch:
+        await following(watch)
+        standing = world.mailbox.follow
+
+        async def break_over_it(*arguments: Any, **named: Any) -> AsyncIterator[News]:
+            followed = standing(*arguments, **named)
+            yield await anext(followed)
+            await followed.aclose()  # type: ignore[attr-defined]
+            world.clock.advance(after)
+            raise ProviderRefused(a_mailbox_failure(reason=reason))
+
+        world.mailbox.follow = break_over_it  # type: ignore[method-assign]
+        world.mailbox.cut()
+        with pytest.raises(ProviderRefused) as refused:
+            await following(watch)
+
+    assert refused.value.reason is reason
+
+
+async def test_given_a_report_that_cannot_be_fetched_at_first_when_watched_then_its_bounce_is_recorded() -> None:
+    world = await a_world()
+    ours = await world.accepted(a_delivery(message_id="<ours@example.com>"))
+    async with a_watch(world) as watch:
+        await following(watch)
+        opened, refused = world.mailbox.open_source, [a_mailbox_failure()] * 4
+
+        async def refuse_at_first(*arguments: Any, **named: Any) -> RawSource:
+            if refused:
+                raise ProviderRefused(refused.pop())
+            return await opened(*arguments, **named)
+
+        world.mailbox.open_source = refuse_at_first  # type: ignore[method-assign]
+        world.mailbox.deliver(a_report("<ours@example.com>"))
+        told = await following(watch)
+
+    view = await world.get_delivery(CALLER, ours.delivery_id)
+    assert told.mail is not None
+    assert told.mail.delivery_id == ours.delivery_id
+    assert [bounce.address for bounce in view.bounces] == ["anna@example.com"]
+
+
+async def test_given_a_report_that_can_never_be_fetched_when_watched_then_it_holds_back_nothing() -> None:
+    world = await a_world()
+    async with a_watch(world) as watch:
+        await following(watch)
+
+        async def refuse(*arguments: Any, **named: Any) -> RawSource:
+            raise ProviderRefused(a_mailbox_failure())
+
+        world.mailbox.open_source = refuse  # type: ignore[method-assign]
+        world.mailbox.deliver(a_report("<ours@example.com>"))
+        world.mailbox.deliver(raw(1))
+        told = await subjects(watch, 2)
+
+    assert told == ["Undelivered", "1"]
 
 
 @pytest.mark.parametrize("kind", [FailureKind.REAUTHORIZE, FailureKind.MISCONFIGURED, FailureKind.PERMANENT])

@@ -23,7 +23,7 @@ async def submit(content: bytes, root: str, token: str) -> None:
 
 
 def _peak() -> int:
-    """Returns the most memory that this program held; getrusage would tell that of who started it, when that is more."""
+    """Returns the most memory that this program held; getrusage tells that of who started it, when that is more."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]  # each Linux has it
 

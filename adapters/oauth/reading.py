@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 import httpx2
 
@@ -13,13 +12,11 @@ from adapters.oauth.answers import NotAnAnswer, read_fields, read_tokens
 from adapters.oauth.requests import FormRequest
 from domain.failures.evidence import Evidence, Surface, Symptom
 from domain.failures.explain import LONGEST_REPLY, cut, explain
-from domain.failures.failure import FailureKind, Stage
+from domain.failures.failure import HEALS_BY_WAITING, Stage
 from domain.failures.oauth_error import read_oauth_error
 from domain.failures.scrub import Scrubber, forms_of
 from domain.retry_after import read_retry_after
 from domain.token import TokenAnswer, TokenRefusal
-
-_HEALING: Final = frozenset({FailureKind.TRANSIENT, FailureKind.THROTTLED})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -83,7 +80,7 @@ class Reading:
             retry_time=read_retry_after(heard.headers, now=self._met_time),
         )
         failure = explain(evidence)
-        if failure.kind in _HEALING:
+        if failure.kind in HEALS_BY_WAITING:
             # Whatever the word is, this says nothing about the grant (F29); a gateway may still have passed it on.
             return TokenRefusal(failure=failure, is_answer=bool(error))
         return TokenRefusal(failure=failure, error=error)

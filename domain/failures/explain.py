@@ -11,7 +11,7 @@ from typing import Final
 from domain.failures.catalogue import CATALOGUE, FALLBACKS, OUTCOME_UNKNOWN, Entry
 from domain.failures.catalogue.entry import code_of
 from domain.failures.evidence import Evidence, Surface
-from domain.failures.failure import Failure, FailureKind
+from domain.failures.failure import HEALS_BY_WAITING, Failure, FailureKind
 from domain.failures.wording import alike
 
 LONGEST_REPLY: Final = 1024
@@ -23,7 +23,6 @@ _LONGEST_QUOTE: Final = 200
 _LONGEST_CODE: Final = 120
 _HTTP: Final = frozenset({Surface.OAUTH_TOKEN, Surface.OAUTH_AUTHORIZE, Surface.GRAPH})
 """Where a code is an HTTP status, of which 4xx does not mean a passing refusal."""
-_HEALS_BY_WAITING: Final = frozenset({FailureKind.TRANSIENT, FailureKind.THROTTLED})
 _ASKED: Final = re.compile(
     r"(?:again|retry|wait|back|later|backoff time|after)\b[^0-9]{0,20}(\d{1,9}) ?(ms|milliseconds|s|sec|secs|"
     r"seconds?|min|"
@@ -100,7 +99,7 @@ def _pause(entry: Entry, kind: FailureKind, evidence: Evidence, words: str) -> d
     """Returns when the text asks to be tried again, else when the provider is known to want it."""
     if evidence.met_time is None:
         return None
-    asked = _asked(words) if kind in _HEALS_BY_WAITING else None
+    asked = _asked(words) if kind in HEALS_BY_WAITING else None
     pause = asked or entry.pause
     return evidence.met_time + pause if pause else None
 

@@ -33,7 +33,7 @@ from domain.errors import (
     Unimplemented,
     Violation,
 )
-from domain.failures.failure import Failure, FailureKind
+from domain.failures.failure import HEALS_BY_WAITING, Failure, FailureKind
 from domain.failures.help import help_url_of
 from domain.reasons import Reason
 from mailport.v1 import failure_pb2 as failure_pb
@@ -77,7 +77,6 @@ CODES_BY_KIND: Final[dict[FailureKind, Code.ValueType]] = {
     # Repeating the call may bring a second copy, so it is never said when to.
     FailureKind.IN_DOUBT: Code.UNAVAILABLE,
 }
-_HEALS_BY_WAITING: Final = frozenset({FailureKind.TRANSIENT, FailureKind.THROTTLED})
 
 _GRPC_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -195,7 +194,7 @@ def _hints(error: MailportError, now: datetime) -> Iterator[Message]:
 def _retry_delay(error: MailportError, now: datetime) -> timedelta | None:
     if isinstance(error, Unavailable):
         return max(error.retry_after, timedelta(0))
-    if isinstance(error, ProviderRefused) and error.failure.kind in _HEALS_BY_WAITING and error.failure.retry_time:
+    if isinstance(error, ProviderRefused) and error.failure.kind in HEALS_BY_WAITING and error.failure.retry_time:
         return max(error.failure.retry_time - now, timedelta(0))
     return None
 
